@@ -383,11 +383,11 @@ class KernelSet:
         if n < 1:
             raise KernelError(f"duration must be at least dt = {self.dt:g} ms, found {duration}")
         counts = np.zeros((len(self.pre), n + 1))
-        for row, name in zip(counts, self.pre, strict=True):
+        for i, name in enumerate(self.pre):
             at = steps(np.ravel(spike_times.get(name, [])), self.dt, f"spike times of {name!r}")
             if np.any(at < 0):
                 raise KernelError(f"spike times of {name!r} must not be negative, found {at.min()}")
-            row += np.bincount(at[at <= n], minlength=n + 1)
+            counts[i] = np.bincount(at[at <= n], minlength=n + 1)
 
         first = self.first_lag_steps
         times = np.arange(1, n + 1) * self.dt
