@@ -4,13 +4,22 @@ nestlfp evaluates, inside a running NEST simulation, the local field potential, 
 moment, EEG and MEG that follow from the network's spikes and precomputed spike-signal kernels.
 """
 
+from .bank import FilterBank, install
 from .errors import KernelError, NestLFPError, NetworkError, ToolchainError
 from .kernels import KernelSet
+from .recorder import FieldRecorder
+from .simulation import simulate
+
+__version__ = "0.1.0"
 
 __all__ = [
+    "FieldRecorder",
+    "FilterBank",
     "KernelError",
     "KernelSet",
     "NestLFPError",
     "NetworkError",
     "ToolchainError",
+    "install",
+    "simulate",
 ]

@@ -346,6 +346,15 @@ class KernelSet:
         lag = ("lag", new, {"units": "ms", "dt_ms": float(dt)})
         return KernelSet(resampled.assign_coords(lag=lag))
 
+    def project(self, model: Any, **options: Any) -> KernelSet:
+        """The set with EEG or MEG added, from its dipole moment and a volume conductor.
+
+        See `nestlfp.sources.conductors.project` for the parameters.
+        """
+        from .sources.conductors import project
+
+        return project(self, model, **options)
+
     def convolve(
         self,
         spike_times: Mapping[str, ArrayLike],

@@ -1,0 +1,229 @@
+"""Filter banks: kernels made into a model that this NEST knows.
+
+`install` is the first of the four lines a user adds: it generates, compiles (or takes from the
+cache) and loads the extension module, and returns what `FieldRecorder` needs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import toolchain
+from .codegen import module_name, render
+from .errors import KernelError, NetworkError, ToolchainError
+from .filters import Coefficients, Filter, FIRFilter
+from .kernels import KernelSet, by_dims
+
+METHODS = ("fir",)
+
+
+class FilterBank:
+    """Kernels, the filter that realizes them, and the NEST model that computes it.
+
+    Parameters
+    ----------
+    kernels : KernelSet
+        What to realize.
+    method : {"fir"}
+        How: "fir" takes the kernels as they are.
+    by : {"pre", "post"} or both, optional
+        Keep the contributions of these populations apart.
+    tolerance : float
+        Largest error of a reduced filter relative to a channel's peak; "fir" makes none.
+
+    Attributes
+    ----------
+    populations : tuple of str
+        Presynaptic populations, in the order of the node's spike ports.
+    model : str
+        Name of the NEST model.
+    nestml : str
+        Its NESTML source.
+    """
+
+    def __init__(
+        self,
+        kernels: KernelSet,
+        *,
+        method: str = "fir",
+        by: str | Iterable[str] = (),
+        tolerance: float = 1e-6,
+    ) -> None:
+        if not isinstance(kernels, KernelSet):
+            raise KernelError(
+                f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a "
+                "file, KernelSet.from_lfpykernels takes LFPykernels' dictionary"
+            )
+        if method not in METHODS:
+            raise KernelError(f"method must be one of {METHODS}, found {method!r}")
+        self.kernels = kernels
+        self.by = by_dims(by)
+        self.filter: Filter = FIRFilter(Coefficients(kernels, self.by))
+        self.model, self.nestml = render(self.filter)
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """Presynaptic populations, in the order of the node's spike ports."""
+        return self.kernels.pre
+
+    def __repr__(self) -> str:
+        coefficients = self.filter.coefficients
+        lines = [
+            f"FilterBank {self.model}: method {self.filter.method!r}",
+            f"  populations: {', '.join(self.populations)}",
+            f"  channels: {coefficients.n_channels} of {', '.join(self.kernels.signals)}"
+            + (f", apart by {', '.join(self.by)}" if self.by else ""),
+            f"  taps: {coefficients.h.shape[2]} of {self.kernels.dt:g} ms",
+        ]
+        return "\n".join(lines)
+
+
+def prepare(
+    kernels: KernelSet,
+    *,
+    method: str = "fir",
+    by: str | Iterable[str] = (),
+    tolerance: float = 1e-6,
+    progress: bool = True,
+) -> Path:
+    """Compile the module of a filter bank into the cache, without starting NEST.
+
+    Parameters
+    ----------
+    kernels, method, by, tolerance
+        As for `install`.
+    progress : bool
+        Say on standard error that a compilation takes place.
+
+    Returns
+    -------
+    Path
+        The compiled module. A later `install` of the same kernels finds it there.
+    """
+    bank = FilterBank(kernels, method=method, by=by, tolerance=tolerance)
+    return toolchain.compile_module(bank.model, bank.nestml, progress=progress)
+
+
+def install(
+    kernels: KernelSet,
+    *,
+    method: str = "fir",
+    by: str | Iterable[str] = (),
+    tolerance: float = 1e-6,
+    module: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> FilterBank:
+    """Make NEST know the filter node of these kernels: generate, compile (cached), load.
+
+    To be called after ``nest.ResetKernel()`` and after resolution and threads were set, before
+    any node is created; as often as there are kernel sets.
+
+    Parameters
+    ----------
+    kernels : KernelSet
+        Kernels at NEST's resolution.
+    method : {"fir"}
+        How the kernels are realized.
+    by : {"pre", "post"} or both, optional
+        Keep the contributions of these populations apart. Default: one signal, summed.
+    tolerance : float
+        Largest error of a reduced filter relative to a channel's peak; "fir" makes none.
+    module : path, optional
+        A module that was compiled for these kernels before, with CMake or `prepare`, to be
+        loaded instead.
+    progress : bool
+        Say on standard error that a compilation takes place.
+
+    Returns
+    -------
+    FilterBank
+        To be handed to `FieldRecorder`.
+
+    Raises
+    ------
+    KernelError
+        If the kernels' `dt` is not NEST's resolution.
+    NetworkError
+        If nodes exist already.
+    ToolchainError
+        If NEST, a compiler or another tool is missing, or a compiled module does not fit.
+    """
+    nest = import_nest()
+    check_resolution(kernels, nest)
+    if nest.network_size > 0:
+        raise NetworkError(
+            f"nestlfp.install must be called before any node is created: there are "
+            f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
+        )
+    bank = FilterBank(kernels, method=method, by=by, tolerance=tolerance)
+    if bank.model not in nest.node_models:
+        if module is None:
+            _load_from_cache(bank, nest, progress)
+        else:
+            _load_given(bank, nest, Path(module))
+    return bank
+
+
+def import_nest() -> Any:
+    """The module ``nest``, or a `ToolchainError` that says how to get it."""
+    try:
+        import nest
+    except ImportError as error:
+        raise ToolchainError(
+            f"NEST cannot be imported ({error}): install it, for example with "
+            "'pip install nest-simulator', or activate the environment that has it"
+        ) from error
+    return nest
+
+
+def check_resolution(kernels: KernelSet, nest: Any) -> None:
+    """Raise a `KernelError` unless kernels and NEST go in equal steps."""
+    resolution = float(nest.resolution)
+    if not np.isclose(kernels.dt, resolution, rtol=1e-9, atol=0):
+        raise KernelError(
+            f"the kernels have dt = {kernels.dt:g} ms, NEST's resolution is {resolution:g} ms: "
+            f"use kernels.resample({resolution:g}), or nest.set(resolution={kernels.dt:g})"
+        )
+
+
+def _load_from_cache(bank: FilterBank, nest: Any, progress: bool) -> None:
+    here = toolchain.find_nest()
+    path = toolchain.compile_module(bank.model, bank.nestml, nest=here, progress=progress)
+    try:
+        nest.Install(str(path))
+    except nest.NESTError:
+        # The cache may come from another machine of a cluster: compile for this one, once.
+        path = toolchain.compile_module(
+            bank.model, bank.nestml, nest=here, rebuild=True, progress=progress
+        )
+        _load(path, nest)
+
+
+def _load_given(bank: FilterBank, nest: Any, path: Path) -> None:
+    if not path.is_file():
+        raise ToolchainError(f"no module {str(path)!r}")
+    if path.name != f"{module_name(bank.model)}.so":
+        raise ToolchainError(
+            f"{str(path)!r} was compiled for other kernels: these need "
+            f"'{module_name(bank.model)}.so'"
+        )
+    if path.with_suffix(".json").is_file():
+        problem = toolchain.problem_with(path, toolchain.find_nest())
+        if problem:
+            raise ToolchainError(f"the module {str(path)!r} cannot be used: {problem}")
+    _load(path.resolve(), nest)
+
+
+def _load(path: Path, nest: Any) -> None:
+    try:
+        nest.Install(str(path))
+    except nest.NESTError as error:
+        raise ToolchainError(
+            f"NEST cannot load the module {str(path)!r}: {error}. 'nestlfp doctor' tells what "
+            "this NEST needs"
+        ) from error

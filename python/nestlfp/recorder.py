@@ -1,0 +1,399 @@
+"""FieldRecorder: filter nodes on every virtual process, their wiring, and reading them back.
+
+The seven rules of the design that concern a running network are kept here: `schedule` chooses
+delays inside the network's own range and relabels time where a kernel starts earlier, so that
+there is neither latency nor shift; `FieldRecorder` puts one node on every virtual process, feeds
+it from the neurons that live there, and adds the partial signals up.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from .bank import FilterBank, check_resolution, import_nest
+from .errors import KernelError, NetworkError
+from .kernels import steps
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How spikes and samples are timed, all in steps.
+
+    Attributes
+    ----------
+    shift : int
+        A node's sample stamped s is the signal at s - shift.
+    hold : ndarray of int, shape (pre,)
+        Steps by which the node itself holds back spikes of each population.
+    delays : list of ndarray of int
+        Delay of each connection, for each population.
+    """
+
+    shift: int
+    hold: Ints
+    delays: list[Ints]
+
+
+def schedule(
+    first_lags: Ints, extra: list[Ints], min_delay: int, max_delay: int, max_hold: Ints
+) -> Schedule:
+    """Delays inside [min_delay, max_delay] that bring every tap to its place in time.
+
+    A spike stamped t reaches a node over delay d in the sample stamped t + d, and its first tap
+    belongs to t + first_lag: hence ``d + hold = first_lag + shift``. Where the earliest kernel
+    starts before min_delay, all samples are relabelled by a common shift; where one starts
+    after max_delay, the node holds the spikes back for the rest.
+
+    Parameters
+    ----------
+    first_lags : ndarray of int, shape (pre,)
+        Lag of each population's first tap.
+    extra : list of ndarray of int
+        Additional lag of each neuron of each population.
+    min_delay, max_delay : int
+        The network's own range.
+    max_hold : ndarray of int, shape (pre,)
+        What the nodes can hold back.
+
+    Raises
+    ------
+    NetworkError
+        If the lags of one population's neurons differ by more than the range of delays.
+    """
+    lags = [lag + more for lag, more in zip(first_lags, extra, strict=True)]
+    earliest = min((int(lag.min()) for lag in lags if lag.size), default=min_delay)
+    shift = max(0, min_delay - earliest)
+    hold = np.zeros(len(lags), dtype=np.int64)
+    delays = []
+    for p, lag in enumerate(lags):
+        if lag.size:
+            hold[p] = max(0, int(lag.max()) + shift - max_delay)
+            if int(lag.min()) + shift - hold[p] < min_delay or hold[p] > max_hold[p]:
+                raise NetworkError(
+                    f"the lags of population {p} run from {lag.min()} to {lag.max()} steps, more "
+                    f"than the network's delays from {min_delay} to {max_delay} steps can follow; "
+                    "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
+                )
+        delays.append(lag + shift - hold[p])
+    return Schedule(shift, hold, delays)
+
+
+class FieldRecorder:
+    """Records the signals of a filter bank from a network, while it runs.
+
+    To be made after the network was created and connected, and before it is simulated.
+
+    Parameters
+    ----------
+    bank : FilterBank
+        What `nestlfp.install` returned.
+    populations : dict of str to nest.NodeCollection
+        The neurons of each presynaptic population of the kernels; None or an empty collection
+        where the network has none. A spike_generator or poisson_generator may stand for a
+        population; parrot neurons are neurons. (A poisson_generator sends each of its targets
+        spikes of its own, and drawing one more train changes the random numbers of a network
+        that has other stochastic devices: put a parrot_neuron behind it if that matters.)
+    interval : float
+        Distance of two samples (ms), a multiple of the resolution.
+    weights : dict of str to array, optional
+        For each neuron of a population the factor of its kernel. Default: 1.
+    delays : dict of str to array, optional
+        For each neuron of a population a time (ms) by which its kernel starts later, rounded to
+        the resolution. Default: 0.
+    overlap : bool
+        Allow a neuron to be in several populations.
+    unconnected : bool
+        Allow a network without connections. NEST then has no range of delays to keep to, and
+        connections made later may find it narrowed to one step.
+
+    Raises
+    ------
+    NetworkError
+        If populations are missing, unknown, overlapping or no neurons, or do not fit the bank;
+        if the bank's model is not installed; if the network is not connected yet.
+
+    Notes
+    -----
+    The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are. It
+    does not wait for a network that is connected later: ``nest.Simulate`` would not tell it, and
+    delays chosen without knowing the network's would change them.
+
+    Examples
+    --------
+    >>> recorder = nestlfp.FieldRecorder(bank, {"E": E, "I": I}, interval=1.0)  # doctest: +SKIP
+    >>> nest.Simulate(1000.0)  # doctest: +SKIP
+    >>> recorder.signals()["LFP"].plot.line(x="time")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        bank: FilterBank,
+        populations: Mapping[str, Any],
+        *,
+        interval: float = 1.0,
+        weights: Mapping[str, ArrayLike] | None = None,
+        delays: Mapping[str, ArrayLike] | None = None,
+        overlap: bool = False,
+        unconnected: bool = False,
+    ) -> None:
+        self._nest = nest = import_nest()
+        if not isinstance(bank, FilterBank):
+            raise NetworkError(
+                f"bank must be what nestlfp.install returns, found {type(bank).__name__}"
+            )
+        self.bank = bank
+        _check_installed(bank, nest)
+        self._dt = float(nest.resolution)
+        self._every = _interval_steps(interval, self._dt)
+        self.populations = _population_ids(bank, populations, nest, overlap)
+        weight = _per_neuron(weights, self.populations, "weights", default=1.0)
+        lag = _per_neuron(delays, self.populations, "delays", default=0.0)
+        extra = [np.rint(values / self._dt).astype(np.int64) for values in lag.values()]
+        min_delay, max_delay = _delay_range(nest, unconnected)
+        coefficients = bank.filter.coefficients
+        self.schedule = schedule(
+            coefficients.first_lags, extra, min_delay, max_delay, bank.filter.max_hold
+        )
+
+        # From here on NEST is changed; everything that could be wrong was checked above.
+        self._start = int(steps(nest.biological_time, self._dt, "biological_time"))
+        self._nodes = self._create_nodes()
+        self._recorder = self._create_multimeter(min_delay)
+        for port, name in enumerate(bank.populations):
+            self._connect(port, self.populations[name], weight[name], self.schedule.delays[port])
+
+    @property
+    def interval(self) -> float:
+        """Distance of two samples (ms)."""
+        return self._every * self._dt
+
+    def signals(self) -> xr.Dataset:
+        """The signals so far.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable per signal with dimensions ``([post,] [pre,] <signal>_channel, time)``, its
+            unit and contact positions (µm). ``time`` (ms) are the multiples of `interval` since
+            the recorder was made for which NEST has handed out samples: it withholds those of
+            the last `min_delay` or so until it is simulated on.
+
+        Notes
+        -----
+        May be called between several calls of Simulate.
+        """
+        first, values = self._read()
+        times = (first + np.arange(values.shape[1])) * self._every * self._dt
+        expanded = self.bank.filter.expand(values)
+        dataset = self.bank.filter.coefficients.to_dataset(expanded, times)
+        return dataset.assign_attrs(
+            interval_ms=self.interval,
+            resolution_ms=self._dt,
+            method=self.bank.filter.method,
+            nest_version=str(self._nest.__version__),
+        )
+
+    # ------------------------------------------------------------------ wiring
+    def _create_nodes(self) -> Any:
+        """One filter node on each virtual process."""
+        nest, model = self._nest, self.bank.model
+        # Defaults are copied into each node inside the kernel: cheaper than setting each one.
+        nest.SetDefaults(model, self.bank.filter.parameters(self.schedule.hold))
+        return nest.Create(model, self._n_vps)
+
+    @property
+    def _n_vps(self) -> int:
+        return int(self._nest.total_num_virtual_procs)
+
+    def _create_multimeter(self, min_delay: int) -> Any:
+        # A sample stamped s is the signal at s - shift; the offset puts times on the interval.
+        multimeter = self._nest.Create(
+            "multimeter",
+            params={
+                "interval": self.interval,
+                "offset": (self.schedule.shift % self._every) * self._dt,
+                "record_from": [f"Y_{i}" for i in range(self.bank.filter.n_outputs)],
+            },
+        )
+        delay = {"synapse_model": "static_synapse", "weight": 1.0, "delay": min_delay * self._dt}
+        self._nest.Connect(multimeter, self._nodes, syn_spec=delay)
+        return multimeter
+
+    def _connect(self, port: int, ids: Ints, weight: NDArray[np.float64], delay: Ints) -> None:
+        """Connect each neuron to the node on its own virtual process, in one call."""
+        if ids.size == 0:
+            return
+        # Node i lives on virtual process i modulo their number, neurons and filters alike.
+        first = int(self._nodes[0].global_id)
+        targets = first + (ids - first) % self._n_vps
+        if _is_stimulator(int(ids[0]), self._nest):  # lives everywhere; must be heard once
+            targets = np.full_like(ids, first)
+        self._nest.Connect(
+            ids,
+            targets,
+            "one_to_one",
+            {
+                "synapse_model": "static_synapse",
+                "weight": weight,
+                "delay": delay * self._dt,
+                "receptor_type": np.full(ids.size, port + 1),
+            },
+        )
+
+    # ------------------------------------------------------------------ reading
+    def _read(self) -> tuple[int, NDArray[np.float64]]:
+        """Outputs summed over nodes: number of the first sample, and (output, sample)."""
+        events = self._recorder.events
+        stamps = np.rint(np.asarray(events["times"]) / self._dt).astype(np.int64)
+        number = (stamps - self.schedule.shift) // self._every
+        first = self._start // self._every + 1
+        column = number - first
+        keep = column >= 0  # before, a sample is no signal: no spike has reached a node yet
+        column = column[keep]
+        n = int(column.max()) + 1 if column.size else 0
+        values = np.zeros((self.bank.filter.n_outputs, n))
+        for i in range(self.bank.filter.n_outputs):
+            output = np.asarray(events[f"Y_{i}"])[keep]
+            values[i] = np.bincount(column, weights=output, minlength=n)
+        return first, values
+
+
+# ---------------------------------------------------------------------- checks
+def _check_installed(bank: FilterBank, nest: Any) -> None:
+    check_resolution(bank.kernels, nest)
+    if bank.model not in nest.node_models:
+        raise NetworkError(
+            f"NEST does not know the model {bank.model!r}: call nestlfp.install(kernels) after "
+            "nest.ResetKernel() (which unloads modules) and before any node is created"
+        )
+
+
+def _interval_steps(interval: float, dt: float) -> int:
+    try:
+        every = int(steps(interval, dt, "interval"))
+    except (KernelError, TypeError, ValueError):
+        every = 0
+    if every < 1:
+        raise NetworkError(
+            f"interval must be a multiple of the resolution of {dt:g} ms, found {interval!r}"
+        )
+    return every
+
+
+def _delay_range(nest: Any, unconnected: bool) -> tuple[int, int]:
+    """The network's own [min_delay, max_delay] in steps."""
+    if nest.num_connections == 0 and not unconnected:
+        raise NetworkError(
+            "the network has no connections yet: connect it first, then make the FieldRecorder, "
+            "whose connections keep to the delays of the network's (unconnected=True if it is "
+            "meant to have none)"
+        )
+    dt = float(nest.resolution)
+    return round(nest.min_delay / dt), round(nest.max_delay / dt)
+
+
+def _population_ids(
+    bank: FilterBank, populations: Mapping[str, Any], nest: Any, overlap: bool
+) -> dict[str, Ints]:
+    known = list(bank.populations)
+    if not isinstance(populations, Mapping):
+        raise NetworkError(
+            f"populations must be a dict such as {{{known[0]!r}: nodes}}, found "
+            f"{type(populations).__name__}"
+        )
+    unknown = [name for name in populations if name not in known]
+    missing = [name for name in known if name not in populations]
+    if unknown or missing:
+        raise NetworkError(
+            f"populations must be those of the kernels, {known}: missing {missing}, unknown "
+            f"{unknown} (None for a population that the network does not have)"
+        )
+    ids = {name: _node_ids(populations[name], name, nest) for name in known}
+    if not overlap:
+        _check_disjoint(ids)
+    return ids
+
+
+def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
+    if nodes is None:
+        return np.array([], dtype=np.int64)
+    try:
+        values = nodes.tolist() if hasattr(nodes, "tolist") else list(nodes)
+        ids = np.array([int(value) for value in values], dtype=np.int64)
+    except (TypeError, ValueError, AttributeError):
+        raise NetworkError(
+            f"population {name!r} must be a nest.NodeCollection, found {type(nodes).__name__}"
+        ) from None
+    if ids.size == 0:
+        return ids
+    if ids.min() < 1 or ids.max() > nest.network_size:
+        raise NetworkError(
+            f"population {name!r} has nodes {ids.min()} … {ids.max()}, NEST has 1 … "
+            f"{nest.network_size}: was it made before ResetKernel?"
+        )
+    if np.unique(ids).size != ids.size:
+        raise NetworkError(f"population {name!r} has the same node more than once")
+    _check_kind(ids, name, nest)
+    return ids
+
+
+def _check_kind(ids: Ints, name: str, nest: Any) -> None:
+    models = {str(model) for model in np.atleast_1d(nest.NodeCollection(np.sort(ids)).get("model"))}
+    kinds = {nest.GetDefaults(model, "element_type") for model in models}
+    if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1:
+        raise NetworkError(
+            f"population {name!r} must be neurons, or generators of spikes, found {sorted(models)}"
+        )
+    if "poisson_generator" in models:
+        warnings.warn(
+            f"population {name!r} is a poisson_generator: it sends the recorder spikes of its own,"
+            " and drawing them changes the random numbers of other stochastic devices. With a"
+            " parrot_neuron behind it, the recorder hears what the network hears",
+            stacklevel=5,
+        )
+
+
+def _is_stimulator(node: int, nest: Any) -> bool:
+    model = nest.NodeCollection([node]).get("model")
+    return bool(nest.GetDefaults(model, "element_type") == "stimulator")
+
+
+def _check_disjoint(ids: dict[str, Ints]) -> None:
+    seen: dict[int, str] = {}
+    for name, members in ids.items():
+        for node in members.tolist():
+            if node in seen:
+                raise NetworkError(
+                    f"populations {seen[node]!r} and {name!r} overlap: node {node} is in both"
+                )
+            seen[node] = name
+
+
+def _per_neuron(
+    given: Mapping[str, ArrayLike] | None, ids: dict[str, Ints], what: str, default: float
+) -> dict[str, NDArray[np.float64]]:
+    given = given or {}
+    unknown = [name for name in given if name not in ids]
+    if unknown:
+        raise NetworkError(f"{what}: unknown populations {unknown}, expected some of {list(ids)}")
+    out = {}
+    for name, members in ids.items():
+        values = np.asarray(given.get(name, default), dtype=float)
+        if values.ndim and values.shape != members.shape:
+            raise NetworkError(
+                f"{what} of {name!r} must have one value for each of {members.size} neurons, found "
+                f"shape {values.shape}"
+            )
+        if not np.all(np.isfinite(values)):
+            raise NetworkError(f"{what} of {name!r} must be finite")
+        out[name] = np.array(np.broadcast_to(values, members.shape))
+    return out
