@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from . import toolchain
 from .codegen import module_name, render
 from .errors import KernelError, NetworkError, ToolchainError
 from .filters import Coefficients, Filter, FIRFilter
 from .kernels import KernelSet, by_dims
+from .module_cache import compile_module, problem_with
+from .toolchain import find_nest
 
 METHODS = ("fir",)
 
@@ -106,7 +107,7 @@ def prepare(
         The compiled module. A later `install` of the same kernels finds it there.
     """
     bank = FilterBank(kernels, method=method, by=by, tolerance=tolerance)
-    return toolchain.compile_module(bank.model, bank.nestml, progress=progress)
+    return compile_module(bank.model, bank.nestml, progress=progress)
 
 
 def install(
@@ -154,13 +155,13 @@ def install(
         If NEST, a compiler or another tool is missing, or a compiled module does not fit.
     """
     nest = import_nest()
+    bank = FilterBank(kernels, method=method, by=by, tolerance=tolerance)
     check_resolution(kernels, nest)
     if nest.network_size > 0:
         raise NetworkError(
             f"nestlfp.install must be called before any node is created: there are "
             f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
         )
-    bank = FilterBank(kernels, method=method, by=by, tolerance=tolerance)
     if bank.model not in nest.node_models:
         if module is None:
             _load_from_cache(bank, nest, progress)
@@ -192,15 +193,13 @@ def check_resolution(kernels: KernelSet, nest: Any) -> None:
 
 
 def _load_from_cache(bank: FilterBank, nest: Any, progress: bool) -> None:
-    here = toolchain.find_nest()
-    path = toolchain.compile_module(bank.model, bank.nestml, nest=here, progress=progress)
+    here = find_nest()
+    path = compile_module(bank.model, bank.nestml, nest=here, progress=progress)
     try:
         nest.Install(str(path))
     except nest.NESTError:
         # The cache may come from another machine of a cluster: compile for this one, once.
-        path = toolchain.compile_module(
-            bank.model, bank.nestml, nest=here, rebuild=True, progress=progress
-        )
+        path = compile_module(bank.model, bank.nestml, nest=here, rebuild=True, progress=progress)
         _load(path, nest)
 
 
@@ -213,7 +212,7 @@ def _load_given(bank: FilterBank, nest: Any, path: Path) -> None:
             f"'{module_name(bank.model)}.so'"
         )
     if path.with_suffix(".json").is_file():
-        problem = toolchain.problem_with(path, toolchain.find_nest())
+        problem = problem_with(path, find_nest())
         if problem:
             raise ToolchainError(f"the module {str(path)!r} cannot be used: {problem}")
     _load(path.resolve(), nest)

@@ -104,7 +104,7 @@ def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
     return sorted(target.glob("*.cpp"))
 
 
-def _cmake_quoted(text: str) -> str:
+def cmake_quoted(text: str) -> str:
     """A CMake bracket argument: nothing inside is expanded."""
     marks = "=" * next(n for n in range(1, 99) if f"]{'=' * n}]" not in text)
     return f"[{marks}[{text}]{marks}]"
@@ -137,8 +137,8 @@ def main(arguments: list[str] | None = None) -> None:
         nestml.write_text(bank.nestml, encoding="utf-8")
         print(bank)
     sources = generate_cpp(nestml, given.output / "cpp", given.nest_version)
-    lines = [f"set(MODULE_NAME {_cmake_quoted(module_name(nestml.stem))})", "set(MODULE_SOURCES"]
-    lines += [_cmake_quoted(str(source)) for source in sources] + [")"]
+    lines = [f"set(MODULE_NAME {cmake_quoted(module_name(nestml.stem))})", "set(MODULE_SOURCES"]
+    lines += [cmake_quoted(str(source)) for source in sources] + [")"]
     (given.output / "module.cmake").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -109,9 +109,17 @@ def _without_zeros_around(
 class Filter(Protocol):
     """What the rest of the house needs of a filter."""
 
-    method: str
-    template: str
-    coefficients: Coefficients
+    @property
+    def method(self) -> str:
+        """Name of the method, as `install` takes it."""
+
+    @property
+    def template(self) -> str:
+        """File name of the node's template."""
+
+    @property
+    def coefficients(self) -> Coefficients:
+        """What is computed."""
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -171,6 +171,8 @@ class KernelSet:
                     f"({len(post)}, {len(pre)}, ..., ...), found {array.shape}"
                 )
             lengths.add(array.shape[-1])
+            if len(lengths) > 1:
+                raise KernelError(f"all signals must have the same lags, found {sorted(lengths)}")
             dim = channel_dim(name)
             dataset[name] = (("post", "pre", dim, "lag"), array, {"units": units[name]})
             labels = list(channels.get(name, range(array.shape[2])))
@@ -181,8 +183,6 @@ class KernelSet:
             dataset = dataset.assign_coords({dim: np.asarray(labels)})
             if name in positions:
                 dataset = dataset.assign_coords(_position_coords(name, positions[name], array))
-            if len(lengths) > 1:
-                raise KernelError(f"all signals must have the same lags, found {sorted(lengths)}")
         if not dataset.data_vars:
             raise KernelError("no signals given")
         count = lengths.pop()

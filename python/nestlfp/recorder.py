@@ -193,7 +193,7 @@ class FieldRecorder:
         """
         first, values = self._read()
         times = (first + np.arange(values.shape[1])) * self._every * self._dt
-        expanded = self.bank.filter.expand(values)
+        expanded: NDArray[np.float64] = self.bank.filter.expand(values)
         dataset = self.bank.filter.coefficients.to_dataset(expanded, times)
         return dataset.assign_attrs(
             interval_ms=self.interval,
@@ -260,7 +260,7 @@ class FieldRecorder:
         keep = column >= 0  # before, a sample is no signal: no spike has reached a node yet
         column = column[keep]
         n = int(column.max()) + 1 if column.size else 0
-        values = np.zeros((self.bank.filter.n_outputs, n))
+        values = np.zeros((self.bank.filter.n_outputs, n), dtype=np.float64)
         for i in range(self.bank.filter.n_outputs):
             output = np.asarray(events[f"Y_{i}"])[keep]
             values[i] = np.bincount(column, weights=output, minlength=n)

@@ -1,0 +1,37 @@
+# make demo: everything from kernels to figures, under out/
+# make test: all tests; make lint: ruff and mypy
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint format nest-mpi benchmarks clean
+
+demo: .venv/ready
+	$(BIN)/python examples/two_population/run.py
+
+test: .venv/ready nest-mpi
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# NEST with MPI, from its source distribution, into the user's cache folder.
+nest-mpi: .venv/ready
+	tests/mpi/build_nest.sh $(BIN)/python
+
+benchmarks: .venv/ready
+	for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[nest,all,test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist out

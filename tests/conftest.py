@@ -1,0 +1,47 @@
+"""Shared fixtures. NEST, NESTML and the compiler are the real ones everywhere."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("PYNEST_QUIET", "1")
+
+import numpy as np
+import pytest
+
+import nestlfp
+
+DATA = Path(__file__).parent / "data"
+PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}
+
+
+@pytest.fixture(scope="session")
+def hagen() -> nestlfp.KernelSet:
+    """Kernels of the two-population network of Hagen et al. 2022, dt = 2^-4 ms, 800 lags."""
+    arrays = np.load(DATA / "hagen2022_kernels.npz")
+    names = ["E", "I"]
+    signals = {
+        signal: np.array([[arrays[f"{y}:{x}|{probe}"] for x in names] for y in names])
+        for signal, probe in PROBES.items()
+    }
+    z = np.arange(1000.0, -300.0, -100.0)
+    return nestlfp.KernelSet.from_arrays(
+        signals,
+        pre=names,
+        post=names,
+        dt=2**-4,
+        units={"LFP": "mV", "CDM": "nA µm"},
+        channels={"CDM": ["x", "y", "z"]},
+        positions={"LFP": np.stack([0 * z, 0 * z, z], axis=1)},
+        provenance={"tool": "LFPykernels", "version": "0.2.0"},
+    )
+
+
+@pytest.fixture
+def nest():
+    """A quiet NEST with an empty kernel."""
+    import nest
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    nest.ResetKernel()
+    yield nest
+    nest.ResetKernel()

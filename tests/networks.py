@@ -1,0 +1,129 @@
+"""Networks and independent calculations that several tests share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import nestlfp
+
+
+def exponential_kernels(
+    leads=(1, 1),
+    lengths=(30, 30),
+    channels=2,
+    dt=0.1,
+    pre=("E", "I"),
+    post=("E", "I"),
+    signals=("LFP",),
+):
+    """Decaying kernels: population p starts at lag leads[p] and has lengths[p] taps."""
+    first = min(leads)
+    n = max(lead + length for lead, length in zip(leads, lengths, strict=True)) - first
+    array = np.zeros((len(post), len(pre), channels, n))
+    for p, (lead, length) in enumerate(zip(leads, lengths, strict=True)):
+        t = np.arange(length)
+        for y in range(len(post)):
+            for c in range(channels):
+                start = lead - first
+                array[y, p, c, start : start + length] = (
+                    (-1.0) ** p * (1 + c + 3 * y) * np.exp(-t / (4.0 + 2 * c + p))
+                )
+    return nestlfp.KernelSet.from_arrays(
+        {name: array * (i + 1) for i, name in enumerate(signals)},
+        pre=pre,
+        post=post,
+        dt=dt,
+        first_lag=first * dt,
+        units=dict.fromkeys(signals, "mV"),
+    )
+
+
+def convolved(kernels, signal, spikes, n_steps):
+    """The plain convolution at steps 1 ... n_steps, by np.convolve, shape (channel, time)."""
+    h = kernels[signal].values.sum(axis=0)  # (pre, channel, lag)
+    first = round(float(kernels[signal]["lag"].values[0]) / kernels.dt)
+    out = np.zeros((h.shape[1], n_steps + 1))
+    for p, name in enumerate(kernels.pre):
+        at = np.rint(np.asarray(spikes.get(name, ())) / kernels.dt).astype(int)
+        counts = np.bincount(at[at <= n_steps], minlength=n_steps + 1).astype(float)
+        for c in range(h.shape[1]):
+            full = np.convolve(counts, h[p, c])
+            # full[k] is the signal at step k + first
+            for_steps = np.zeros(n_steps + 1)
+            k = np.arange(full.size) + first
+            inside = (k >= 0) & (k <= n_steps)
+            for_steps[k[inside]] = full[inside]
+            out[c] += for_steps
+    return out[:, 1:]
+
+
+def assert_signal_is_convolution(recorded, kernels, spikes, duration, signal="LFP", rtol=1e-12):
+    """Every recorded sample is the plain convolution at its time, to rtol of the peak."""
+    n = round(duration / kernels.dt)
+    reference = convolved(kernels, signal, spikes, n)
+    at = np.rint(recorded.time.values / kernels.dt).astype(int)
+    assert at.size > 0
+    assert np.all((at >= 1) & (at <= n))
+    np.testing.assert_allclose(recorded.time.values, at * kernels.dt, rtol=1e-12)
+    expected = reference[:, at - 1]
+    scale = max(np.abs(reference).max(), 1e-300)
+    assert np.abs(recorded[signal].values - expected).max() <= rtol * scale
+
+
+@dataclass
+class Network:
+    """A small random network with Poisson input, and what it did."""
+
+    populations: dict
+    recorder: object
+
+    def spikes(self, nest_events):
+        """Spike times by population."""
+        times, senders = nest_events
+        return {
+            name: times[np.isin(senders, nodes.tolist())]
+            for name, nodes in self.populations.items()
+        }
+
+
+def random_network(nest, *, min_delay=0.7, spread=2.0, n=(40, 10)):
+    """E and I cells with random delays and two Poisson generators: sensitive to any disturbance."""
+    E = nest.Create("iaf_psc_exp", n[0])
+    I = nest.Create("iaf_psc_exp", n[1])  # noqa: E741
+    noise = nest.Create("poisson_generator", 2, params={"rate": 11000.0})
+    spikes = nest.Create("spike_recorder")
+    nest.Connect(noise[0], E, syn_spec={"weight": 32.0, "delay": min_delay})
+    nest.Connect(noise[1], I, syn_spec={"weight": 33.0, "delay": min_delay})
+    for source, weight in ((E, 25.0), (I, -110.0)):
+        delay = nest.random.uniform(min_delay, min_delay + spread)
+        nest.Connect(
+            source,
+            E + I,
+            {"rule": "fixed_indegree", "indegree": 8},
+            {"weight": weight, "delay": delay},
+        )
+    nest.Connect(E + I, spikes, syn_spec={"delay": min_delay})
+    return Network({"E": E, "I": I}, spikes)
+
+
+def events(network):
+    """Spike times and senders, in one order."""
+    found = network.recorder.events
+    order = np.lexsort((found["senders"], found["times"]))
+    return found["times"][order], found["senders"][order]
+
+
+def reset(nest, *, threads=1, dt=0.1, seed=7):
+    """An empty kernel with these settings."""
+    nest.ResetKernel()
+    tics = 16000 if dt == 2**-4 else 1000
+    nest.set(tics_per_ms=tics, resolution=dt, local_num_threads=threads, rng_seed=seed)
+
+
+def replayed(nest, trains, delay=1.0):
+    """A parrot neuron for each train of spike times; they spike at these times + delay."""
+    parrots = nest.Create("parrot_neuron", len(trains))
+    for parrot, train in zip(parrots, trains, strict=True):
+        generator = nest.Create("spike_generator", params={"spike_times": list(train)})
+        nest.Connect(generator, parrot, syn_spec={"delay": delay})
+    return parrots

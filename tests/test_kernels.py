@@ -1,0 +1,245 @@
+"""KernelSet: labels, algebra, files and the errors of bad input."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from networks import convolved, exponential_kernels
+
+import nestlfp
+from nestlfp import KernelError, KernelSet
+
+
+def one(array=None, **changes):
+    """A kernel set of one population and one channel, with some arguments changed."""
+    options = {"pre": ["E"], "post": ["E"], "dt": 0.1, "units": {"LFP": "mV"}}
+    signals = {"LFP": np.ones((1, 1, 1, 5)) if array is None else array}
+    return KernelSet.from_arrays(**{"signals": signals, **options, **changes})
+
+
+# ---------------------------------------------------------------------- what it is
+def test_printing_tells_what_is_in_it(hagen):
+    text = repr(hagen)
+    assert "2 presynaptic × 2 postsynaptic" in text
+    assert "800 lags 0.0625 … 50 ms, dt 0.0625 ms" in text
+    assert "LFP: 13 channels, mV; peak 0.0335 mV per spike (I → E, channel 10, 2.875 ms)" in text
+    assert "z -200 … 1000 µm" in text
+    assert "CDM: 3 channels, nA µm" in text
+    assert "from: LFPykernels 0.2.0" in text
+    assert "<script>" not in one(pre=["<script>"])._repr_html_()
+
+
+def test_attributes(hagen):
+    assert hagen.signals == ("LFP", "CDM")
+    assert hagen.pre == hagen.post == ("E", "I")
+    assert hagen.dt == 2**-4
+    assert hagen.n_lags == 800
+    assert hagen.first_lag_steps == 1
+    assert hagen["CDM"].dims == ("post", "pre", "CDM_channel", "lag")
+    assert hagen["CDM"]["CDM_channel"].values.tolist() == ["x", "y", "z"]
+    with pytest.raises(KernelError, match="no signal 'EEG'"):
+        hagen["EEG"]
+
+
+def test_select(hagen):
+    part = hagen.select(signals=["CDM"], pre=["I"])
+    assert part.signals == ("CDM",)
+    assert part.pre == ("I",)
+    np.testing.assert_array_equal(part["CDM"].values[:, 0], hagen["CDM"].values[:, 1])
+    with pytest.raises(KernelError, match=r"pre: \['X'\] not among"):
+        hagen.select(pre=["X"])
+
+
+# ---------------------------------------------------------------------- algebra
+def test_scale_changes_only_the_named_populations(hagen):
+    scaled = hagen.scale({"I": -2.0})
+    np.testing.assert_array_equal(scaled["LFP"].values[:, 0], hagen["LFP"].values[:, 0])
+    np.testing.assert_array_equal(scaled["LFP"].values[:, 1], -2 * hagen["LFP"].values[:, 1])
+    assert scaled["LFP"].attrs == hagen["LFP"].attrs
+    assert scaled.provenance == hagen.provenance
+    assert scaled.dt == hagen.dt
+    with pytest.raises(KernelError, match="'X'"):
+        hagen.scale({"X": 1.0})
+    with pytest.raises(KernelError, match="finite"):
+        hagen.scale({"E": np.inf})
+
+
+@pytest.mark.parametrize(("method", "error"), [("cubic", 2e-6), ("pchip", 2e-3), ("linear", 4e-3)])
+def test_resample_of_a_known_function(method, error):
+    def gaussian(lags):
+        return np.exp(-0.5 * ((lags - 10) / 2) ** 2)
+
+    lags = np.arange(1, 401) * 2**-4
+    kernels = one(gaussian(lags).reshape(1, 1, 1, -1), dt=2**-4)
+    for dt in (0.1, 0.05, 0.3):
+        new = kernels.resample(dt, method=method)
+        found = new["LFP"].values[0, 0, 0]
+        at = new["LFP"]["lag"].values
+        assert new.dt == dt
+        np.testing.assert_allclose(at, np.arange(1, at.size + 1) * dt)
+        assert at[-1] <= 25.0 + 1e-9 < at[-1] + dt + 1e-9
+        assert np.abs(found - gaussian(at)).max() < error
+
+
+def test_resample_keeps_what_need_not_change(hagen):
+    assert hagen.resample(2**-4) is hagen
+    new = hagen.resample(0.1)
+    assert new["LFP"].attrs == hagen["LFP"].attrs
+    np.testing.assert_array_equal(new.dataset["LFP_z"], hagen.dataset["LFP_z"])
+    with pytest.raises(KernelError, match="no lag is left"):
+        one().resample(2.0)
+    with pytest.raises(KernelError, match="method must be one of"):
+        hagen.resample(0.1, method="nearest")
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    h=arrays(float, st.tuples(st.just(2), st.just(2), st.integers(1, 3), st.integers(1, 30)),
+             elements=st.floats(-10, 10, width=32)),
+    first=st.integers(-5, 9),
+    spikes=st.lists(st.lists(st.integers(0, 70), max_size=12), min_size=2, max_size=2),
+)  # fmt: skip
+def test_convolve_is_the_plain_sum(h, first, spikes):
+    h[0, 0, 0, 0] = 1.0
+    kernels = KernelSet.from_arrays(
+        {"LFP": h}, pre=["E", "I"], post=["E", "I"], dt=0.1, first_lag=first * 0.1,
+        units={"LFP": "mV"},
+    )  # fmt: skip
+    trains = {name: np.array(at) * 0.1 for name, at in zip("EI", spikes, strict=True)}
+    out = kernels.convolve(trains, 6.0)
+    assert out["LFP"].dims == ("LFP_channel", "time")
+    np.testing.assert_allclose(out["LFP"], convolved(kernels, "LFP", trains, 60), atol=1e-10)
+    np.testing.assert_allclose(out["time"], np.arange(1, 61) * 0.1)
+    apart = kernels.convolve(trains, 6.0, by=("pre", "post"))["LFP"]
+    assert apart.dims == ("post", "pre", "LFP_channel", "time")
+    np.testing.assert_allclose(apart.sum(["pre", "post"]), out["LFP"], atol=1e-10)
+
+
+def test_convolve_refuses_what_it_cannot_mean(hagen):
+    with pytest.raises(KernelError, match="spike times of 'E' must be whole multiples of dt"):
+        hagen.convolve({"E": [0.1]}, 10.0)
+    with pytest.raises(KernelError, match="must not be negative"):
+        hagen.convolve({"E": [-1.0]}, 10.0)
+    with pytest.raises(KernelError, match=r"\['X'\] not among"):
+        hagen.convolve({"X": [1.0]}, 10.0)
+    with pytest.raises(KernelError, match="duration"):
+        hagen.convolve({}, 0.0)
+    with pytest.raises(KernelError, match="found nan"):
+        hagen.convolve({"E": [np.nan]}, 1.0)
+
+
+# ---------------------------------------------------------------------- files
+def test_file_keeps_everything(hagen, tmp_path):
+    path = tmp_path / "kernels.nc"
+    hagen.save(path)
+    loaded = KernelSet.load(path)
+    xr.testing.assert_equal(loaded.dataset, hagen.dataset)
+    assert loaded["LFP"].attrs == hagen["LFP"].attrs
+    assert loaded.dt == hagen.dt
+    assert loaded.provenance == {"tool": "LFPykernels", "version": "0.2.0"}
+    loaded.scale({"E": 2.0}).save(path)  # replaces it
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_names_are_data(tmp_path):
+    names = ["L2/3 E", "}{%'\"\\", "{{ 7 * 7 }}", "$x_1$", "日本"]
+    kernels = KernelSet.from_arrays(
+        {"LFP": np.ones((5, 5, 2, 3))}, pre=names, post=names, dt=0.1, units={"LFP": "µV"},
+        channels={"LFP": ["top; rm -rf", "\"bottom\""]},
+    )  # fmt: skip
+    kernels.save(tmp_path / "kernels.nc")
+    assert KernelSet.load(tmp_path / "kernels.nc").pre == tuple(names)
+    plain = exponential_kernels(
+        leads=(1,) * 5, lengths=(3,) * 5, pre=list("abcde"), post=list("abcde")
+    )
+    assert nestlfp.FilterBank(kernels).nestml == nestlfp.FilterBank(plain).nestml
+
+
+@pytest.mark.parametrize("name", ["a\nb", "", "  ", "tab\t", 7, None, "\x00"])
+def test_names_that_cannot_be_printed(name):
+    with pytest.raises(KernelError, match="name"):
+        one(pre=[name])
+    with pytest.raises(KernelError, match="name"):
+        one(post=[name])
+    with pytest.raises(KernelError, match="the name of a signal must be made of letters"):
+        one(signals={name: np.ones((1, 1, 1, 3))}, units={name: "mV"})
+
+
+@pytest.mark.parametrize("name", ["a/b", "LFP 2", "{x}", "2d", "a-b"])
+def test_signal_names_that_are_no_identifiers(name):
+    with pytest.raises(KernelError, match="made of letters, digits and underscores"):
+        one(signals={name: np.ones((1, 1, 1, 3))}, units={name: "mV"})
+
+
+def test_foreign_and_broken_files(tmp_path, hagen):
+    with pytest.raises(KernelError, match="no kernel file"):
+        KernelSet.load(tmp_path / "nowhere.nc")
+    broken = tmp_path / "broken.nc"
+    hagen.save(broken)
+    broken.write_bytes(broken.read_bytes()[:2000])
+    with pytest.raises(KernelError, match="cannot be read as a netCDF-4 file"):
+        KernelSet.load(broken)
+    foreign = tmp_path / "foreign.nc"
+    xr.Dataset({"temperature": ("x", [1.0])}).to_netcdf(foreign, engine="h5netcdf")
+    with pytest.raises(KernelError, match="is no kernel file of nestlfp: its attribute 'format'"):
+        KernelSet.load(foreign)
+    with pytest.raises(KernelError, match="cannot write kernels"):
+        hagen.save(tmp_path / "no" / "such" / "folder.nc")
+
+
+# ---------------------------------------------------------------------- bad input
+def bad(value):
+    array = np.ones((1, 1, 2, 5))
+    array[0, 0, 1, 3] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"signals": {"LFP": bad(np.nan)}}, "not finite: nan at E -> E, channel 1, lag 0.4 ms"),
+        ({"signals": {"LFP": bad(np.inf)}}, "not finite: inf"),
+        ({"signals": {"LFP": np.zeros((1, 1, 2, 5))}}, "all kernels are zero"),
+        ({"signals": {"LFP": np.ones((2, 1, 2, 5))}}, r"= \(1, 1, ..., ...\), found \(2, 1, 2, 5\)"),
+        ({"signals": {"LFP": np.ones((1, 5))}}, r"found \(1, 5\)"),
+        ({"signals": {}}, "no signals|unknown signals"),
+        ({"signals": {"LFP": np.ones((1, 1, 0, 5))}}, "no channels"),
+        ({"units": {}}, "has no unit"),
+        ({"units": {"LFP": "mV", "CDM": "nA µm"}}, r"units given for unknown signals \['CDM'\]"),
+        ({"dt": 0.0}, "dt must be a positive number"),
+        ({"dt": np.nan}, "dt must be a positive number"),
+        ({"first_lag": 0.15}, "first_lag must be whole multiples of dt"),
+        ({"channels": {"LFP": ["a", "b"]}}, "1 channels but 2 labels"),
+        ({"positions": {"LFP": np.zeros((1, 2))}}, r"\(channel, 3\) = \(1, 3\) in µm, found \(1, 2\)"),
+        ({"signals": {"LFP": np.ones((1, 2, 1, 5))}, "pre": ["E", "E"]}, r"found twice: \['E'\]"),
+        ({"signals": {"LFP": np.ones((1, 1, 1, 5)), "CDM": np.ones((1, 1, 1, 6))},
+          "units": {"LFP": "mV", "CDM": "nA µm"}}, r"same lags, found \[5, 6\]"),
+    ],
+)  # fmt: skip
+def test_bad_arrays(changes, match):
+    with pytest.raises(KernelError, match=match):
+        one(**changes)
+
+
+def test_kernels_that_cancel(nest):
+    array = np.ones((2, 1, 1, 5))
+    array[1] = -1
+    kernels = one(signals={"LFP": array}, post=["E", "I"])
+    with pytest.raises(KernelError, match="sum to zero over the postsynaptic populations"):
+        nestlfp.FilterBank(kernels)
+    assert nestlfp.FilterBank(kernels, by="post")
+
+
+def test_datasets_that_are_no_kernels(hagen):
+    with pytest.raises(KernelError, match="missing: \\['lag'\\]"):
+        KernelSet(hagen.dataset.drop_vars("lag"))
+    with pytest.raises(KernelError, match="without gaps"):
+        KernelSet(hagen.dataset.isel(lag=[0, 1, 3]))
+    with pytest.raises(KernelError, match="'dt_ms', found None"):
+        lag = hagen.dataset["lag"].copy()
+        lag.attrs = {}
+        KernelSet(hagen.dataset.assign_coords(lag=lag))
+    with pytest.raises(KernelError, match="must have dimensions"):
+        KernelSet(hagen.dataset.transpose("pre", "post", ...))
