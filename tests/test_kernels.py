@@ -6,10 +6,10 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from networks import convolved, exponential_kernels
 
 import nestlfp
 from nestlfp import KernelError, KernelSet
+from networks import convolved, exponential_kernels
 
 
 def one(array=None, **changes):
@@ -202,7 +202,7 @@ def bad(value):
         ({"signals": {"LFP": bad(np.nan)}}, "not finite: nan at E -> E, channel 1, lag 0.4 ms"),
         ({"signals": {"LFP": bad(np.inf)}}, "not finite: inf"),
         ({"signals": {"LFP": np.zeros((1, 1, 2, 5))}}, "all kernels are zero"),
-        ({"signals": {"LFP": np.ones((2, 1, 2, 5))}}, r"= \(1, 1, ..., ...\), found \(2, 1, 2, 5\)"),
+        ({"signals": {"LFP": np.ones((2, 1, 2, 5))}}, r"\(1, 1, ..., ...\), found \(2, 1, 2, 5\)"),
         ({"signals": {"LFP": np.ones((1, 5))}}, r"found \(1, 5\)"),
         ({"signals": {}}, "no signals|unknown signals"),
         ({"signals": {"LFP": np.ones((1, 1, 0, 5))}}, "no channels"),
@@ -212,7 +212,7 @@ def bad(value):
         ({"dt": np.nan}, "dt must be a positive number"),
         ({"first_lag": 0.15}, "first_lag must be whole multiples of dt"),
         ({"channels": {"LFP": ["a", "b"]}}, "1 channels but 2 labels"),
-        ({"positions": {"LFP": np.zeros((1, 2))}}, r"\(channel, 3\) = \(1, 3\) in µm, found \(1, 2\)"),
+        ({"positions": {"LFP": np.zeros((1, 2))}}, r"= \(1, 3\) in µm, found \(1, 2\)"),
         ({"signals": {"LFP": np.ones((1, 2, 1, 5))}, "pre": ["E", "E"]}, r"found twice: \['E'\]"),
         ({"signals": {"LFP": np.ones((1, 1, 1, 5)), "CDM": np.ones((1, 1, 1, 6))},
           "units": {"LFP": "mV", "CDM": "nA µm"}}, r"same lags, found \[5, 6\]"),
@@ -237,9 +237,9 @@ def test_datasets_that_are_no_kernels(hagen):
         KernelSet(hagen.dataset.drop_vars("lag"))
     with pytest.raises(KernelError, match="without gaps"):
         KernelSet(hagen.dataset.isel(lag=[0, 1, 3]))
+    lag = hagen.dataset["lag"].copy()
+    lag.attrs = {}
     with pytest.raises(KernelError, match="'dt_ms', found None"):
-        lag = hagen.dataset["lag"].copy()
-        lag.attrs = {}
         KernelSet(hagen.dataset.assign_coords(lag=lag))
     with pytest.raises(KernelError, match="must have dimensions"):
         KernelSet(hagen.dataset.transpose("pre", "post", ...))

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import nestlfp
+from nestlfp.recorder import schedule
+from nestlfp.simulation import pieces
 from networks import (
     assert_signal_is_convolution,
     convolved,
@@ -15,10 +19,6 @@ from networks import (
     replayed,
     reset,
 )
-
-import nestlfp
-from nestlfp.recorder import schedule
-from nestlfp.simulation import pieces
 
 THREADS = [1, 2, 4]
 

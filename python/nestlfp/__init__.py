@@ -4,6 +4,7 @@ nestlfp evaluates, inside a running NEST simulation, the local field potential, 
 moment, EEG and MEG that follow from the network's spikes and precomputed spike-signal kernels.
 """
 
+from . import sources
 from .bank import FilterBank, install
 from .errors import KernelError, NestLFPError, NetworkError, ToolchainError
 from .kernels import KernelSet
@@ -22,4 +23,5 @@ __all__ = [
     "ToolchainError",
     "install",
     "simulate",
+    "sources",
 ]

@@ -18,9 +18,11 @@ from .errors import KernelError, NetworkError, ToolchainError
 from .filters import Coefficients, Filter, FIRFilter
 from .kernels import KernelSet, by_dims
 from .module_cache import compile_module, problem_with
+from .parallel import Ranks
 from .toolchain import find_nest
 
 METHODS = ("fir",)
+RECORDERS: list[Any] = []  # every FieldRecorder whose nodes are in NEST
 
 
 class FilterBank:
@@ -162,11 +164,13 @@ def install(
             f"nestlfp.install must be called before any node is created: there are "
             f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
         )
+    RECORDERS.clear()  # NEST is empty: recorders of an earlier network have lost their nodes
+    ranks = Ranks(nest)
     if bank.model not in nest.node_models:
         if module is None:
-            _load_from_cache(bank, nest, progress)
+            _load_from_cache(bank, nest, ranks, progress)
         else:
-            _load_given(bank, nest, Path(module))
+            ranks.agree(lambda: _load_given(bank, nest, Path(module)))
     return bank
 
 
@@ -192,15 +196,22 @@ def check_resolution(kernels: KernelSet, nest: Any) -> None:
         )
 
 
-def _load_from_cache(bank: FilterBank, nest: Any, progress: bool) -> None:
-    here = find_nest()
-    path = compile_module(bank.model, bank.nestml, nest=here, progress=progress)
+def _load_from_cache(bank: FilterBank, nest: Any, ranks: Ranks, progress: bool) -> None:
+    """Load the cached module on every rank; rank 0 compiles it where there is none."""
+
+    def compiled(rebuild: bool) -> Path:
+        return ranks.on_root(
+            lambda: compile_module(bank.model, bank.nestml, rebuild=rebuild, progress=progress)
+        )
+
+    path = compiled(rebuild=False)
     try:
-        nest.Install(str(path))
-    except nest.NESTError:
-        # The cache may come from another machine of a cluster: compile for this one, once.
-        path = compile_module(bank.model, bank.nestml, nest=here, rebuild=True, progress=progress)
-        _load(path, nest)
+        ranks.agree(lambda: _load(path, nest))
+    except ToolchainError:
+        # It is complete, but was made for another kind of machine: compile for this one, once.
+        if ranks.n > 1:
+            raise
+        _load(compiled(rebuild=True), nest)
 
 
 def _load_given(bank: FilterBank, nest: Any, path: Path) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .errors import KernelError
 from .kernels import KernelSet, by_dims
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 class Coefficients:

@@ -8,6 +8,7 @@ netCDF-4 file.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -233,6 +234,15 @@ class KernelSet:
         return int(self.dataset.sizes["lag"])
 
     @property
+    def fingerprint(self) -> str:
+        """Digest of the kernels' values, to tell whether two sets are the same."""
+        digest = hashlib.sha256()
+        for name in self.signals:
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(self.dataset[name].values).tobytes())
+        return digest.hexdigest()[:16]
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What made these kernels."""
         found = json.loads(self.dataset.attrs.get("provenance", "{}"))
@@ -452,7 +462,7 @@ class KernelSet:
             dataset = xr.load_dataset(path, engine="h5netcdf")
         except Exception as error:  # h5py and xarray raise many kinds on a broken file
             raise KernelError(f"{path!r} cannot be read as a netCDF-4 file: {error}") from error
-        found = dataset.attrs.get("format")
+        found = dataset.attrs.pop("format", None)
         if found != FORMAT:
             raise KernelError(
                 f"{path!r} is no kernel file of nestlfp: its attribute 'format' is {found!r}, "

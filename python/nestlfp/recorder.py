@@ -8,18 +8,23 @@ it from the neurons that live there, and adds the partial signals up.
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from .bank import FilterBank, check_resolution, import_nest
+from .bank import RECORDERS, FilterBank, check_resolution, import_nest
 from .errors import KernelError, NetworkError
 from .kernels import steps
+from .parallel import Ranks
+from .signals import FORMAT
+from .streaming import joined
 
 Ints = NDArray[np.int64]
 
@@ -151,6 +156,7 @@ class FieldRecorder:
                 f"bank must be what nestlfp.install returns, found {type(bank).__name__}"
             )
         self.bank = bank
+        self._ranks = Ranks(nest)
         _check_installed(bank, nest)
         self._dt = float(nest.resolution)
         self._every = _interval_steps(interval, self._dt)
@@ -158,18 +164,23 @@ class FieldRecorder:
         weight = _per_neuron(weights, self.populations, "weights", default=1.0)
         lag = _per_neuron(delays, self.populations, "delays", default=0.0)
         extra = [np.rint(values / self._dt).astype(np.int64) for values in lag.values()]
-        min_delay, max_delay = _delay_range(nest, unconnected)
+        min_delay, max_delay = delay_range(nest, self._ranks, unconnected)
         coefficients = bank.filter.coefficients
         self.schedule = schedule(
             coefficients.first_lags, extra, min_delay, max_delay, bank.filter.max_hold
         )
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        self._start = int(steps(nest.biological_time, self._dt, "biological_time"))
+        now = int(steps(nest.biological_time, self._dt, "biological_time"))
+        self._next = now // self._every + 1  # number of the next sample to come out of NEST
+        self._first = self._next  # number of the first sample that waits to be handed out
+        self._waiting: list[NDArray[np.float64]] = []
+        self._stores: list[Path] = []  # where `simulate(to=...)` put the samples before these
         self._nodes = self._create_nodes()
-        self._recorder = self._create_multimeter(min_delay)
+        self._multimeter = self._create_multimeter(min_delay)
         for port, name in enumerate(bank.populations):
             self._connect(port, self.populations[name], weight[name], self.schedule.delays[port])
+        RECORDERS.append(self)
 
     @property
     def interval(self) -> float:
@@ -177,7 +188,7 @@ class FieldRecorder:
         return self._every * self._dt
 
     def signals(self) -> xr.Dataset:
-        """The signals so far.
+        """The signals so far; with several MPI ranks, collective and the same on each.
 
         Returns
         -------
@@ -187,20 +198,73 @@ class FieldRecorder:
             the recorder was made for which NEST has handed out samples: it withholds those of
             the last `min_delay` or so until it is simulated on.
 
+        Raises
+        ------
+        NetworkError
+            If NEST was reset since the recorder was made.
+
         Notes
         -----
-        May be called between several calls of Simulate.
+        May be called between several calls of Simulate. What was streamed to disk is read from
+        there.
         """
-        first, values = self._read()
-        times = (first + np.arange(values.shape[1])) * self._every * self._dt
-        expanded: NDArray[np.float64] = self.bank.filter.expand(values)
-        dataset = self.bank.filter.coefficients.to_dataset(expanded, times)
+        self.collect()
+        rest = self.labelled(self._first, self._samples())
+        return self._ranks.agree(lambda: joined(self._stores, rest))
+
+    def collect(self) -> int:
+        """Take the new samples out of NEST; returns how many are waiting now."""
+        self._check_alive()
+        new = self._ranks.sum(self._read())
+        if new.shape[1]:
+            self._waiting.append(new)
+        return sum(block.shape[1] for block in self._waiting)
+
+    def waiting(self, start: int, n: int) -> xr.Dataset:
+        """The signals of n samples that wait, from number `start` of them on."""
+        return self.labelled(self._first + start, self._samples()[:, start : start + n])
+
+    def moved_to(self, path: Path, n: int) -> None:
+        """The n samples that waited longest are in a store now, and no longer here."""
+        self._waiting = [self._samples()[:, n:].copy()]
+        self._first += n
+        if path not in self._stores:
+            self._stores.append(path)
+
+    def labelled(self, first: int, outputs: NDArray[np.float64]) -> xr.Dataset:
+        """Signals from the nodes' outputs, of which the first is sample number `first`."""
+        coefficients = self.bank.filter.coefficients
+        times = (first + np.arange(outputs.shape[1])) * self._every * self._dt
+        dataset = coefficients.to_dataset(self.bank.filter.expand(outputs), times)
         return dataset.assign_attrs(
+            format=FORMAT,
             interval_ms=self.interval,
             resolution_ms=self._dt,
+            kernels=self.bank.kernels.fingerprint,
             method=self.bank.filter.method,
             nest_version=str(self._nest.__version__),
         )
+
+    def _samples(self) -> NDArray[np.float64]:
+        """What waits, as one array (output, sample)."""
+        if len(self._waiting) != 1:
+            empty = np.zeros((self.bank.filter.n_outputs, 0))
+            self._waiting = [np.concatenate([empty, *self._waiting], axis=1)]
+        return self._waiting[0]
+
+    def _check_alive(self) -> None:
+        # No kernel attribute is read here: NEST with MPI loses its delays if that happens between
+        # nest.Prepare and nest.Cleanup.
+        try:
+            self._nest.GetDefaults(self.bank.model, "element_type")
+            alive = self in RECORDERS
+        except self._nest.NESTError:
+            alive = False
+        if not alive:
+            raise NetworkError(
+                "the network of this recorder is gone: nest.ResetKernel() was called. Read "
+                "recorder.signals() before that"
+            )
 
     # ------------------------------------------------------------------ wiring
     def _create_nodes(self) -> Any:
@@ -237,34 +301,41 @@ class FieldRecorder:
         targets = first + (ids - first) % self._n_vps
         if _is_stimulator(int(ids[0]), self._nest):  # lives everywhere; must be heard once
             targets = np.full_like(ids, first)
+        # A rank makes the connections that live on it, and does not look at the others. Connect is
+        # collective, so that a rank without any names one of another's, which NEST passes over.
+        here = (targets % self._n_vps) % self._ranks.n == self._ranks.rank
+        if not here.any():
+            here[0] = True
         self._nest.Connect(
-            ids,
-            targets,
+            ids[here],
+            targets[here],
             "one_to_one",
             {
                 "synapse_model": "static_synapse",
-                "weight": weight,
-                "delay": delay * self._dt,
-                "receptor_type": np.full(ids.size, port + 1),
+                "weight": weight[here],
+                "delay": delay[here] * self._dt,
+                "receptor_type": np.full(int(here.sum()), port + 1),
             },
         )
 
     # ------------------------------------------------------------------ reading
-    def _read(self) -> tuple[int, NDArray[np.float64]]:
-        """Outputs summed over nodes: number of the first sample, and (output, sample)."""
-        events = self._recorder.events
+    def _read(self) -> NDArray[np.float64]:
+        """Take the samples out of NEST, summed over this rank's nodes: (output, sample)."""
+        events = self._multimeter.events
         stamps = np.rint(np.asarray(events["times"]) / self._dt).astype(np.int64)
-        number = (stamps - self.schedule.shift) // self._every
-        first = self._start // self._every + 1
-        column = number - first
-        keep = column >= 0  # before, a sample is no signal: no spike has reached a node yet
+        column = (stamps - self.schedule.shift) // self._every - self._next
+        keep = column >= 0  # what comes before the first is no signal: no spike can be in it yet
         column = column[keep]
         n = int(column.max()) + 1 if column.size else 0
         values = np.zeros((self.bank.filter.n_outputs, n), dtype=np.float64)
         for i in range(self.bank.filter.n_outputs):
             output = np.asarray(events[f"Y_{i}"])[keep]
             values[i] = np.bincount(column, weights=output, minlength=n)
-        return first, values
+        self._next += n
+        # Between nest.Prepare and nest.Cleanup NEST keeps them; next time they count as read.
+        with contextlib.suppress(self._nest.NESTErrors.BadProperty):
+            self._multimeter.n_events = 0
+        return values
 
 
 # ---------------------------------------------------------------------- checks
@@ -289,16 +360,25 @@ def _interval_steps(interval: float, dt: float) -> int:
     return every
 
 
-def _delay_range(nest: Any, unconnected: bool) -> tuple[int, int]:
+def delay_range(nest: Any, ranks: Ranks, unconnected: bool) -> tuple[int, int]:
     """The network's own [min_delay, max_delay] in steps."""
-    if nest.num_connections == 0 and not unconnected:
+    # Until the first Simulate, a rank may know the delays of its own connections only.
+    known = [
+        (low, high)
+        for connections, low, high in ranks.gather(
+            (int(nest.num_connections), float(nest.min_delay), float(nest.max_delay))
+        )
+        if connections > 0
+    ]
+    if not known and not unconnected:
         raise NetworkError(
             "the network has no connections yet: connect it first, then make the FieldRecorder, "
             "whose connections keep to the delays of the network's (unconnected=True if it is "
             "meant to have none)"
         )
+    known = known or [(float(nest.min_delay), float(nest.max_delay))]
     dt = float(nest.resolution)
-    return round(nest.min_delay / dt), round(nest.max_delay / dt)
+    return round(min(low for low, _ in known) / dt), round(max(high for _, high in known) / dt)
 
 
 def _population_ids(

@@ -1,0 +1,25 @@
+"""Where kernels come from. Each source is one module and returns a `KernelSet`.
+
+============== ===================================================== ==========================
+module         what it takes                                         extra of nestlfp
+============== ===================================================== ==========================
+`lfpykernels`  one cell of LFPykernels for each population           ``lfpykernels``
+`hybrid`       a network that has run, replayed on LFPy's cells      ``lfpykernels``
+`conductors`   kernels of a dipole moment, for EEG and MEG           ``lfpykernels`` (LFPykit)
+`proxies`      positions and weights of point neurons                ``proxies``
+============== ===================================================== ==========================
+
+The part that runs in NEST does not know where kernels came from. Modules are imported when they
+are first used, as ``nestlfp.sources.proxies.rwslfp(...)``.
+"""
+
+from importlib import import_module
+from types import ModuleType
+
+__all__ = ["conductors", "hybrid", "lfpykernels", "proxies"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.{name}")

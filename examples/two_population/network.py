@@ -1,0 +1,80 @@
+"""The two populations as point neurons in NEST."""
+
+from typing import NamedTuple
+
+import nest
+import numpy as np
+import parameters as p
+
+
+class Network(NamedTuple):
+    """What `build` made, by population."""
+
+    neurons: dict[str, nest.NodeCollection]
+    spike_recorders: dict[str, nest.NodeCollection]
+
+
+def reset(threads: int, seed: int) -> None:
+    """An empty kernel; install modules after it and build the network then."""
+    nest.ResetKernel()
+    nest.set(
+        # NEST's default of 1000 tics per ms cannot represent 2**-4 ms.
+        tics_per_ms=16000,
+        resolution=p.DT,
+        local_num_threads=threads,
+        rng_seed=seed,
+    )
+
+
+def build() -> Network:
+    """Neurons, synapses, external input and spike recorders."""
+    neurons = {
+        name: nest.Create("iaf_psc_exp", p.SIZES[name], params=p.NEURON[name])
+        for name in p.POPULATIONS
+    }
+    for pre in p.POPULATIONS:
+        for post in p.POPULATIONS:
+            nest.Connect(
+                neurons[pre],
+                neurons[post],
+                {"rule": "pairwise_bernoulli", "p": p.NETWORK_CONNECTION_PROBABILITY},
+                {"weight": weight(pre, post), "delay": delay(pre, post)},
+            )
+    # From here on a delay that the network has already, or the devices would change it: how
+    # often threads communicate, and with that the random numbers, follows the shortest delay.
+    shortest = {"delay": nest.min_delay}
+    for name, population in neurons.items():
+        rate = p.EXTERNAL_RATE * p.EXTERNAL_SYNAPSES[name]
+        generator = nest.Create("poisson_generator", params={"rate": rate})
+        nest.Connect(generator, population, syn_spec={"weight": p.EXTERNAL_WEIGHT, **shortest})
+    spike_recorders = {}
+    for name, population in neurons.items():
+        spike_recorders[name] = nest.Create("spike_recorder")
+        nest.Connect(population, spike_recorders[name], syn_spec=shortest)
+    return Network(neurons, spike_recorders)
+
+
+def weight(pre: str, post: str) -> nest.Parameter:
+    """Weights (pA), normal, redrawn where the sign would change."""
+    mean = p.NETWORK_WEIGHT[pre, post]
+    low, high = (0.0, np.inf) if mean > 0 else (-np.inf, 0.0)
+    drawn = nest.random.normal(mean=mean, std=abs(mean) * p.NETWORK_WEIGHT_SPREAD)
+    return nest.math.redraw(drawn, min=low, max=high)
+
+
+def delay(pre: str, post: str) -> nest.Parameter:
+    """Delays (ms), normal, redrawn where too short."""
+    mean = p.NETWORK_DELAY[pre, post]
+    drawn = nest.random.normal(mean=mean, std=mean * p.NETWORK_DELAY_SPREAD)
+    return nest.math.redraw(drawn, min=p.SHORTEST_DELAY, max=np.inf)
+
+
+def spikes(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Spikes of each population as (times (ms), senders), ordered by time, then sender."""
+    found = {}
+    for name, recorder in network.spike_recorders.items():
+        events = recorder.get("events")
+        times, senders = np.asarray(events["times"]), np.asarray(events["senders"])
+        order = np.lexsort((senders, times))
+        found[name] = (times[order], senders[order])
+    return found

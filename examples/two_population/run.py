@@ -1,0 +1,240 @@
+"""LFP and current dipole moment of the two-population network of Hagen et al. 2022.
+
+    python examples/two_population/run.py --help
+
+computes the kernels, runs the network with and without recorder, draws what was recorded, and
+checks it: against the plain convolution of the recorded spikes, the kernels against those of
+the paper's authors, the spikes against the network that nobody listened to.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+os.environ.setdefault("PYNEST_QUIET", "1")
+
+import kernels
+import nest
+import network
+import numpy as np
+import parameters as p
+import typer
+import xarray as xr
+
+import nestlfp
+import nestlfp.plotting
+import nestlfp.signals
+
+REFERENCE = p.HERE.parents[1] / "tests" / "data" / "hagen2022_kernels.npz"
+REFERENCE_PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}
+ONSET = 200.0  # ms: all neurons start from the same potential, which takes a while to wear off
+SHOWN = 500.0  # ms of the figure
+
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+class Run(NamedTuple):
+    """What one simulation of the network left."""
+
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]]
+    signals: xr.Dataset | None
+    min_delay: float
+    max_delay: float
+    seconds: float
+
+
+def cores() -> int:
+    """Cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@app.command()
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path(
+        "out/two_population"
+    ),
+    threads: Annotated[int, typer.Option(min=1, help="Threads. Default: all cores.")] = cores(),
+    duration: Annotated[float, typer.Option(min=1.0, help="Simulated time (ms).")] = 1000.0,
+    seed: Annotated[int, typer.Option(min=1, help="Seed of NEST's random numbers.")] = 1,
+    check: Annotated[
+        bool, typer.Option(help="Run without recorder too, and compare the spikes.")
+    ] = True,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Published kernels. Default: those of the checkout.", exists=True, dir_okay=False
+        ),
+    ] = None,
+) -> None:
+    """Record LFP and current dipole moment of the two-population network, and check them."""
+    out.mkdir(parents=True, exist_ok=True)
+    nest.verbosity = nest.VerbosityLevel.ERROR
+
+    say("computing kernels with LFPykernels")
+    kernel_set = kernels.compute_kernels()
+    kernel_set.save(out / "kernels.nc")
+    print(kernel_set)
+
+    say("running the network with recorder")
+    recorded = run(threads, seed, duration, kernel_set)
+    silent = None
+    if check:
+        say("running the network without recorder")
+        silent = run(threads, seed, duration)
+
+    say(f"writing to {out}")
+    nestlfp.signals.save(recorded.signals, out / "signals.nc")
+    draw(kernel_set, recorded, out)
+    report = {
+        "online_vs_offline": online_vs_offline(kernel_set, recorded, duration),
+        "kernels_vs_reference": kernels_vs_reference(kernel_set, reference),
+        "spike_trains_identical": silent and same_spikes(silent, recorded),
+        "min_delay_ms": with_and_without(silent, recorded, "min_delay"),
+        "max_delay_ms": with_and_without(silent, recorded, "max_delay"),
+        "simulate_s": with_and_without(silent, recorded, "seconds"),
+        "rates": rates(recorded, duration),
+        "lfp_std_mV": lfp_std(recorded),
+        "contacts_z_um": p.CONTACTS_Z.tolist(),
+        "threads": threads,
+        "seed": seed,
+        "duration_ms": duration,
+        "versions": versions(),
+    }
+    text = json.dumps(report, indent=2, allow_nan=False)
+    (out / "report.json").write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def run(
+    threads: int, seed: int, duration: float, kernel_set: nestlfp.KernelSet | None = None
+) -> Run:
+    """Build the network and simulate it, with a recorder of these kernels if there are any."""
+    network.reset(threads, seed)
+    bank = nestlfp.install(kernel_set) if kernel_set else None
+    built = network.build()
+    if bank:
+        # An interval of one step, to compare every single sample; 1 ms would do for a figure.
+        recorder = nestlfp.FieldRecorder(bank, built.neurons, interval=p.DT)
+    start = time.perf_counter()
+    if bank:
+        nestlfp.simulate(duration)
+    else:
+        nest.Simulate(duration)
+    seconds = time.perf_counter() - start
+    signals = recorder.signals() if bank else None
+    return Run(network.spikes(built), signals, nest.min_delay, nest.max_delay, seconds)
+
+
+# ---------------------------------------------------------------------- figures
+def draw(kernel_set: nestlfp.KernelSet, recorded: Run, out: Path) -> None:
+    """Kernels, and the last part of the signals below the spikes."""
+    figure = nestlfp.plotting.kernels(kernel_set)
+    nestlfp.plotting.save(figure, out / "kernels.png")
+    stop = float(recorded.signals["time"][-1])
+    figure = nestlfp.plotting.signals(
+        recorded.signals,
+        time=(max(0.0, stop - SHOWN), stop),
+        spikes=recorded.spikes,
+        sizes=p.SIZES,
+    )
+    nestlfp.plotting.save(figure, out / "signals.png")
+
+
+# ---------------------------------------------------------------------- the report
+def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference over the largest expected value."""
+    scale = np.abs(expected).max()  # 0 where no spike has had an effect yet
+    return float(np.abs(found - expected).max() / (scale or 1.0))
+
+
+def online_vs_offline(
+    kernel_set: nestlfp.KernelSet, recorded: Run, duration: float
+) -> dict[str, float]:
+    """How far the recorded signals are from the convolution of the recorded spikes."""
+    times = {name: times for name, (times, _) in recorded.spikes.items()}
+    offline = kernel_set.convolve(times, duration)
+    online = recorded.signals
+    # NEST hands out the last samples only when it is simulated on.
+    offline = offline.isel(time=slice(online.sizes["time"]))
+    assert np.array_equal(offline["time"], online["time"])
+    return {
+        name: largest_difference(online[name].values, offline[name].values)
+        for name in kernel_set.signals
+    }
+
+
+def kernels_vs_reference(
+    kernel_set: nestlfp.KernelSet, reference: Path | None
+) -> dict[str, float] | None:
+    """How far the kernels are from the published ones; None where these are not at hand."""
+    path = reference or REFERENCE
+    if not path.is_file():
+        return None
+    with np.load(path) as published:
+        expected = {
+            signal: np.array(
+                [
+                    [published[f"{post}:{pre}|{probe}"] for pre in kernel_set.pre]
+                    for post in kernel_set.post
+                ]
+            )
+            for signal, probe in REFERENCE_PROBES.items()
+        }
+    return {
+        signal: largest_difference(kernel_set[signal].values, values)
+        for signal, values in expected.items()
+    }
+
+
+def same_spikes(one: Run, other: Run) -> bool:
+    """Whether each neuron spiked at the same times."""
+    return all(
+        np.array_equal(a, b)
+        for name in p.POPULATIONS
+        for a, b in zip(one.spikes[name], other.spikes[name], strict=True)
+    )
+
+
+def with_and_without(silent: Run | None, recorded: Run, what: str) -> dict[str, float | None]:
+    return {"without": silent and getattr(silent, what), "with": getattr(recorded, what)}
+
+
+def rates(recorded: Run, duration: float) -> dict[str, float]:
+    """Spikes/s of a neuron of each population."""
+    return {
+        name: len(times) / p.SIZES[name] / duration * 1000.0
+        for name, (times, _) in recorded.spikes.items()
+    }
+
+
+def lfp_std(recorded: Run) -> list[float]:
+    """Standard deviation of the LFP (mV) at each contact, once the onset has worn off."""
+    lfp = recorded.signals["LFP"]
+    start = min(ONSET, float(lfp["time"][-1]) / 2)
+    return lfp.sel(time=slice(start, None)).std("time").values.tolist()
+
+
+def versions() -> dict[str, str]:
+    found = {"Python": platform.python_version(), "NEST": nest.__version__}
+    for package in ("nestlfp", "nestml", "LFPykernels", "LFPykit", "LFPy", "neuron", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # on the PYTHONPATH, but not installed
+            found[package] = getattr(sys.modules.get(package), "__version__", "unknown")
+    return found
+
+
+def say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,119 @@
+"""What is compared: agreement in time, power spectra, and what the neurons' spread explains."""
+
+import numpy as np
+import xarray as xr
+from scipy.signal import welch
+
+SIGNALS = {"LFP": slice(None), "CDM": [2]}  # the dipole along z; across, it is rounding noise
+LARGEST = 3  # contacts
+SEGMENT = 1000.0  # ms, of Welch's method: 1 Hz from bin to bin
+BAND = (1.0, 200.0)  # Hz
+
+
+def channels(signals: xr.Dataset, name: str) -> xr.DataArray:
+    """The channels of a signal that are compared, shape (channel, time)."""
+    return signals[name][SIGNALS[name]]
+
+
+def largest(full: xr.Dataset) -> dict[str, list]:
+    """Labels of the channels with the largest signal."""
+    found = {}
+    for name in SIGNALS:
+        signal = channels(full, name)
+        order = np.argsort(-signal.std("time").values)[:LARGEST]
+        found[name] = signal[f"{name}_channel"].values[order].tolist()
+    return found
+
+
+def table(
+    full: xr.Dataset,
+    online: dict[str, xr.Dataset],
+    singles: dict[str, xr.Dataset],
+    rates: dict[str, float],
+) -> list[dict]:
+    """A row for each channel: agreement of each kernel set's signal with the full calculation."""
+    rows = []
+    expected = {name: expected_r2(singles, rates, name) for name in SIGNALS}
+    for name in SIGNALS:
+        signal = channels(full, name)
+        for i, label in enumerate(signal[f"{name}_channel"].values):
+            truth = signal.values[i]
+            row = {
+                "signal": name,
+                "channel": str(label),
+                "z_um": float(signal["LFP_z"][i]) if name == "LFP" else "",
+                "sd": float(truth.std()),
+                "unit": signal.attrs["units"],
+                "r2_expected": float(expected[name][i]),
+            }
+            for kind, found in online.items():
+                row |= agreement(truth, channels(found, name).values[i], kind)
+            rows.append(row)
+    return rows
+
+
+def agreement(truth: np.ndarray, found: np.ndarray, kind: str) -> dict[str, float]:
+    """Correlation, R², ratio of standard deviations, and difference of spectra (dB)."""
+    frequency, wanted = spectrum(truth)
+    inside = (frequency >= BAND[0]) & (frequency <= BAND[1])
+    decibels = 10 * np.log10(spectrum(found)[1] / wanted)[inside]
+    return {
+        f"{kind}: correlation": float(np.corrcoef(truth, found)[0, 1]),
+        f"{kind}: R2": float(1 - np.mean((found - truth) ** 2) / truth.var()),
+        f"{kind}: sd ratio": float(found.std() / truth.std()),
+        f"{kind}: median dB": float(np.median(decibels)),
+        f"{kind}: largest dB": float(decibels[np.argmax(np.abs(decibels))]),
+    }
+
+
+def spectrum(signal: np.ndarray, dt: float = 2**-4) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies (Hz) and power spectral density by Welch's method."""
+    return welch(signal, fs=1000.0 / dt, nperseg=round(SEGMENT / dt))
+
+
+def expected_r2(singles: dict[str, xr.Dataset], rates: dict[str, float], name: str) -> np.ndarray:
+    """R² that the spread of single neurons' kernels allows, by channel.
+
+    Of neurons that spike like independent Poisson processes, a population's kernel misses the
+    deviations of their kernels from the mean, which add up in power. Common input makes the
+    signal larger than that, and the R² higher.
+    """
+    missed, total = 0.0, 0.0
+    for pre, found in singles.items():
+        kernels = found[name].values[:, SIGNALS[name]]
+        missed = missed + rates[pre] * np.sum((kernels - kernels.mean(axis=0)) ** 2, axis=(0, 2))
+        total = total + rates[pre] * np.sum(kernels**2, axis=(0, 2))
+    return 1 - missed / total
+
+
+def relative_spread(singles: dict[str, xr.Dataset], full: xr.Dataset) -> dict[str, dict]:
+    """Spread of single neurons' kernels over their mean (both as norm over lags), by channel."""
+    found: dict[str, dict] = {}
+    for pre, kernels in singles.items():
+        for name in SIGNALS:
+            values = kernels[name].values[:, SIGNALS[name]]
+            mean = values.mean(axis=0)
+            spread = np.sqrt(np.mean(np.sum((values - mean) ** 2, axis=-1), axis=0))
+            labels = channels(full, name)[f"{name}_channel"].values
+            ratio = spread / np.linalg.norm(mean, axis=-1)
+            found[f"{pre}: {name}"] = {
+                str(label): float(value) for label, value in zip(labels, ratio, strict=True)
+            }
+    return found
+
+
+def as_text(rows: list[dict]) -> str:
+    """The table's main figures, to read in a terminal."""
+    kinds = [key.removesuffix(": R2") for key in rows[0] if key.endswith(": R2")]
+    lines = [f"{'':12}{'s.d.':>12}{'expected':>10}" + "".join(f"{kind:>26}" for kind in kinds)]
+    lines.append(f"{'':34}" + f"{'R²  s.d. ratio  max dB':>26}" * len(kinds))
+    for row in rows:
+        where = f"{row['signal']} {row['z_um'] if row['signal'] == 'LFP' else row['channel']}"
+        line = f"{where:12}{row['sd']:12.4g}{row['r2_expected']:10.3f}"
+        for kind in kinds:
+            line += (
+                f"{row[f'{kind}: R2']:10.3f}{row[f'{kind}: sd ratio']:8.3f}"
+                f"{row[f'{kind}: largest dB']:8.2f}"
+            )
+        lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,144 @@
+"""How far the signal from kernels is from the full calculation, cell by cell.
+
+    python examples/validation/run.py --help
+
+runs a small network in NEST, calculates its LFP and current dipole moment with the hybrid
+scheme, measures kernels with it, and records the same network again, online, with these kernels
+and with those of LFPykernels. Writes a table, figures and a report; `docs/validation.md` says
+what they show.
+"""
+
+import csv
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+os.environ.setdefault("PYNEST_QUIET", "1")
+os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
+
+import compare
+import figures
+import nest
+import numpy as np
+import small_network as net
+import typer
+import xarray as xr
+
+import nestlfp
+import nestlfp.plotting
+import nestlfp.signals
+from nestlfp.sources import hybrid
+
+SHOWN = (1000.0, 1300.0)  # ms
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out/validation"),
+    duration: Annotated[float, typer.Option(min=100.0, help="Simulated time (ms).")] = 2000.0,
+    seed: Annotated[int, typer.Option(min=1, help="Seed of the network and the cells.")] = 1,
+    processes: Annotated[int | None, typer.Option(help="Default: one per core.")] = None,
+    method: Annotated[
+        str, typer.Option(help="Of the full calculation: simulate or superpose (faster).")
+    ] = "simulate",
+) -> None:
+    """Compare signals from kernels with the full calculation."""
+    out.mkdir(parents=True, exist_ok=True)
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    took = {}
+
+    say("running the network")
+    network, times = run_network(seed, duration)
+    cells, probes = net.cells(), net.probes()
+    how = {"seed": seed, "processes": processes}
+
+    say("calculating its signal cell by cell")
+    start = time.perf_counter()
+    full = hybrid.signals(network, cells, probes, duration, method=method, **how)
+    took["hybrid_signals"] = time.perf_counter() - start
+
+    say("measuring kernels: of populations, then of single neurons")
+    start = time.perf_counter()
+    measured = hybrid.kernels(network, cells, probes, net.TAU, method="superpose", **how)
+    took["hybrid_kernels"] = time.perf_counter() - start
+    start = time.perf_counter()
+    singles = {
+        pre: hybrid.single_kernels(network, cells, probes, pre, net.TAU, method="superpose", **how)
+        for pre in measured.pre
+    }
+    took["single_kernels"] = time.perf_counter() - start
+
+    say("computing kernels with LFPykernels")
+    kernels = {
+        "measured": measured,
+        "LFPykernels": net.predicted_kernels(),
+        "LFPykernels by depth": net.predicted_kernels_by_depth(),
+    }
+
+    say("recording the network online")
+    online, again = record_online(kernels, seed, duration)
+    full = full.isel(time=slice(next(iter(online.values())).sizes["time"]))
+    assert all(np.array_equal(full["time"], found["time"]) for found in online.values())
+
+    say(f"writing to {out}")
+    nestlfp.signals.save(full, out / "hybrid.nc")
+    for name, kernel_set in kernels.items():
+        label = name.replace(" ", "_").lower()
+        kernel_set.save(out / f"kernels_{label}.nc")
+        nestlfp.signals.save(online[name], out / f"online_{label}.nc")
+    table = compare.table(full, online, singles, net.rates(times, duration))
+    write_table(table, out / "table.csv")
+    nestlfp.plotting.save(figures.comparison(full, online, table, SHOWN), out / "validation.png")
+    nestlfp.plotting.save(figures.spread(singles, measured, full), out / "spread.png")
+    report = {
+        "rates": net.rates(times, duration),
+        "spike_trains_identical": all(np.array_equal(times[x], again[x]) for x in times),
+        "largest_signal": compare.largest(full),
+        "agreement": table,
+        "relative_spread_of_single_kernels": compare.relative_spread(singles, full),
+        "seconds": took,
+        "seed": seed,
+        "duration_ms": duration,
+    }
+    text = json.dumps(report, indent=2, allow_nan=False)
+    (out / "report.json").write_text(text + "\n", encoding="utf-8")
+    print(compare.as_text(table))
+
+
+def run_network(seed: int, duration: float) -> tuple[hybrid.Network, dict[str, np.ndarray]]:
+    """Run the network without recorder: what the hybrid scheme needs, and the spike times."""
+    net.reset(seed)
+    built = net.build()
+    nest.Simulate(duration)
+    return hybrid.Network.from_nest(built.neurons, built.recorders), built.spike_times()
+
+
+def record_online(
+    kernels: dict[str, nestlfp.KernelSet], seed: int, duration: float
+) -> tuple[dict[str, xr.Dataset], dict[str, np.ndarray]]:
+    """Run the same network with a recorder for each kernel set: signals, and spike times."""
+    net.reset(seed)
+    banks = {name: nestlfp.install(kernel_set) for name, kernel_set in kernels.items()}
+    built = net.build()
+    recorders = {
+        name: nestlfp.FieldRecorder(bank, built.neurons, interval=net.p.DT)
+        for name, bank in banks.items()
+    }
+    nestlfp.simulate(duration)
+    return {name: found.signals() for name, found in recorders.items()}, built.spike_times()
+
+
+def write_table(table: list[dict], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(table[0]))
+        writer.writeheader()
+        writer.writerows(table)
+
+
+def say(text: str) -> None:
+    print(f"== {text}", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,193 @@
+"""A small network whose signal can be calculated cell by cell.
+
+Cells, column, synapse positions, multapses and delays are those of `examples/two_population`;
+synapses are current-based, so that the signal is linear in the spikes, and the connections of
+the point neurons in NEST have the probability and delays that the kernels assume.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import lfpykit
+import nest
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "two_population"))
+
+import kernels as published
+import lfpykernels
+import parameters as p
+
+from nestlfp import KernelSet
+from nestlfp.sources import hybrid
+from nestlfp.sources.lfpykernels import compute
+
+SIZES = {"E": 400, "I": 100}
+CONNECTION_PROBABILITY = 0.1
+DURATION = 2000.0  # ms
+TAU = 100.0  # ms, the last lag of all kernels
+DEPTHS = 15  # of cells, for kernels averaged over them
+NO_BLUR = 3.0  # µm, the s.d. of depth for GaussCylinderPotential where cells stand at one
+PATHWAYS = [(pre, post) for pre in p.POPULATIONS for post in p.POPULATIONS]
+
+# Point neurons: weights (pA) and Poisson input chosen for a few irregular spikes/s.
+WEIGHT = {("E", "E"): 20.0, ("E", "I"): 25.0, ("I", "E"): -200.0, ("I", "I"): -130.0}
+WEIGHT_SPREAD = 0.1
+EXTERNAL_RATE = {"E": 17000.0, "I": 6000.0}  # spikes/s
+
+# Peak current of one synapse (nA) on the multicompartment cells: the published conductance
+# (µS) times the driving force at rest (mV).
+CURRENT = {
+    (pre, post): p.CONDUCTANCE[pre, post] * (p.SYNAPSE[pre]["e"] - p.V_REST)
+    for pre, post in PATHWAYS
+}
+
+
+class Built(NamedTuple):
+    """What `build` made in NEST, by population."""
+
+    neurons: dict[str, nest.NodeCollection]
+    recorders: dict[str, nest.NodeCollection]
+
+    def spike_times(self) -> dict[str, np.ndarray]:
+        """Spike times (ms) of each population, all its neurons together."""
+        return {x: np.sort(found.get("events", "times")) for x, found in self.recorders.items()}
+
+
+def reset(seed: int) -> None:
+    """An empty kernel; install modules after it and build the network then."""
+    nest.ResetKernel()
+    # NEST's default of 1000 tics per ms cannot represent 2**-4 ms. The network is too small to
+    # gain from threads, and would be another one with another number of them.
+    nest.set(tics_per_ms=16000, resolution=p.DT, rng_seed=seed, local_num_threads=1)
+
+
+def build() -> Built:
+    """Neurons, synapses, external input and spike recorders."""
+    neurons = {x: nest.Create("iaf_psc_exp", n, params=p.NEURON[x]) for x, n in SIZES.items()}
+    for pre, post in PATHWAYS:
+        nest.Connect(
+            neurons[pre],
+            neurons[post],
+            {"rule": "pairwise_bernoulli", "p": CONNECTION_PROBABILITY},
+            {"weight": weights(pre, post), "delay": delays(pre, post)},
+        )
+    shortest = {"delay": nest.min_delay}
+    recorders = {}
+    for x, population in neurons.items():
+        generator = nest.Create("poisson_generator", params={"rate": EXTERNAL_RATE[x]})
+        nest.Connect(generator, population, syn_spec={"weight": p.EXTERNAL_WEIGHT, **shortest})
+        recorders[x] = nest.Create("spike_recorder")
+        nest.Connect(population, recorders[x], syn_spec=shortest)
+    return Built(neurons, recorders)
+
+
+def weights(pre: str, post: str):
+    """Weights of one sign (pA)."""
+    mean = WEIGHT[pre, post]
+    drawn = nest.random.normal(mean, WEIGHT_SPREAD * abs(mean))
+    low, high = (0.0, 1e6) if mean > 0 else (-1e6, 0.0)
+    return nest.math.redraw(drawn, min=low, max=high)
+
+
+def delays(pre: str, post: str):
+    """Delays (ms) from the distribution that the kernels assume."""
+    d = p.SYNAPTIC_DELAY[pre, post]
+    low = d["loc"] + d["a"] * d["scale"]
+    return nest.math.redraw(nest.random.normal(d["loc"], d["scale"]), min=low, max=1e3)
+
+
+# ---------------------------------------------------------------------- kernels and cells
+def approximation(post: str, depth: float | None = None) -> lfpykernels.KernelApprox:
+    """What LFPykernels, and through it the hybrid scheme, is told about a population.
+
+    With a `depth` (µm) all cells stand at that depth.
+    """
+    column = p.COLUMN if depth is None else {**p.COLUMN, "loc": depth, "scale": 0.0}
+    return lfpykernels.KernelApprox(
+        X=list(p.POPULATIONS),
+        Y=post,
+        N_X=np.array([SIZES[pre] for pre in p.POPULATIONS]),
+        N_Y=SIZES[post],
+        C_YX=np.full(len(p.POPULATIONS), CONNECTION_PROBABILITY),
+        cellParameters=published.cell(post),
+        populationParameters=column,
+        multapseParameters=[p.MULTAPSES[pre, post] for pre in p.POPULATIONS],
+        delayParameters=[p.SYNAPTIC_DELAY[pre, post] for pre in p.POPULATIONS],
+        synapseParameters=[
+            {
+                "syntype": "Exp2SynI",
+                "weight": CURRENT[pre, post],
+                "tau1": p.SYNAPSE[pre]["tau1"],
+                "tau2": p.SYNAPSE[pre]["tau2"],
+            }
+            for pre in p.POPULATIONS
+        ],
+        synapsePositionArguments=[p.SYNAPSE_POSITIONS[pre, post] for pre in p.POPULATIONS],
+        conductance_based=False,
+    )
+
+
+def predicted_kernels() -> KernelSet:
+    """Kernels of this network as LFPykernels gives them."""
+    published.load_mechanisms()
+    described = {post: approximation(post) for post in p.POPULATIONS}
+    return compute(described, published.probes(), dt=p.DT, tau=TAU, g_eff=False)
+
+
+def predicted_kernels_by_depth() -> KernelSet:
+    """The same, computed for cells at each depth and averaged over the depths of the cells.
+
+    LFPykernels allows for the spread of the cells' depths twice: it widens the distribution of
+    the synapses on its one cell, and it blurs the potential of all currents, those of the
+    synapses among them. But where a synapse is does not depend on where its cell is. Computed
+    for cells that stand at one depth, and then averaged, neither is needed.
+    """
+    published.load_mechanisms()
+    depths, shares = np.polynomial.hermite_e.hermegauss(DEPTHS)
+    shares /= shares.sum()
+    probes = [
+        lfpykernels.GaussCylinderPotential(
+            None, z=p.CONTACTS_Z, sigma=p.SIGMA, R=p.COLUMN["radius"], sigma_z=NO_BLUR
+        ),
+        lfpykernels.KernelApproxCurrentDipoleMoment(None),
+    ]
+    mean = None
+    for depth, share in zip(p.COLUMN["loc"] + p.COLUMN["scale"] * depths, shares, strict=True):
+        described = {post: approximation(post, depth) for post in p.POPULATIONS}
+        found = compute(described, probes, dt=p.DT, tau=TAU, g_eff=False, progress=False).dataset
+        if mean is None:
+            mean = found.copy(deep=True)
+            for name in mean.data_vars:
+                mean[name].values[:] = 0.0
+        for name in mean.data_vars:
+            mean[name].values[:] += share * found[name].values
+    return KernelSet(mean)
+
+
+def cells() -> dict[str, hybrid.Population]:
+    """The multicompartment cells of the hybrid scheme."""
+    return {
+        post: hybrid.Population.from_lfpykernels(
+            approximation(post),
+            {pre: WEIGHT[pre, post] for pre in p.POPULATIONS},
+            mechanisms=published.load_mechanisms,
+        )
+        for post in p.POPULATIONS
+    }
+
+
+def probes() -> list:
+    """A laminar electrode on the column's axis, and the dipole."""
+    z = p.CONTACTS_Z
+    zero = np.zeros_like(z)
+    return [
+        lfpykit.LineSourcePotential(None, x=zero, y=zero, z=z, sigma=p.SIGMA),
+        lfpykit.CurrentDipoleMoment(None),
+    ]
+
+
+def rates(times: dict[str, np.ndarray], duration: float) -> dict[str, float]:
+    """Spikes/s of a neuron of each population."""
+    return {x: len(found) / SIZES[x] / duration * 1000.0 for x, found in times.items()}

@@ -1,0 +1,188 @@
+"""The command line: ``nestlfp doctor``, ``info``, ``build`` and ``plot``.
+
+Commands import what they need when they run, so that ``nestlfp --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .errors import NestLFPError
+
+
+class _Commands(TyperGroup):
+    """Commands whose errors of nestlfp are a line on stderr and exit code 1, no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NestLFPError as error:
+            typer.echo(f"nestlfp: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """Entry point of the command ``nestlfp``."""
+    app(prog_name="nestlfp")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(f"nestlfp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _nestlfp(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Brain signals from spiking networks in NEST while they run.
+
+    \b
+    Examples:
+      nestlfp doctor                          is everything here that is needed?
+      nestlfp info kernels.nc                 what is in this file?
+      nestlfp build kernels.nc                compile the NEST module of these kernels
+      nestlfp plot signals.nc -o signals.png  draw signals, or kernels
+    """
+
+
+@app.command()
+def doctor() -> None:
+    """Check NEST, the compiler and what else nestlfp needs.
+
+    Says for each thing that is missing the command that would mend it. The exit code is 1 where
+    something is missing.
+
+    \b
+    Example:
+      nestlfp doctor
+    """
+    from .doctor import doctor as examine
+
+    text, fine = examine()
+    typer.echo(text)
+    raise typer.Exit(0 if fine else 1)
+
+
+@app.command()
+def info(
+    file: Annotated[Path, typer.Argument(help="Kernels or signals: netCDF, or a .zarr folder.")],
+) -> None:
+    """Say what is in a file of kernels or signals.
+
+    \b
+    Example:
+      nestlfp info kernels.nc
+    """
+    from .signals import describe
+
+    found = _load(file)
+    typer.echo(repr(found) if _is_kernels(found) else describe(found))
+
+
+@app.command()
+def build(
+    kernels: Annotated[Path, typer.Argument(help="Kernels: a netCDF file.")],
+    method: Annotated[str, typer.Option(help="How a node computes its signals.")] = "fir",
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep contributions apart: 'pre' or 'post'. May be given twice."),
+    ] = None,
+) -> None:
+    """Compile the NEST extension module of these kernels, and print where it is.
+
+    A module that was compiled before is taken from the cache. nestlfp.install does the same; this
+    is for doing it beforehand, such as on the login node of a cluster.
+
+    \b
+    Example:
+      nestlfp build kernels.nc --by pre
+    """
+    from .bank import prepare
+    from .kernels import KernelSet
+
+    typer.echo(prepare(KernelSet.load(kernels), method=method, by=tuple(by or ()), progress=True))
+
+
+@app.command()
+def plot(
+    file: Annotated[Path, typer.Argument(help="Signals or kernels: netCDF, or a .zarr folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The figure: .png, .pdf, .svg, ...")
+    ],
+    signal: Annotated[
+        list[str] | None,
+        typer.Option("--signal", "-s", help="Draw this signal only. May be given several times."),
+    ] = None,
+    start: Annotated[
+        float | None, typer.Option(help="Draw signals from this time on (ms).")
+    ] = None,
+    stop: Annotated[float | None, typer.Option(help="Draw signals up to this time (ms).")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace an existing figure.")
+    ] = False,
+) -> None:
+    """Draw signals by depth, or kernels by pathway.
+
+    \b
+    Examples:
+      nestlfp plot signals.nc -o signals.png --signal LFP --start 500 --stop 1000
+      nestlfp plot kernels.nc -o kernels.pdf
+    """
+    from . import plotting
+
+    if output.exists() and not force:
+        raise NestLFPError(f"{str(output)!r} exists: choose another name, or add --force")
+    found = _load(file)
+    if _is_kernels(found):
+        if start is not None or stop is not None:
+            raise NestLFPError(f"--start and --stop are for signals, but {str(file)!r} has kernels")
+        figure = plotting.kernels(found, signals=signal)
+    else:
+        time = (-math.inf if start is None else start, math.inf if stop is None else stop)
+        figure = plotting.signals(found, signals=signal, time=time)
+    plotting.save(figure, output)
+
+
+def _load(file: Path) -> Any:
+    """The KernelSet, or the dataset of signals, in this file."""
+    from . import kernels, signals
+
+    kind = signals.file_format(file)
+    if kind == kernels.FORMAT:
+        return kernels.KernelSet.load(file)
+    if kind == signals.FORMAT:
+        return signals.load(file)
+    raise NestLFPError(
+        f"{str(file)!r} holds neither kernels nor signals of nestlfp: its attribute 'format' is "
+        f"{kind!r}, expected {kernels.FORMAT!r} or {signals.FORMAT!r}"
+    )
+
+
+def _is_kernels(found: Any) -> bool:
+    from .kernels import KernelSet
+
+    return isinstance(found, KernelSet)

@@ -1,0 +1,192 @@
+"""The command line, on real files."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+import nestlfp
+from nestlfp import signals
+from nestlfp.cli import app
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def files(hagen, tmp_path_factory):
+    """A folder with kernels.nc, signals.nc, signals.zarr and some files of others."""
+    folder = tmp_path_factory.mktemp("files")
+    hagen.save(folder / "kernels.nc")
+    convolved = hagen.convolve({"E": [1.0], "I": [2.0]}, 50.0)
+    signals.save(convolved, folder / "signals.nc")
+    signals.save(convolved, folder / "signals.zarr")
+    xr.Dataset({"a": ("x", [1.0])}).to_netcdf(folder / "foreign.nc", engine="h5netcdf")
+    (folder / "text.nc").write_text("no netCDF")
+    return folder
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def fails(*arguments):
+    """The one line that a command leaves on stderr when it fails."""
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert isinstance(result.exception, SystemExit)  # no other exception escaped
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("nestlfp: ")
+    return lines[0]
+
+
+# ---------------------------------------------------------------------- the command itself
+def test_version_and_exit_code_of_a_real_process():
+    command = [sys.executable, "-m", "nestlfp"]
+    told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout == f"nestlfp {nestlfp.__version__}\n"
+    told = subprocess.run(
+        [*command, "info", "nowhere.nc"], capture_output=True, text=True, check=False
+    )
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr == "nestlfp: no file 'nowhere.nc'\n"
+
+
+def test_help_explains_each_command_with_an_example():
+    told = run("--help")
+    assert told.exit_code == 0
+    for command in ("doctor", "info", "build", "plot"):
+        assert f"\n    nestlfp {command}" in told.stdout
+        each = run(command, "--help")
+        assert each.exit_code == 0
+        assert "Example" in each.stdout
+        assert f"\n    nestlfp {command}" in each.stdout
+
+
+def test_help_loads_neither_nest_nor_matplotlib():
+    heavy = "{'nest', 'pynestml', 'matplotlib', 'neo', 'pynwb', 'zarr', 'LFPy'}"
+    code = f"import nestlfp.cli, sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+
+
+# ---------------------------------------------------------------------- info
+def test_info_of_kernels_and_signals(files, hagen):
+    told = run("info", files / "kernels.nc")
+    assert told.exit_code == 0
+    assert told.stdout == f"{hagen!r}\n"
+    for name in ("signals.nc", "signals.zarr"):
+        told = run("info", files / name)
+        assert told.exit_code == 0
+        assert "800 samples, 0.0625 … 50 ms" in told.stdout
+        assert "LFP: 13 channels, mV" in told.stdout
+
+
+@pytest.mark.parametrize("command", ["info", "plot"])
+def test_files_that_are_not_ours(files, tmp_path, command):
+    more = ("-o", tmp_path / "x.png") if command == "plot" else ()
+    assert "no file" in fails(command, files / "nowhere.nc", *more)
+    assert "cannot be read as a netCDF-4 file" in fails(command, files / "text.nc", *more)
+    foreign = fails(command, files / "foreign.nc", *more)
+    assert "holds neither kernels nor signals" in foreign
+    assert "'format' is None" in foreign
+    assert "neither a netCDF-4 file nor a folder" in fails(command, files, *more)
+    assert not (tmp_path / "x.png").exists()
+
+
+# ---------------------------------------------------------------------- plot
+@pytest.mark.parametrize("name", ["kernels.nc", "signals.nc", "signals.zarr"])
+def test_plot_recognises_kernels_and_signals(files, tmp_path, name):
+    told = run("plot", files / name, "-o", tmp_path / "figure.png")
+    assert (told.exit_code, told.output) == (0, "")
+    assert (tmp_path / "figure.png").read_bytes().startswith(PNG)
+
+
+def test_plot_draws_what_was_asked_for(files, tmp_path, monkeypatch):
+    from nestlfp import plotting
+
+    drawn = []
+    monkeypatch.setattr(plotting, "save", lambda figure, path: drawn.append((figure, path)))
+    output = tmp_path / "figure.pdf"
+    run("plot", files / "signals.nc", "-o", output, "-s", "CDM", "--start", 10, "--stop", 20)
+    run("plot", files / "signals.nc", "-o", output, "--start", 40)
+    run("plot", files / "kernels.nc", "-o", output, "--signal", "CDM", "--signal", "LFP")
+    (cdm, path), (late, _), (kernels, _) = drawn
+    assert path == output
+    (ax,) = cdm.axes
+    assert ax.get_title(loc="left") == "CDM"
+    assert ax.get_xlim() == (10.0, 20.0)
+    assert late.axes[0].get_xlim() == (40.0, 50.0)
+    assert [ax.get_ylabel().split("\n")[0] for ax in kernels.axes[::4]] == ["CDM", "LFP"]
+
+
+def test_plot_says_what_is_wrong(files, tmp_path):
+    file, output = files / "signals.nc", tmp_path / "x.png"
+    assert "['EEG'] not among ['LFP', 'CDM']" in fails("plot", file, "-o", output, "-s", "EEG")
+    assert "no samples between 60 and inf ms" in fails("plot", file, "-o", output, "--start", 60)
+    assert "suffix must be one of" in fails("plot", file, "-o", tmp_path / "x.tiger")
+    assert "cannot write figure" in fails("plot", file, "-o", tmp_path / "nowhere" / "x.png")
+    kernels = fails("plot", files / "kernels.nc", "-o", output, "--stop", 5)
+    assert "--start and --stop are for signals" in kernels
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plot_keeps_an_existing_figure_unless_told_otherwise(files, tmp_path):
+    output = tmp_path / "figure.png"
+    output.write_text("mine")
+    assert "exists" in fails("plot", files / "signals.nc", "-o", output)
+    assert output.read_text() == "mine"
+    assert run("plot", files / "signals.nc", "-o", output, "--force").exit_code == 0
+    assert output.read_bytes().startswith(PNG)
+
+
+def test_plot_without_matplotlib(files, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    line = fails("plot", files / "signals.nc", "-o", tmp_path / "x.png")
+    assert "pip install 'nestlfp[plot]'" in line
+
+
+def test_output_is_required(files):
+    told = run("plot", files / "signals.nc")
+    assert told.exit_code == 2
+    assert "--output" in told.stderr
+
+
+# ---------------------------------------------------------------------- doctor and build
+def test_doctor():
+    told = run("doctor")
+    assert told.exit_code == 0, told.output
+    assert "NEST" in told.stdout
+
+
+def test_doctor_of_something_missing(monkeypatch):
+    monkeypatch.setattr("nestlfp.doctor.doctor", lambda: ("MISSING  NEST: nowhere", False))
+    told = run("doctor")
+    assert told.exit_code == 1
+    assert told.stdout == "MISSING  NEST: nowhere\n"
+
+
+def test_build_compiles_and_prints_the_module(tmp_path):
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": np.ones((1, 2, 1, 3))}, pre=["E", "I"], post=["E"], dt=0.1, units={"LFP": "mV"}
+    )
+    kernels.save(tmp_path / "kernels.nc")
+    told = run("build", tmp_path / "kernels.nc", "--by", "pre")
+    assert told.exit_code == 0, told.output
+    (path,) = told.stdout.splitlines()
+    assert path == str(nestlfp.bank.prepare(kernels, by="pre"))
+    with open(path, "rb") as module:
+        assert module.read(4) == b"\x7fELF"
+
+
+def test_build_says_what_is_wrong(files):
+    assert "by must be 'pre', 'post' or both" in fails(
+        "build", files / "kernels.nc", "--by", "glia"
+    )
+    assert "method" in fails("build", files / "kernels.nc", "--method", "magic")
+    assert "no kernel file" in fails("build", files / "nowhere.nc")
+    assert "no kernel file" in fails("build", files / "signals.nc")
