@@ -4,12 +4,16 @@ nestlfp evaluates, inside a running NEST simulation, the local field potential, 
 moment, EEG and MEG that follow from the network's spikes and precomputed spike-signal kernels.
 """
 
-from . import sources
-from .bank import FilterBank, install
-from .errors import KernelError, NestLFPError, NetworkError, ToolchainError
-from .kernels import KernelSet
-from .recorder import FieldRecorder
-from .simulation import simulate
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import plotting, signals, sources
+    from .bank import FilterBank, install
+    from .errors import KernelError, NestLFPError, NetworkError, ToolchainError
+    from .kernels import KernelSet
+    from .recorder import FieldRecorder
+    from .simulation import simulate
 
 __version__ = "0.1.0"
 
@@ -22,6 +26,34 @@ __all__ = [
     "NetworkError",
     "ToolchainError",
     "install",
+    "plotting",
+    "signals",
     "simulate",
     "sources",
 ]
+
+# Where the public names live. They are imported when they are first used: the command line and
+# the steps of a build need few of them, and answer at once.
+_HOMES = {
+    "bank": ["FilterBank", "install"],
+    "errors": ["KernelError", "NestLFPError", "NetworkError", "ToolchainError"],
+    "kernels": ["KernelSet"],
+    "recorder": ["FieldRecorder"],
+    "simulation": ["simulate"],
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    elif name in __all__:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
