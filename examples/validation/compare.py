@@ -6,7 +6,8 @@ from scipy.signal import welch
 
 SIGNALS = {"LFP": slice(None), "CDM": [2]}  # the dipole along z; across, it is rounding noise
 LARGEST = 3  # contacts
-SEGMENT = 1000.0  # ms, of Welch's method: 1 Hz from bin to bin
+SEGMENT = 500.0  # ms, of Welch's method: 7 of them, half overlapping, in 2 s
+PADDED = 1000.0  # ms, with zeros: 1 Hz from bin to bin
 BAND = (1.0, 200.0)  # Hz
 
 
@@ -68,7 +69,7 @@ def agreement(truth: np.ndarray, found: np.ndarray, kind: str) -> dict[str, floa
 
 def spectrum(signal: np.ndarray, dt: float = 2**-4) -> tuple[np.ndarray, np.ndarray]:
     """Frequencies (Hz) and power spectral density by Welch's method."""
-    return welch(signal, fs=1000.0 / dt, nperseg=round(SEGMENT / dt))
+    return welch(signal, 1000.0 / dt, nperseg=round(SEGMENT / dt), nfft=round(PADDED / dt))
 
 
 def expected_r2(singles: dict[str, xr.Dataset], rates: dict[str, float], name: str) -> np.ndarray:
