@@ -9,7 +9,7 @@ demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
 
 test: .venv/ready nest-mpi
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

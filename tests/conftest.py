@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("PYNEST_QUIET", "1")
+# Threads of several tests share few cores: waiting must not keep them busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import pytest

@@ -1,29 +1,21 @@
 """Finding NEST and a compiler, building modules by hand and by the package, and installing both."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
 import nestlfp
+from environments import bare_venv, run
 from nestlfp import ToolchainError, codegen, doctor, module_cache, toolchain
+from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
 ROOT = Path(__file__).parents[1]
-
-
-def run(*command, **options):
-    """Run a command; on failure show what it printed."""
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, **options
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 # ---------------------------------------------------------------------- finding things
@@ -38,7 +30,7 @@ def test_the_nest_that_python_imports(nest):
 
 def test_a_nest_config_that_names_another_machine(nest):
     config = Path(sys.executable).parent / "nest-config"
-    told = run(config, "--prefix").strip()
+    told = run(f"{config} --prefix").strip()
     assert not Path(told).is_dir(), "the wheel's nest-config is no longer broken: tell the docs"
     assert toolchain.find_nest(str(config)) == toolchain.find_nest()
 
@@ -94,7 +86,7 @@ def test_the_abi_is_read_off_the_library():
 
 
 def _nest_symbols(library):
-    symbols = run("nm", "--dynamic", "--defined-only", library).splitlines()
+    symbols = run(f"nm --dynamic --defined-only {library}").splitlines()
     return "\n".join(line for line in symbols if "4nest" in line).encode()
 
 
@@ -133,9 +125,7 @@ def test_no_nest():
 
 def test_no_compiler(tmp_path):
     (tmp_path / "bin").mkdir()
-    code = (
-        "import nestlfp; from nestlfp.toolchain import *; print(find_compiler(find_nest()))"
-    )
+    code = "import nestlfp; from nestlfp.toolchain import *; print(find_compiler(find_nest()))"
     done = python(code, PATH=str(tmp_path / "bin"), CXX="")
     assert "ToolchainError: no C++ compiler found (looked at CXX, c++, g++, clang++)" in done.stderr
     assert "apt-get install g++" in done.stderr
@@ -169,7 +159,7 @@ def test_a_compilation_that_fails_tells_where_its_log_is(tmp_path, monkeypatch):
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / "file"))
-    with pytest.raises(ToolchainError, match="cannot be written: .* set NESTLFP_CACHE"):
+    with pytest.raises(ToolchainError, match=r"cannot be written: .* set NESTLFP_CACHE"):
         module_cache.compile_module("nestlfp_x", "model nestlfp_x:\n")
 
 
@@ -194,14 +184,14 @@ def test_only_numbers_enter_the_text():
 def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     kernels = exponential_kernels()
     kernels.save(tmp_path / "my kernels $ENV{HOME} ].nc")
-    given = [f"-DKERNELS={tmp_path / 'my kernels $ENV{HOME} ].nc'}"]
+    given = (
+        f"-DKERNELS='{tmp_path}/my kernels $ENV{{HOME}} ].nc' -DCMAKE_INSTALL_PREFIX={tmp_path}/to"
+    )
     if how == "-Dwith-nest":
-        given += [f"-Dwith-nest={Path(sys.executable).parent / 'nest-config'}"]
-    given += [f"-DPython_EXECUTABLE={sys.executable}", f"-DCMAKE_INSTALL_PREFIX={tmp_path / 'to'}"]
-    cmake = toolchain.find_cmake()
-    run(cmake, "-S", ROOT, "-B", tmp_path / "build", *given)
-    run(cmake, "--build", tmp_path / "build")
-    told = run(cmake, "--install", tmp_path / "build")
+        given += " -Dwith-nest=$(which nest-config)"
+    run(f"cmake -S {ROOT} -B {tmp_path}/build {given}")
+    run(f"cmake --build {tmp_path}/build")
+    told = run(f"cmake --install {tmp_path}/build")
     bank = nestlfp.FilterBank(kernels)
     module = tmp_path / "to" / "lib" / "nest" / f"{bank.model}_module.so"
     assert f"nest.Install('{module}')" in told
@@ -249,40 +239,22 @@ def test_modules_that_do_not_fit(nest, tmp_path):
 
 
 # ---------------------------------------------------------------------- installed elsewhere
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """Python of an environment that has the built wheel, and nothing of the checkout."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, ROOT)
-    run(sys.executable, "-m", "venv", folder / "venv")
-    interpreter = folder / "venv" / "bin" / "python"
-    wheel = next(folder.glob("nestlfp-*.whl"))
-    run(interpreter, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel)
-    # The other packages come from here; .pth files in there, the editable nestlfp's, do not count.
-    packages = Path(
-        run(interpreter, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    )
-    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return interpreter
-
-
-def test_example_with_the_wheel_outside_the_checkout(elsewhere, tmp_path):
-    where = run(elsewhere, "-c", "import nestlfp; print(nestlfp.__file__)", cwd=tmp_path)
-    assert where.startswith(str(elsewhere.parents[1]))
+def test_example_with_the_wheel_outside_the_checkout(tmp_path):
+    run(f"python -m build --wheel --no-isolation -o {tmp_path} {ROOT}")
+    binaries = bare_venv(tmp_path / "venv")
+    run(f"pip install --quiet --no-deps --no-index {tmp_path}/nestlfp-*.whl", None, binaries)
     example = shutil.copytree(ROOT / "examples" / "two_population", tmp_path / "two_population")
     reference = ROOT / "tests" / "data" / "hagen2022_kernels.npz"
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    run(
-        elsewhere, example / "run.py", "--duration", "60", "--no-check", "--reference", reference,
-        cwd=tmp_path, env={**environment, "NESTLFP_CACHE": str(tmp_path / "cache")},
-    )  # fmt: skip
-    import json
+    cache = {"NESTLFP_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""}
+    where = run("python -c 'import nestlfp; print(nestlfp.__file__)'", tmp_path, binaries, **cache)
+    assert where.startswith(str(tmp_path))
+    command = f"python {example}/run.py --duration 60 --no-check --reference {reference}"
+    run(command, tmp_path, binaries, **cache)
 
     out = tmp_path / "out" / "two_population"
     report = json.loads((out / "report.json").read_text())
     assert max(report["online_vs_offline"].values()) <= 1e-12
     assert max(report["kernels_vs_reference"].values()) <= 1e-4
-    assert {path.name for path in out.iterdir()} >= {
-        "kernels.nc", "signals.nc", "signals.png", "kernels.png", "report.json"
-    }  # fmt: skip
     assert np.all(np.array(report["lfp_std_mV"]) > 0)
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"kernels.nc", "signals.nc", "signals.png", "kernels.png", "report.json"}

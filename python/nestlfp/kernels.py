@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator, make_interp_spline
-from scipy.signal import oaconvolve
+from scipy.signal import firwin, oaconvolve
 
 from .errors import KernelError
 
@@ -106,7 +106,8 @@ class KernelSet:
     ... )
     >>> kernels.signals
     ('LFP',)
-    >>> float(kernels.convolve({"E": [1.0]}, duration=5.0)["LFP"].sel(time=3.0))
+    >>> signals = kernels.convolve({"E": [1.0]}, duration=5.0)
+    >>> round(signals["LFP"].sel(time=3.0).item(), 12)
     1e-06
     """
 
@@ -235,8 +236,8 @@ class KernelSet:
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the kernels' values, to tell whether two sets are the same."""
-        digest = hashlib.sha256()
+        """Digest of the kernels' values and lags, to tell whether two sets are the same."""
+        digest = hashlib.sha256(f"{self.dt!r} {self.first_lag_steps}".encode())
         for name in self.signals:
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(self.dataset[name].values).tobytes())
@@ -355,6 +356,37 @@ class KernelSet:
             resampled[name] = (array.dims, interpolators[method](x, padded)(new), array.attrs)
         lag = ("lag", new, {"units": "ms", "dt_ms": float(dt)})
         return KernelSet(resampled.assign_coords(lag=lag))
+
+    def lowpass(self, interval: float) -> KernelSet:
+        """Kernels whose signals can be sampled every `interval` ms without aliasing.
+
+        A signal recorded with them at that interval equals the full-rate signal of these kernels
+        after ``scipy.signal.decimate(signal, q, ftype="fir", zero_phase=True)``, with q the
+        number of steps in an interval: a linear-phase FIR filter, cut off at the new Nyquist
+        frequency. Its delay is compensated: nothing is shifted, and the kernels start 10
+        intervals earlier (at negative lags, mostly) and end 10 intervals later.
+
+        Parameters
+        ----------
+        interval : float
+            Distance of two samples (ms), a multiple of `dt`.
+        """
+        q = int(steps(interval, self.dt, "interval"))
+        if q < 1:
+            raise KernelError(f"interval must be at least dt = {self.dt:g} ms, found {interval}")
+        if q == 1:
+            return self
+        reach = 10 * q
+        taps = firwin(2 * reach + 1, 1 / q, window="hamming")
+        filtered = self.dataset.drop_vars([*self.signals, "lag"])
+        for name in self.signals:
+            array = self.dataset[name]
+            # Not by FFT, whose rounding would leave no kernel's leading zeros zero.
+            values = np.apply_along_axis(np.convolve, -1, array.values, taps)
+            filtered[name] = (array.dims, values, array.attrs)
+        lags = (self.first_lag_steps - reach + np.arange(self.n_lags + 2 * reach)) * self.dt
+        lag = ("lag", lags, {"units": "ms", "dt_ms": self.dt})
+        return KernelSet(filtered.assign_coords(lag=lag))
 
     def project(self, model: Any, **options: Any) -> KernelSet:
         """The set with EEG or MEG added, from its dipole moment and a volume conductor.

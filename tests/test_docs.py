@@ -1,0 +1,59 @@
+"""The code blocks of the documentation, and the doctests, as a reader would run them."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import nestlfp
+import nestlfp.sources
+from environments import run
+
+ROOT = Path(__file__).parents[1]
+SOURCES = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+BLOCKS = {
+    section.partition("\n")[0]: "\n".join(
+        re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
+    )
+    for section in re.split("^## ", SOURCES, flags=re.MULTILINE)[1:]
+}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A folder with the example's cells, and its mechanisms compiled as the page says."""
+    folder = tmp_path_factory.mktemp("checkout")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
+    commands = set(re.findall(r"`(nrnivmodl [^`]+)`", SOURCES))
+    assert len(commands) == 1
+    run(commands.pop(), folder)
+    return folder
+
+
+@pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if code])
+def test_sources(checkout, section):
+    script = checkout / "script.py"
+    script.write_text(BLOCKS[section], encoding="utf-8")
+    run("python script.py", checkout, PYNEST_QUIET="1")
+
+
+def test_every_source_has_an_example():
+    assert sum(bool(code) for code in BLOCKS.values()) >= 5
+
+
+MODULES = [
+    module.name
+    for package in (nestlfp, nestlfp.sources)
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    if module.name != "nestlfp.__main__"
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -1,0 +1,115 @@
+"""Every command and code block of the README, run as a reader would."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from environments import bare_venv, run
+from mpirun import environment
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, hagen):
+    """A reader's folder: the checkout, and kernels."""
+    folder = tmp_path_factory.mktemp("reader") / "nestlfp"
+    ignored = shutil.ignore_patterns(".git", ".venv", "out", "build", ".*_cache", "__pycache__")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    hagen.save(folder / "kernels.nc")
+    return folder
+
+
+def test_the_blocks_are_those_that_are_tested():
+    assert len(blocks("python")) == 4
+    assert len(blocks("bash")) == 5
+    assert len(re.findall("^```", README, re.MULTILINE)) == 2 * (4 + 5)
+
+
+def test_linked_files_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert "://" in target or (ROOT / target).exists(), target
+
+
+def test_make_demo():
+    """The first of the two commands; the second, make test, is what .ci/run calls to get here."""
+    assert blocks("bash")[0].split("\n")[:2] == ["make demo", "make test"]
+    assert "make test" in (ROOT / ".ci" / "run").read_text()
+    run("make demo", ROOT, MAKEFLAGS="")
+    out = ROOT / "out" / "two_population"
+    report = json.loads((out / "report.json").read_text())
+    assert max(report["online_vs_offline"].values()) <= 1e-12
+    assert max(report["kernels_vs_reference"].values()) <= 1e-4
+    assert report["spike_trains_identical"] is True
+    for name in ("min_delay_ms", "max_delay_ms"):
+        assert report[name]["with"] == report[name]["without"]
+    assert report["rates"]["E"] == pytest.approx(2.2, abs=0.3)
+    assert report["rates"]["I"] == pytest.approx(4.7, abs=0.5)
+    assert np.mean(report["lfp_std_mV"]) == pytest.approx(0.1, abs=0.05)
+    for name in ("kernels.nc", "signals.nc", "signals.png", "kernels.png"):
+        assert (out / name).stat().st_size > 10_000
+
+
+def test_pip_install(folder, tmp_path):
+    install, doctor = blocks("bash")[1].strip().split("\n")
+    binaries = bare_venv(tmp_path / "venv")
+    # What nestlfp depends on is there already, and need not be fetched for each test.
+    offline = {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
+    run(install, folder, binaries, **offline)
+    told = run(doctor, tmp_path, binaries)
+    assert "MISSING" not in told
+    assert "ok       NEST: " in told
+
+
+def test_python_and_shell_blocks(folder, hagen):
+    script, show, from_dictionary, stream = blocks("python")
+    (folder / "script.py").write_text(script)
+    dictionary = f"""
+import numpy as np
+arrays = np.load({str(ROOT / "tests" / "data" / "hagen2022_kernels.npz")!r})
+H_YX = {{}}
+for key in arrays:
+    H_YX.setdefault(key.split("|")[0], {{}})[key.split("|")[1]] = arrays[key]
+contacts_z = np.arange(1000.0, -300.0, -100.0)
+import nestlfp
+"""
+    checks = """
+import xarray
+stored = xarray.open_zarr("signals.zarr")
+assert stored.sizes["time"] > 4900
+np.testing.assert_array_equal(recorder.signals()["LFP"].sel(time=stored.time), stored["LFP"])
+"""
+    code = "\n".join([dictionary, from_dictionary, script, show, stream, checks])
+    (folder / "whole.py").write_text(code)
+    told = run("python whole.py", folder)
+    assert "800 lags 0.0625 … 50 ms" in told
+    assert "LFP_z" in told
+    for command in blocks("bash")[2].strip().split("\n"):
+        run(command, folder)
+    for figure in ("signals.png", "kernels.png", "lfp.png"):
+        assert (folder / figure).read_bytes().startswith(b"\x89PNG")
+
+
+def test_cmake(folder, tmp_path):
+    configure, build, install = blocks("bash")[4].strip().split("\n")
+    run(f"{configure} && {build}", folder)
+    told = run(install, folder, DESTDIR=str(tmp_path))
+    assert "nest.Install('" in told
+    assert list(tmp_path.rglob("nestlfp_fir_*_module.so"))
+
+
+def test_mpirun(folder):
+    (folder / "script.py").write_text(
+        blocks("python")[0] + "\nprint('samples', signals.sizes['time'])\n"
+    )
+    told = run(blocks("bash")[3].strip(), folder, **environment())
+    assert told.count("samples 99") == 2
