@@ -12,6 +12,7 @@ segment gives the currents after a single activation, and all else is a sum of t
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sys
@@ -311,7 +312,10 @@ def load_mechanisms(population: Population) -> None:
         if callable(load):
             load()
         else:
-            neuron.load_mechanisms(load, warn_if_already_loaded=False)
+            # NEURON refuses a library of which it knows a part already; what is missing is said
+            # below.
+            with contextlib.suppress(RuntimeError):
+                neuron.load_mechanisms(load, warn_if_already_loaded=False)
     missing = sorted(name for name in wanted if not hasattr(neuron.h, name))
     if missing:
         raise ToolchainError(
