@@ -127,3 +127,20 @@ def replayed(nest, trains, delay=1.0):
         generator = nest.Create("spike_generator", params={"spike_times": list(train)})
         nest.Connect(generator, parrot, syn_spec={"delay": delay})
     return parrots
+
+
+def streamed_network(nest, *, kernels=None, interval=0.5, seed=7, interval_of_bank=None, by=()):
+    """A random network with its recorder, on two threads: (recorder, network).
+
+    With an interval of the bank its kernels are low-pass filtered for it.
+    """
+    reset(nest, threads=2, seed=seed)
+    bank = nestlfp.install(
+        kernels or exponential_kernels(),
+        by=by,
+        interval=interval_of_bank,
+        antialias=interval_of_bank is not None,
+    )
+    network = random_network(nest)
+    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval)
+    return recorder, network

@@ -277,6 +277,20 @@ def test_weights_and_delays_of_single_neurons(nest, threads):
     np.testing.assert_allclose(values, expected[:, : values.shape[1]], atol=1e-12)
 
 
+@pytest.mark.parametrize("n_vps", [2, 64])
+def test_one_connect_call_for_each_population(nest, monkeypatch, n_vps):
+    nest.ResetKernel()
+    nest.set(total_num_virtual_procs=n_vps)
+    bank = nestlfp.install(exponential_kernels(leads=(20, 20)))
+    parrots = replayed(nest, [[2.0], [3.0], [4.0]])
+    calls = []
+    connect = nest.Connect
+    counted = lambda *a, **k: (calls.append(a), connect(*a, **k))  # noqa: E731
+    monkeypatch.setitem(vars(nest), "Connect", counted)  # as a module, it cannot be set
+    nestlfp.FieldRecorder(bank, {"E": parrots[:2], "I": parrots[2:]}, interval=0.1)
+    assert len(calls) == 3  # the multimeter, E and I, whatever the number of virtual processes
+
+
 def test_recorder_made_between_two_runs(nest):
     kernels = exponential_kernels(leads=(12, 15))
     reset(nest)
@@ -374,7 +388,7 @@ def test_population_of_devices(nest, small):
     )
 
 
-@pytest.mark.parametrize("interval", [0.05, 0.0, -1.0, 0.25, float("nan"), "1 ms", None])
+@pytest.mark.parametrize("interval", [0.05, 0.0, -1.0, 0.25, float("nan"), "1 ms"])
 def test_wrong_interval(nest, small, interval):
     bank, parrots = small
     assert_refused(
@@ -452,7 +466,7 @@ def test_install_of_something_else(nest):
 
 @pytest.mark.parametrize("t", [-1.0, 0.05, float("nan"), "long"])
 def test_simulate_for_no_time(nest, small, t):
-    assert_refused(nest, "t must be a positive multiple", lambda: nestlfp.simulate(t))
+    assert_refused(nest, "t must be a multiple", lambda: nestlfp.simulate(t))
 
 
 def test_no_warnings_in_normal_use(nest):

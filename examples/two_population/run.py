@@ -4,7 +4,11 @@
 
 computes the kernels, runs the network with and without recorder, draws what was recorded, and
 checks it: against the plain convolution of the recorded spikes, the kernels against those of
-the paper's authors, the spikes against the network that nobody listened to.
+the paper's authors, the spikes against the network that nobody listened to. With
+
+    mpirun -n 2 python examples/two_population/run.py
+
+two processes share the network, and the first of them writes the same files.
 """
 
 import json
@@ -29,6 +33,7 @@ import xarray as xr
 import nestlfp
 import nestlfp.plotting
 import nestlfp.signals
+from nestlfp.parallel import Ranks
 
 REFERENCE = p.HERE.parents[1] / "tests" / "data" / "hagen2022_kernels.npz"
 REFERENCE_PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}
@@ -37,6 +42,7 @@ SHOWN = 500.0  # ms of the figure
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+ranks = Ranks(nest)  # one process, or those of mpirun
 
 
 class Run(NamedTuple):
@@ -50,10 +56,13 @@ class Run(NamedTuple):
 
 
 def cores() -> int:
-    """Cores this process may use, which can be fewer than the machine has."""
+    """Cores that the processes may use together, as many for each."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        mine = os.sched_getaffinity(0)
+    else:
+        mine = set(range(os.cpu_count() or 1))
+    all_cores = set.union(*ranks.gather(mine))
+    return -(-len(all_cores) // ranks.n) * ranks.n
 
 
 @app.command()
@@ -61,7 +70,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path(
         "out/two_population"
     ),
-    threads: Annotated[int, typer.Option(min=1, help="Threads. Default: all cores.")] = cores(),
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads, of all processes together. Default: all cores.")
+    ] = cores(),
     duration: Annotated[float, typer.Option(min=1.0, help="Simulated time (ms).")] = 1000.0,
     seed: Annotated[int, typer.Option(min=1, help="Seed of NEST's random numbers.")] = 1,
     check: Annotated[
@@ -79,9 +90,9 @@ def main(
     nest.verbosity = nest.VerbosityLevel.ERROR
 
     say("computing kernels with LFPykernels")
-    kernel_set = kernels.compute_kernels()
-    kernel_set.save(out / "kernels.nc")
-    print(kernel_set)
+    kernel_set = ranks.on_root(kernels.compute_kernels)
+
+    say(str(kernel_set))
 
     say("running the network with recorder")
     recorded = run(threads, seed, duration, kernel_set)
@@ -90,7 +101,10 @@ def main(
         say("running the network without recorder")
         silent = run(threads, seed, duration)
 
+    if ranks.rank > 0:
+        return
     say(f"writing to {out}")
+    kernel_set.save(out / "kernels.nc")
     nestlfp.signals.save(recorded.signals, out / "signals.nc")
     draw(kernel_set, recorded, out)
     report = {
@@ -130,7 +144,18 @@ def run(
         nest.Simulate(duration)
     seconds = time.perf_counter() - start
     signals = recorder.signals() if bank else None
-    return Run(network.spikes(built), signals, nest.min_delay, nest.max_delay, seconds)
+    return Run(all_spikes(built), signals, nest.min_delay, nest.max_delay, seconds)
+
+
+def all_spikes(built: network.Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Spikes of all processes, each population as (times (ms), senders), ordered by both."""
+    parts = ranks.gather(network.spikes(built))
+    joined = {}
+    for name in p.POPULATIONS:
+        times, senders = (np.concatenate([part[name][i] for part in parts]) for i in (0, 1))
+        order = np.lexsort((senders, times))
+        joined[name] = (times[order], senders[order])
+    return joined
 
 
 # ---------------------------------------------------------------------- figures
@@ -233,7 +258,8 @@ def versions() -> dict[str, str]:
 
 
 def say(text: str) -> None:
-    print(f"== {text}", flush=True)
+    if ranks.rank == 0:
+        print(f"== {text}", flush=True)
 
 
 if __name__ == "__main__":

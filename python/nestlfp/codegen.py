@@ -51,6 +51,8 @@ def render(filter_: Filter) -> tuple[str, str]:
         loader=jinja2.FileSystemLoader(project_dir() / "models"),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return model, environment.get_template(filter_.template).render(model=model, **sizes)
 

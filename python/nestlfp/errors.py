@@ -13,6 +13,34 @@ class KernelError(NestLFPError, ValueError):
     """Kernels, or a file or dictionary that should hold kernels, are not usable."""
 
 
+class ToleranceError(KernelError):
+    """No state-space filter of a sensible order meets the tolerance.
+
+    Attributes
+    ----------
+    tolerance : float
+        What was asked for, relative to each channel's peak.
+    smallest_error : float
+        The smallest error found up to `max_order`, relative to the channel's peak.
+    max_order : int
+        The largest order that was tried.
+    """
+
+    def __init__(self, tolerance: float, smallest_error: float, max_order: int) -> None:
+        self.tolerance = tolerance
+        self.smallest_error = smallest_error
+        self.max_order = max_order
+        self.reason = (
+            f"no state-space filter of order {max_order} or less has an error below "
+            f"{tolerance:.3g} of the peak; the smallest reached is {smallest_error:.3g}"
+        )
+        super().__init__(f"{self.reason}. Raise the tolerance, or use method='fir'")
+
+    def __reduce__(self) -> tuple[type, tuple[float, float, int]]:
+        # Exceptions are pickled by their message, and MPI hands them from rank to rank.
+        return type(self), (self.tolerance, self.smallest_error, self.max_order)
+
+
 class ToolchainError(NestLFPError, RuntimeError):
     """NEST, a compiler or a compiled module is missing, broken or does not fit."""
 

@@ -1,13 +1,14 @@
 """Kernels realized as something a NEST node can compute.
 
 `Coefficients` lays all signals of a `KernelSet` side by side as one array and finds the way
-back from a node's outputs to labelled signals. A filter (here `FIRFilter`) says which template
-computes it, with which sizes and parameters, and how its outputs become channels again.
+back from a node's outputs to labelled signals. A filter says which template computes it, with
+which sizes and parameters, and how its outputs become channels again: here `FIRFilter`, exact and
+plain, and in `state_space_filter` one that costs less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from .cost import fir_microseconds
 from .errors import KernelError
 from .kernels import KernelSet, by_dims
 
@@ -68,22 +70,58 @@ class Coefficients:
         """Channels of all signals together."""
         return int(self.h.shape[1])
 
+    @property
+    def furthest_hold(self) -> NDArray[np.int64]:
+        """The most steps for which a node must be able to hold back each population's spikes."""
+        # What a population's kernel starts later than the earliest one, or than the shortest
+        # delay there is, one step: see recorder.schedule.
+        return self.first_lags - min(1, int(self.first_lags.min()))
+
+    def energy_above_nyquist(self, every: int) -> Array:
+        """For each population the largest share of a kernel's energy that is lost to aliasing.
+
+        That is what lies above the Nyquist frequency of samples taken every so many steps.
+        """
+        shares = np.zeros(len(self.h))
+        if every > 1:
+            n = 2 * self.h.shape[2]
+            above = np.fft.rfftfreq(n) > 0.5 / every
+            for p, kernels in enumerate(self.h):
+                energy = np.abs(np.fft.rfft(kernels, n)) ** 2
+                total = energy.sum(axis=1)
+                used = total > 0
+                shares[p] = np.max(energy[used][:, above].sum(axis=1) / total[used], initial=0.0)
+        return shares
+
     def to_dataset(self, values: Array, times: Array) -> xr.Dataset:
         """Labelled signals from values of shape (group, channel, time) at `times` (ms)."""
         dataset = self._coords.assign_coords(time=("time", times, {"units": "ms"}))
-        start = 0
-        for name, array in self._signals.items():
-            dims = [dim for dim in array.dims if dim not in {"pre", "lag"}]
-            shape = [array.sizes[dim] for dim in dims]
-            stop = start + int(np.prod(shape))
-            part = values[:, start:stop].reshape(self.groups, *shape, times.size)
-            start = stop
-            signal = xr.DataArray(part, dims=["pre", *dims, "time"], attrs=array.attrs)
+        for name, dims, shape, at in self._layout():
+            part = values[:, at].reshape(self.groups, *shape, times.size)
+            attrs = self._signals[name].attrs
+            signal = xr.DataArray(part, dims=["pre", *dims, "time"], attrs=attrs)
             if "pre" not in self.by:
                 signal = signal.isel(pre=0)
             order = [d for d in ("post", "pre") if d in signal.dims]
             dataset[name] = signal.transpose(*order, ...)
         return dataset
+
+    def per_channel(self, values: Array, attrs: dict[str, Any]) -> xr.Dataset:
+        """One labelled value for each channel, from values of shape (channel,)."""
+        dataset = self._coords.drop_vars("pre", errors="ignore")
+        for name, dims, shape, at in self._layout():
+            dataset[name] = (dims, values[at].reshape(shape), attrs)
+        return dataset
+
+    def _layout(self) -> Iterator[tuple[str, list[Hashable], list[int], slice]]:
+        """Name of each signal, its dimensions and shape, and where among the channels it lies."""
+        start = 0
+        for name, array in self._signals.items():
+            dims = [dim for dim in array.dims if dim not in {"pre", "lag"}]
+            shape = [array.sizes[dim] for dim in dims]
+            stop = start + int(np.prod(shape))
+            yield str(name), dims, shape, slice(start, stop)
+            start = stop
 
 
 def _without_zeros_around(
@@ -133,11 +171,30 @@ class Filter(Protocol):
     def max_hold(self) -> NDArray[np.int64]:
         """The most steps that a node can hold back spikes of each population."""
 
-    def parameters(self, hold: NDArray[np.int64]) -> dict[str, Any]:
-        """Parameters of a node that holds back spikes of population p by hold[p] steps."""
+    @property
+    def error(self) -> Array:
+        """Largest error of each channel's kernels relative to the channel's peak, (channel,)."""
+
+    @property
+    def bound(self) -> Array:
+        """Sum over lags of the error, relative to the channel's peak, (channel,)."""
+
+    @property
+    def microseconds(self) -> float:
+        """Estimated time of a step in which each population spikes, see `cost`."""
+
+    def parameters(self, hold: NDArray[np.int64], every: int, until: int) -> dict[str, Any]:
+        """Parameters of a node.
+
+        It holds back spikes of population p by hold[p] steps, and is sampled one step in `every`:
+        for the first time `until` steps after its first.
+        """
 
     def expand(self, outputs: Array) -> Array:
         """Values of shape (group, channel, time) from outputs of shape (output, time)."""
+
+    def __str__(self) -> str:
+        """What it is made of, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -163,15 +220,8 @@ class FIRFilter:
             "groups": self.coefficients.groups,
             "channels": channels,
             "taps": taps,
-            "rows": int((self._furthest_hold + self.coefficients.lengths).max()),
+            "rows": int((self.coefficients.furthest_hold + self.coefficients.lengths).max()),
         }
-
-    @property
-    def _furthest_hold(self) -> NDArray[np.int64]:
-        # A node holds back at most what a population's kernel starts later than the earliest
-        # one, or than the shortest delay there is, one step: see wiring.schedule.
-        first = self.coefficients.first_lags
-        return first - min(1, int(first.min()))
 
     @property
     def n_outputs(self) -> int:
@@ -183,8 +233,26 @@ class FIRFilter:
         """See `Filter.max_hold`."""
         return np.asarray(self.sizes["rows"] - self.coefficients.lengths, dtype=np.int64)
 
-    def parameters(self, hold: NDArray[np.int64]) -> dict[str, Any]:
-        """See `Filter.parameters`."""
+    @property
+    def error(self) -> Array:
+        """See `Filter.error`; there is none."""
+        return np.zeros(self.coefficients.n_channels)
+
+    @property
+    def bound(self) -> Array:
+        """See `Filter.bound`; there is none."""
+        return np.zeros(self.coefficients.n_channels)
+
+    @property
+    def microseconds(self) -> float:
+        """See `Filter.microseconds`."""
+        return fir_microseconds(self.coefficients.lengths, self.coefficients.n_channels)
+
+    def __str__(self) -> str:
+        return "the kernels as they are"
+
+    def parameters(self, hold: NDArray[np.int64], every: int, until: int) -> dict[str, Any]:
+        """See `Filter.parameters`; whether a step is sampled makes no difference here."""
         channels = self.coefficients.n_channels
         return {
             "coefficients": self.coefficients.h.transpose(0, 2, 1).ravel(),

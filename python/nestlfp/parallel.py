@@ -7,6 +7,7 @@ mpi4py is not needed.
 from __future__ import annotations
 
 import os
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -49,15 +50,17 @@ class Ranks:
         """Do `work` on each rank; where one raises, all raise the first rank's error."""
         if self._comm is None:
             return work()
-        result, error = None, None
+        result: T | None = None
+        error: Exception | None = None
         try:
             result = work()
-        except (NestLFPError, OSError) as caught:
+        except Exception as caught:  # whatever it is, the other ranks must not wait for this one
             error = caught
-        errors = self._comm.allgather(error)
-        first = next((e for e in errors if e is not None), None)
-        if first is not None:
-            raise first
+        failed = self.gather(error is not None)
+        if any(failed):
+            first = failed.index(True)
+            told = self._comm.bcast(_portable(error) if self.rank == first else None, root=first)
+            raise error if self.rank == first and error is not None else told
         return self._comm.bcast(result, root=0) if root_only else result  # type: ignore[return-value]
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -77,14 +80,24 @@ class Ranks:
         return any(self.gather(bool(flag)))
 
 
+def _portable(error: Exception | None) -> Exception:
+    """The error as another process can receive it."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return NestLFPError(f"{type(error).__name__}: {error}")
+    return error or NestLFPError("another rank failed")
+
+
 def _warn_of_separate_runs() -> None:
-    """With a NEST that knows no MPI, mpirun starts the same simulation several times."""
-    for variable in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
-        if os.environ.get(variable, "1") not in {"", "1"}:
-            warnings.warn(
-                f"started in {os.environ[variable]} MPI processes, but this NEST runs in one: it "
-                "was built without MPI, and each process simulates the whole network; "
-                "'nestlfp doctor' tells more",
-                stacklevel=4,
-            )
-            return
+    """With a NEST that knows no MPI, srun starts the same simulation several times.
+
+    Started by Open MPI's mpirun, or where PMI is used, such a NEST ends the process itself.
+    """
+    n = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
+    if n not in {"", "1"}:
+        warnings.warn(
+            f"srun started {n} processes, but this NEST runs in one: it was built without MPI, and "
+            "each process simulates the whole network; 'nestlfp doctor' tells more",
+            stacklevel=4,
+        )

@@ -9,6 +9,7 @@ it from the neurons that live there, and adds the partial signals up.
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from .errors import KernelError, NetworkError
 from .kernels import steps
 from .parallel import Ranks
 from .signals import FORMAT
-from .streaming import joined
+from .streaming import Written, joined
 
 Ints = NDArray[np.int64]
 
@@ -107,8 +108,9 @@ class FieldRecorder:
         population; parrot neurons are neurons. (A poisson_generator sends each of its targets
         spikes of its own, and drawing one more train changes the random numbers of a network
         that has other stochastic devices: put a parrot_neuron behind it if that matters.)
-    interval : float
-        Distance of two samples (ms), a multiple of the resolution.
+    interval : float, optional
+        Distance of two samples (ms), a multiple of the resolution. Default: the bank's, else
+        1 ms. A warning says if more than 1 % of a kernel's energy lies beyond what it can follow.
     weights : dict of str to array, optional
         For each neuron of a population the factor of its kernel. Default: 1.
     delays : dict of str to array, optional
@@ -144,7 +146,7 @@ class FieldRecorder:
         bank: FilterBank,
         populations: Mapping[str, Any],
         *,
-        interval: float = 1.0,
+        interval: float | None = None,
         weights: Mapping[str, ArrayLike] | None = None,
         delays: Mapping[str, ArrayLike] | None = None,
         overlap: bool = False,
@@ -159,7 +161,7 @@ class FieldRecorder:
         self._ranks = Ranks(nest)
         _check_installed(bank, nest)
         self._dt = float(nest.resolution)
-        self._every = _interval_steps(interval, self._dt)
+        self._every = _interval_steps(bank, interval, self._dt)
         self.populations = _population_ids(bank, populations, nest, overlap)
         weight = _per_neuron(weights, self.populations, "weights", default=1.0)
         lag = _per_neuron(delays, self.populations, "delays", default=0.0)
@@ -169,13 +171,15 @@ class FieldRecorder:
         self.schedule = schedule(
             coefficients.first_lags, extra, min_delay, max_delay, bank.filter.max_hold
         )
+        if self._ranks.rank == 0 and not bank.antialias:
+            _warn_of_aliasing(bank, self._every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
         now = int(steps(nest.biological_time, self._dt, "biological_time"))
         self._next = now // self._every + 1  # number of the next sample to come out of NEST
         self._first = self._next  # number of the first sample that waits to be handed out
         self._waiting: list[NDArray[np.float64]] = []
-        self._stores: list[Path] = []  # where `simulate(to=...)` put the samples before these
+        self._written: list[Written] = []  # where `simulate(to=...)` put the samples before these
         self._nodes = self._create_nodes()
         self._multimeter = self._create_multimeter(min_delay)
         for port, name in enumerate(bank.populations):
@@ -210,7 +214,7 @@ class FieldRecorder:
         """
         self.collect()
         rest = self.labelled(self._first, self._samples())
-        return self._ranks.agree(lambda: joined(self._stores, rest))
+        return self._ranks.agree(lambda: joined(self._written, rest))
 
     def collect(self) -> int:
         """Take the new samples out of NEST; returns how many are waiting now."""
@@ -220,16 +224,21 @@ class FieldRecorder:
             self._waiting.append(new)
         return sum(block.shape[1] for block in self._waiting)
 
+    @property
+    def first_waiting(self) -> int:
+        """Number of the first sample that is not in a store; sample k is at k * interval."""
+        return self._first
+
     def waiting(self, start: int, n: int) -> xr.Dataset:
         """The signals of n samples that wait, from number `start` of them on."""
         return self.labelled(self._first + start, self._samples()[:, start : start + n])
 
     def moved_to(self, path: Path, n: int) -> None:
         """The n samples that waited longest are in a store now, and no longer here."""
+        last = self._written.pop() if self._written else Written(path, self._first, self._first)
         self._waiting = [self._samples()[:, n:].copy()]
         self._first += n
-        if path not in self._stores:
-            self._stores.append(path)
+        self._written += last.extended(path, self._first)
 
     def labelled(self, first: int, outputs: NDArray[np.float64]) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""
@@ -271,7 +280,12 @@ class FieldRecorder:
         """One filter node on each virtual process."""
         nest, model = self._nest, self.bank.model
         # Defaults are copied into each node inside the kernel: cheaper than setting each one.
-        nest.SetDefaults(model, self.bank.filter.parameters(self.schedule.hold))
+        # The node's next step is stamped now + 1; samples have stamps that, less shift, are
+        # multiples of `every`.
+        now = round(nest.biological_time / self._dt)
+        until = (self.schedule.shift - now - 1) % self._every
+        parameters = self.bank.filter.parameters(self.schedule.hold, self._every, until)
+        nest.SetDefaults(model, parameters)
         return nest.Create(model, self._n_vps)
 
     @property
@@ -328,7 +342,7 @@ class FieldRecorder:
         column = column[keep]
         n = int(column.max()) + 1 if column.size else 0
         values = np.zeros((self.bank.filter.n_outputs, n), dtype=np.float64)
-        for i in range(self.bank.filter.n_outputs):
+        for i in range(self.bank.filter.n_outputs if n else 0):
             output = np.asarray(events[f"Y_{i}"])[keep]
             values[i] = np.bincount(column, weights=output, minlength=n)
         self._next += n
@@ -348,16 +362,37 @@ def _check_installed(bank: FilterBank, nest: Any) -> None:
         )
 
 
-def _interval_steps(interval: float, dt: float) -> int:
+def _interval_steps(bank: FilterBank, interval: float | None, dt: float) -> int:
+    wanted = (bank.interval or 1.0) if interval is None else interval
     try:
-        every = int(steps(interval, dt, "interval"))
+        every = int(steps(wanted, dt, "interval"))
     except (KernelError, TypeError, ValueError):
         every = 0
     if every < 1:
         raise NetworkError(
-            f"interval must be a multiple of the resolution of {dt:g} ms, found {interval!r}"
+            f"interval must be a multiple of the resolution of {dt:g} ms, found {wanted!r}"
+        )
+    if bank.antialias and every != int(steps(bank.interval or 0, dt, "interval")):
+        raise NetworkError(
+            f"the bank's kernels were low-pass filtered for an interval of {bank.interval:g} ms, "
+            f"found {wanted:g} ms: install(kernels, interval={wanted:g}, antialias=True)"
         )
     return every
+
+
+def _warn_of_aliasing(bank: FilterBank, every: int) -> None:
+    shares = bank.filter.coefficients.energy_above_nyquist(every)
+    worst = int(shares.argmax())
+    if shares[worst] > 0.01:
+        interval = every * bank.kernels.dt
+        warnings.warn(
+            f"samples every {interval:g} ms cannot follow what is faster than {500 / interval:g} "
+            f"Hz, where {100 * shares[worst]:.2g} % of the energy of a kernel of "
+            f"{bank.populations[worst]!r} lies: it appears at lower frequencies. Use "
+            f"nestlfp.install(kernels, interval={interval:g}, antialias=True), or a shorter "
+            "interval",
+            stacklevel=3,
+        )
 
 
 def delay_range(nest: Any, ranks: Ranks, unconnected: bool) -> tuple[int, int]:
@@ -407,27 +442,55 @@ def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
     if nodes is None:
         return np.array([], dtype=np.int64)
     try:
-        values = nodes.tolist() if hasattr(nodes, "tolist") else list(nodes)
-        ids = np.array([int(value) for value in values], dtype=np.int64)
-    except (TypeError, ValueError, AttributeError):
+        if not isinstance(nodes, nest.NodeCollection):
+            nodes = _collection([int(node) for node in nodes], name, nest)
+        ids, models = _described(nodes)
+    except (TypeError, ValueError, nest.NESTError) as error:
+        if isinstance(error, NetworkError):
+            raise
         raise NetworkError(
             f"population {name!r} must be a nest.NodeCollection, found {type(nodes).__name__}"
         ) from None
-    if ids.size == 0:
-        return ids
+    if ids.size:
+        _check_range(ids, name, nest)
+        _check_kind(models, name, nest)
+    return ids
+
+
+def _collection(ids: list[int], name: str, nest: Any) -> Any:
+    if len(set(ids)) != len(ids):
+        raise NetworkError(f"population {name!r} has the same node more than once")
+    if ids:
+        _check_range(np.array(ids), name, nest)
+    return nest.NodeCollection(sorted(ids))
+
+
+def _check_range(ids: Ints, name: str, nest: Any) -> None:
     if ids.min() < 1 or ids.max() > nest.network_size:
         raise NetworkError(
             f"population {name!r} has nodes {ids.min()} … {ids.max()}, NEST has 1 … "
             f"{nest.network_size}: was it made before ResetKernel?"
         )
-    if np.unique(ids).size != ids.size:
-        raise NetworkError(f"population {name!r} has the same node more than once")
-    _check_kind(ids, name, nest)
-    return ids
 
 
-def _check_kind(ids: Ints, name: str, nest: Any) -> None:
-    models = {str(model) for model in np.atleast_1d(nest.NodeCollection(np.sort(ids)).get("model"))}
+_RANGE = re.compile(r"model=(.+?), size=(\d+), first=(\d+)(?:, last=\d+)?(?:, step=(\d+))?[;)]")
+
+
+def _described(nodes: Any) -> tuple[Ints, set[str]]:
+    """Ids and models of a NodeCollection.
+
+    They stand in its printed form, range by range: for 80 000 neurons that is read in
+    milliseconds, where asking each of them takes seconds.
+    """
+    found = _RANGE.findall(str(nodes))
+    ranges = [int(first) + int(step or 1) * np.arange(int(n)) for _, n, first, step in found]
+    if sum(part.size for part in ranges) == len(nodes):
+        return np.concatenate([[], *ranges]).astype(np.int64), {model for model, *_ in found}
+    models = {str(model) for model in np.atleast_1d(nodes.get("model"))}
+    return np.asarray(nodes.tolist(), dtype=np.int64), models
+
+
+def _check_kind(models: set[str], name: str, nest: Any) -> None:
     kinds = {nest.GetDefaults(model, "element_type") for model in models}
     if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1:
         raise NetworkError(
@@ -448,14 +511,11 @@ def _is_stimulator(node: int, nest: Any) -> bool:
 
 
 def _check_disjoint(ids: dict[str, Ints]) -> None:
-    seen: dict[int, str] = {}
-    for name, members in ids.items():
-        for node in members.tolist():
-            if node in seen:
-                raise NetworkError(
-                    f"populations {seen[node]!r} and {name!r} overlap: node {node} is in both"
-                )
-            seen[node] = name
+    nodes, times = np.unique(np.concatenate([[], *ids.values()]), return_counts=True)
+    if np.any(times > 1):
+        node = int(nodes[times > 1][0])
+        both = [repr(name) for name, members in ids.items() if node in members]
+        raise NetworkError(f"populations {' and '.join(both)} overlap: node {node} is in both")
 
 
 def _per_neuron(

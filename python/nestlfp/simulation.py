@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,15 @@ def simulate(
         while the simulation runs. Memory then stays flat, however long that is. The store can be
         opened with ``xarray.open_zarr`` at any time, also after a crash.
     chunk : float
-        Length of the chunks that are written, or handed to `on_chunk` (ms).
+        Length of the chunks that are written, or handed to `on_chunk` (ms). They end at its
+        multiples, and the last one where the simulation does.
     overwrite, append : bool
         What to do if the store exists: replace it, or continue it. Continuing checks that
         kernels, channels, interval and time continue; a run that is repeated from its start
         must reproduce what is there, which is then not written again.
     on_chunk : callable, optional
         Called with the signals of each chunk (xarray.Dataset) as it comes, on each rank.
-        Returning True stops the simulation there.
+        Returning True, on any rank, stops the simulation there.
     recorder : FieldRecorder, optional
         What to stream, where the network has several recorders.
     progress : bool
@@ -74,12 +76,13 @@ def simulate(
     Raises
     ------
     NetworkError
-        If `t` is not a positive multiple of the resolution, or there is no recorder to stream.
+        If `t` is not a multiple of the resolution, or there is no recorder to stream.
     StreamError
         If the store cannot be written or continued. The network is still there, and a second
-        call goes on from where this one stopped.
+        call goes on from where this one stopped; no sample is lost.
     KeyboardInterrupt
-        After an interrupt, at the end of a chunk, with what there is written.
+        After an interrupt, at the end of a chunk, with what there is written; a second
+        interrupt does not wait for that.
 
     Notes
     -----
@@ -93,44 +96,31 @@ def simulate(
     start = round(nest.biological_time / dt)
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
     min_delay, _ = delay_range(nest, ranks, unconnected=True)
-    runs = [pieces(start, start + n, min_delay, -(-n // _PIECES))]
+    chunks = [n]
     sink = None
     if to is not None or on_chunk is not None:
-        runs = _in_chunks(runs[0], _steps(chunk, dt, "chunk", lowest=1))
-        source = recorder or _only_recorder()
-        samples = max(1, round(chunk / source.interval))
-        stream = ranks.agree(
-            lambda: (
-                ZarrStream(Path(to), samples, overwrite=overwrite, append=append)
-                if to is not None and ranks.rank == 0
-                else None
-            )
-        )
-        sink = _Sink(source, ranks, None if to is None else Path(to), stream, samples, on_chunk)
+        chunks = pieces(start, start + n, min_delay, _steps(chunk, dt, "chunk", lowest=1))
+        sink = _Sink(_checked(recorder), ranks, on_chunk, chunk)
+        if to is not None:
+            sink.open(Path(to).absolute(), overwrite=overwrite, append=append)
 
     with _progress(n * dt, progress and ranks.rank == 0) as advance, _interrupts() as interrupted:
-        for run in runs:
+        for length in chunks:
             with nest.RunManager():
-                for piece in run:
+                for piece in pieces(start, start + length, min_delay, -(-n // _PIECES)):
                     nest.Run(piece * dt)
                     advance(piece * dt)
-                    if ranks.any(interrupted()):
+                    if sink is None and ranks.any(interrupted()):
                         break
+            start += length
             # NEST hands its samples over for good only between Cleanup and Prepare.
-            wanted = sink is not None and sink.take()
-            if ranks.any(interrupted() or wanted):
+            stop = sink is not None and sink.take()
+            if ranks.any(stop or interrupted()):
                 break
         if sink is not None:
             sink.finish()
         if ranks.any(interrupted()):
             raise KeyboardInterrupt
-
-
-def _in_chunks(run: list[int], length: int) -> list[list[int]]:
-    """Pieces gathered into runs that are as long as a chunk, at least a piece each."""
-    ends = np.cumsum(run)
-    chunk = (ends - 1) // length
-    return [[run[i] for i in np.flatnonzero(chunk == c)] for c in np.unique(chunk)]
 
 
 class _Sink:
@@ -140,22 +130,48 @@ class _Sink:
         self,
         recorder: FieldRecorder,
         ranks: Ranks,
-        path: Path | None,
-        stream: ZarrStream | None,
-        samples: int,
         on_chunk: Callable[[xr.Dataset], Any] | None,
+        chunk: float,
     ) -> None:
-        self._recorder, self._ranks, self._samples = recorder, ranks, samples
-        self._path, self._stream, self._on_chunk = path, stream, on_chunk
+        self._recorder, self._ranks, self._on_chunk = recorder, ranks, on_chunk
+        self._samples = max(1, round(chunk / recorder.interval))
+        self._path: Path | None = None
+        self._stream: ZarrStream | None = None
         # Without a store, samples stay with the recorder: the callback sees only new ones.
-        self._seen = recorder.collect() if path is None else 0
+        self._seen = recorder.collect()
         self._stop = False
+
+    def open(self, path: Path, *, overwrite: bool, append: bool) -> None:
+        """Hand chunks to a store, on rank 0, and first what waits from earlier simulations."""
+        recorder, self._path, self._seen = self._recorder, path, 0
+        template = recorder.waiting(0, 0)
+        self._stream = self._ranks.agree(
+            lambda: (
+                ZarrStream(
+                    path,
+                    template,
+                    recorder.first_waiting,
+                    self._samples,
+                    overwrite=overwrite,
+                    append=append,
+                )
+                if self._ranks.rank == 0
+                else None
+            )
+        )
 
     def take(self) -> bool:
         """Hand on the chunks that are complete; True if the callback wants to stop."""
-        while self._recorder.collect() - self._seen >= self._samples and not self._stop:
-            self._hand_on(self._samples)
+        left = self._recorder.collect() - self._seen
+        while not self._stop and left >= (n := self._to_boundary()):
+            self._hand_on(n)
+            left -= n
         return self._stop
+
+    def _to_boundary(self) -> int:
+        """Samples up to the next multiple of the chunk."""
+        first = self._recorder.first_waiting + self._seen
+        return self._samples - (first - 1) % self._samples
 
     def finish(self) -> None:
         """Hand on what is left, less than a chunk."""
@@ -170,8 +186,9 @@ class _Sink:
         else:
             self._ranks.agree(lambda: self._stream.write(signals) if self._stream else None)
             self._recorder.moved_to(self._path, n)
-        if self._on_chunk is not None and self._on_chunk(signals) is True:
-            self._stop = True
+        if self._on_chunk is not None and not self._stop:
+            told = np.asarray(self._ranks.agree(partial(self._on_chunk, signals)))
+            self._stop = self._ranks.any(told.dtype == bool and bool(told.all()))
 
 
 def _steps(value: float, dt: float, what: str, lowest: int) -> int:
@@ -180,13 +197,18 @@ def _steps(value: float, dt: float, what: str, lowest: int) -> int:
     except (ValueError, TypeError):
         n = -1
     if n < lowest:
+        kind = "positive multiple" if lowest else "multiple"
         raise NetworkError(
-            f"{what} must be a positive multiple of the resolution of {dt:g} ms, found {value!r}"
+            f"{what} must be a {kind} of the resolution of {dt:g} ms, found {value!r}"
         )
     return n
 
 
-def _only_recorder() -> FieldRecorder:
+def _checked(recorder: FieldRecorder | None) -> FieldRecorder:
+    if isinstance(recorder, FieldRecorder):
+        return recorder
+    if recorder is not None:
+        raise NetworkError(f"recorder must be a FieldRecorder, found {type(recorder).__name__}")
     if len(RECORDERS) != 1:
         raise NetworkError(
             f"the network has {len(RECORDERS)} recorders: "
@@ -205,7 +227,7 @@ def _progress(total: float, shown: bool) -> Iterator[Callable[[float], None]]:
     with tqdm(total=total, disable=None if shown else True, bar_format=layout) as bar:
 
         def advance(by: float) -> None:
-            bar.update(by)
+            bar.update(min(by, total - bar.n))  # rounding must not lead beyond the end
             if not bar.disable:
                 factor = bar.format_dict["elapsed"] * 1000 / bar.n
                 bar.set_postfix_str(f"real-time factor {factor:.3g}", refresh=False)

@@ -27,6 +27,7 @@ if ! installed; then
   fi
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
+  "$python" -m pip install --quiet cython
   echo "nest-mpi: building NEST $version with MPI (some 5 minutes, kept in $prefix)" >&2
   "$python" -m pip download --quiet --no-deps --no-binary nest-simulator --dest "$work" "nest-simulator==$version"
   tar -xzf "$work"/nest_simulator-*.tar.gz -C "$work"
@@ -41,4 +42,5 @@ if ! installed; then
     { tail -n 40 "$work/log" >&2; exit 1; }
   touch "$prefix/complete"
 fi
+"$python" -c 'import mpi4py' 2>/dev/null || "$python" -m pip install --quiet mpi4py
 echo "$prefix"/lib*/python3*/site-packages

@@ -1,0 +1,198 @@
+"""What a recorder costs by number of virtual processes, and the model of docs/scaling.md.
+
+    python benchmarks/scaling.py
+
+measures, with 1 to 16 virtual processes in one process, what a step costs on top of the same
+network without recorder, in processor time, not wall time: on fewer cores than virtual processes
+they take turns. The model's constants come from 1 and 16 of them; the runs in between check it.
+Then it prints what the model predicts for large networks. Writes out/benchmarks/scaling.json.
+
+The network is one of spike generators and parrot neurons, so that each step has the same number
+of spikes; nothing is random.
+"""
+
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+
+os.environ.setdefault("PYNEST_QUIET", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait must not count as work
+
+import nest
+import numpy as np
+
+import nestlfp
+
+OUT = Path("out/benchmarks/scaling.json")
+VIRTUAL_PROCESSES = (1, 2, 4, 8, 16)
+REPEATS = 5
+DURATION = 3000.0  # ms
+DT = 0.1  # ms
+MIN_DELAY = 1.5  # ms
+NEURONS = 100
+SMALL = (2, 16, 250)  # populations, channels, taps: 16 nodes fit into a core's cache
+LARGE = (8, 16, 1000)  # those of one node do not
+
+# Networks to predict for: neurons, populations, mean rate (spikes/s of a neuron).
+NETWORKS = {
+    "Potjans-Diesmann microcircuit": (77_169, 8, 3.0),
+    # 8 populations in 32 areas, less the 2 of layer 4 of the area TH, which has none.
+    "multi-area model, 32 areas": (4_130_000, 254, 3.0),
+}
+CORES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+
+
+def kernels(populations: int, channels: int, taps: int) -> nestlfp.KernelSet:
+    """Kernels without zeros: alpha functions of different height."""
+    t = np.arange(1, taps + 1) * DT
+    height = 1.0 + np.arange(populations * channels).reshape(1, populations, channels, 1)
+    names = [f"P{i}" for i in range(populations)]
+    return nestlfp.KernelSet.from_arrays(
+        {"LFP": height * t * np.exp(-t / 10.0)}, pre=names, post=["P0"], dt=DT, units={"LFP": "mV"}
+    )
+
+
+def work(size: tuple[int, int, int], n_vps: int, spikes: bool, record: bool) -> float:
+    """Processor time of a step (µs); in each step one neuron spikes, or none."""
+    nest.ResetKernel()
+    nest.set(resolution=DT, local_num_threads=n_vps)
+    bank = nestlfp.install(kernels(*size), method="fir", progress=False) if record else None
+    neurons = nest.Create("parrot_neuron", NEURONS)
+    generators = nest.Create("spike_generator", NEURONS)
+    if spikes:
+        steps = np.arange(NEURONS, round(DURATION / DT) + 600, NEURONS)
+        for i, generator in enumerate(generators):
+            generator.spike_times = (steps + i) * DT
+    nest.Connect(generators, neurons, "one_to_one", {"delay": MIN_DELAY})
+    if bank:
+        n = len(bank.populations)
+        populations = {name: neurons[i::n] for i, name in enumerate(bank.populations)}
+        nestlfp.FieldRecorder(bank, populations, interval=1.0)
+    nest.Simulate(50.0)  # what is set up at the first step does not count
+    start = time.process_time()
+    nest.Simulate(DURATION)
+    return (time.process_time() - start) / (DURATION / DT) * 1e6
+
+
+def added_work(size: tuple[int, int, int], n_vps: int, spikes: bool) -> float:
+    """What the recorder adds to a step (µs): the median over pairs with and without it."""
+    return statistics.median(
+        work(size, n_vps, spikes, record=True) - work(size, n_vps, spikes, record=False)
+        for _ in range(REPEATS)
+    )
+
+
+def bytes_per_connection(neurons: int = 500_000) -> float:
+    """Memory of a connection from a neuron to its filter node, as this process grows by it."""
+    nest.ResetKernel()
+    nest.set(resolution=DT, local_num_threads=2)
+    bank = nestlfp.install(kernels(*SMALL), method="fir")
+    parrots = nest.Create("parrot_neuron", neurons)
+    before = resident_bytes()
+    populations = {"P0": parrots[: neurons // 2], "P1": parrots[neurons // 2 :]}
+    nestlfp.FieldRecorder(bank, populations, interval=1.0, unconnected=True)
+    nest.Simulate(DT)  # builds the tables that spikes are sent by
+    return (resident_bytes() - before) / neurons
+
+
+def resident_bytes() -> float:
+    """Memory of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * float(dict(line.split(":", 1) for line in lines)["VmRSS"].split()[0])
+
+
+def measure() -> dict:
+    """Constants, and work by number of virtual processes, measured and by the model."""
+    memory = bytes_per_connection()
+    quiet = {n: added_work(SMALL, n, spikes=False) for n in VIRTUAL_PROCESSES}
+    busy = {n: added_work(SMALL, n, spikes=True) for n in VIRTUAL_PROCESSES}
+    first, last = VIRTUAL_PROCESSES[0], VIRTUAL_PROCESSES[-1]
+    node = (quiet[last] - quiet[first]) / (last - first)
+    rest = quiet[first] - first * node
+    heard = {n: busy[n] - quiet[n] for n in busy}
+    in_cache = (heard[first] + heard[last]) / 2
+    beyond_cache = added_work(LARGE, last, True) - added_work(LARGE, last, False)
+    return {
+        "us_per_step": {
+            n: {
+                "no_spike": quiet[n],
+                "no_spike_by_the_model": rest + n * node,
+                "a_spike": busy[n],
+                "a_spike_by_the_model": rest + n * node + in_cache,
+            }
+            for n in VIRTUAL_PROCESSES
+        },
+        "constants": {
+            "us_per_step_and_node": node,
+            "us_per_step_and_process": rest,
+            "ns_per_tap_heard_in_cache": 1000.0 * in_cache / (SMALL[1] * SMALL[2]),
+            "ns_per_tap_heard_beyond_cache": 1000.0 * beyond_cache / (LARGE[1] * LARGE[2]),
+            "bytes_per_connection": memory,
+        },
+    }
+
+
+def node_mb(populations: int) -> float:
+    """Coefficients and the ring of samples to come, as 8-byte numbers."""
+    _, channels, taps = LARGE
+    return 8 * channels * taps * (populations + 1) / 2**20
+
+
+def predict(constants: dict[str, float]) -> list[dict]:
+    """For each network and number of virtual processes: what one of them does in a step.
+
+    A population's kernel is added once in a step for all its spikes on a virtual process, so
+    that work follows the number of populations of which at least one neuron spikes.
+    """
+    _, channels, taps = LARGE
+    kernel = channels * taps * constants["ns_per_tap_heard_beyond_cache"] / 1000.0
+    rows = []
+    for name, (neurons, populations, rate) in NETWORKS.items():
+        for n_vps in CORES:
+            mean = neurons / n_vps / populations * rate * DT / 1000.0
+            heard = populations * (1.0 - np.exp(-mean))
+            step = constants["us_per_step_and_node"] + heard * kernel
+            connections = neurons / n_vps
+            rows.append(
+                {
+                    "network": name,
+                    "virtual_processes": n_vps,
+                    "populations_heard_per_step": heard,
+                    "us_per_step": step,
+                    "s_per_biological_s": step / DT / 1000.0,
+                    "connections_per_vp": connections,
+                    "mb_per_vp": node_mb(populations)
+                    + connections * constants["bytes_per_connection"] / 2**20,
+                }
+            )
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    """The prediction as Markdown."""
+    head = "| network | virtual processes | µs/step | s per biological s | connections | MB each |"
+    lines = [head, "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines += [
+        f"| {r['network']} | {r['virtual_processes']} | {r['us_per_step']:.2f} | "
+        f"{r['s_per_biological_s']:.4f} | {r['connections_per_vp']:.0f} | {r['mb_per_vp']:.1f} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, predict, print and write."""
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    measured = measure()
+    rows = predict(measured["constants"])
+    report = {"measured": measured, "predicted": rows}
+    OUT.parent.mkdir(parents=True, exist_ok=True)
+    OUT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(measured, indent=2))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

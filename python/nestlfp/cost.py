@@ -1,0 +1,61 @@
+"""What a step of a filter node costs: the model by which ``method="auto"`` chooses.
+
+The constants were fitted to the measurements of benchmarks/cost.py on one core of an AMD EPYC
+(Zen 4) at 2.6 GHz, NEST 3.10 from PyPI, g++ 12 with -O3: see docs/filters.md. Another machine
+shifts both methods alike, so that the choice stays right where the estimate is off.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+NODE = 0.05
+"""Any node in a step, whatever it computes (µs)."""
+SPIKE = 0.03
+"""A spike port with a spike in it (µs)."""
+TAP = 3.3e-4
+"""A channel of a tap of the FIR filter: one multiply-add (µs)."""
+OSCILLATOR = 2e-3
+"""An oscillator's step: four multiply-adds (µs)."""
+KICK = 2e-3
+"""An oscillator driven by a spike, and rid of its tail (µs)."""
+PAIR = 8e-4
+"""A triangular state seen by another: one multiply-add (µs)."""
+OUTPUT = 6e-4
+"""An oscillator read out into one latent: two multiply-adds (µs)."""
+EVERY = 10
+"""Steps between two samples that estimates assume: 1 ms at a resolution of 0.1 ms."""
+
+
+def fir_microseconds(lengths: ArrayLike, channels: int) -> float:
+    """A step of the FIR node with a spike of every population (µs).
+
+    Parameters
+    ----------
+    lengths : array of int, shape (pre,)
+        Taps of each population.
+    channels : int
+        Channels of all signals.
+    """
+    taps = np.asarray(lengths)
+    return float(NODE + SPIKE * taps.size + TAP * channels * taps.sum())
+
+
+def state_space_microseconds(
+    populations: int, oscillators: int, kicked: int, pairs: int, latents: int
+) -> float:
+    """A step of the state-space node with a spike of every population (µs).
+
+    Parameters
+    ----------
+    populations, oscillators, latents : int
+        Their numbers.
+    kicked : int
+        Oscillators and triangular states driven by a population, summed over populations.
+    pairs : int
+        Entries of the triangular matrix that are used.
+    """
+    step = OSCILLATOR * oscillators + KICK * kicked + PAIR * pairs
+    read = OUTPUT * oscillators * latents / EVERY
+    return NODE + SPIKE * populations + step + read

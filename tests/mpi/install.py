@@ -1,0 +1,19 @@
+"""Take part in a race for the module: install.py waits for the file START, then installs."""
+
+import sys
+import time
+from pathlib import Path
+
+import nest
+
+import nestlfp
+from networks import exponential_kernels
+
+nest.verbosity = nest.VerbosityLevel.ERROR
+bank = nestlfp.FilterBank(exponential_kernels())
+print("ready", flush=True)
+while not Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+bank = nestlfp.install(exponential_kernels())
+nest.Create(bank.model)
+print("installed", flush=True)
