@@ -11,11 +11,14 @@ one in a hundred steps. Medians of three runs each. Writes out/benchmarks/cost.j
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("PYNEST_QUIET", "1")
 
 import matplotlib as mpl
 

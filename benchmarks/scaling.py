@@ -4,7 +4,8 @@
 
 measures, with 1 to 16 virtual processes in one process, what a step costs on top of the same
 network without recorder, in processor time, not wall time: on fewer cores than virtual processes
-they take turns. The model's constants come from 1 and 16 of them; the runs in between check it.
+they take turns. The model's constants come from 1 of them, alone with a core's cache, and from 16
+that compete for it; the runs in between check it.
 Then it prints what the model predicts for large networks. Writes out/benchmarks/scaling.json.
 
 The network is one of spike generators and parrot neurons, so that each step has the same number
@@ -32,8 +33,8 @@ DURATION = 3000.0  # ms
 DT = 0.1  # ms
 MIN_DELAY = 1.5  # ms
 NEURONS = 100
-SMALL = (2, 16, 250)  # populations, channels, taps: 16 nodes fit into a core's cache
-LARGE = (8, 16, 1000)  # those of one node do not
+SMALL = (2, 16, 250)  # populations, channels, taps
+LARGE = (8, 16, 1000)
 
 # Networks to predict for: neurons, populations, mean rate (spikes/s of a neuron).
 NETWORKS = {
@@ -84,17 +85,20 @@ def added_work(size: tuple[int, int, int], n_vps: int, spikes: bool) -> float:
     )
 
 
-def bytes_per_connection(neurons: int = 500_000) -> float:
+def bytes_per_connection(neurons: int = 100_000, recorders: int = 8) -> float:
     """Memory of a connection from a neuron to its filter node, as this process grows by it."""
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=2)
     bank = nestlfp.install(kernels(*SMALL), method="fir")
     parrots = nest.Create("parrot_neuron", neurons)
-    before = resident_bytes()
     populations = {"P0": parrots[: neurons // 2], "P1": parrots[neurons // 2 :]}
-    nestlfp.FieldRecorder(bank, populations, interval=1.0, unconnected=True)
-    nest.Simulate(DT)  # builds the tables that spikes are sent by
-    return (resident_bytes() - before) / neurons
+    # The first recorder also pays for what the network and the calls themselves need.
+    for i in range(recorders + 1):
+        if i == 1:
+            before = resident_bytes()
+        nestlfp.FieldRecorder(bank, populations, interval=DT, unconnected=True)
+        nest.Simulate(DT)  # builds the tables that spikes are sent by
+    return (resident_bytes() - before) / neurons / recorders
 
 
 def resident_bytes() -> float:
@@ -110,28 +114,36 @@ def measure() -> dict:
     busy = {n: added_work(SMALL, n, spikes=True) for n in VIRTUAL_PROCESSES}
     first, last = VIRTUAL_PROCESSES[0], VIRTUAL_PROCESSES[-1]
     node = (quiet[last] - quiet[first]) / (last - first)
-    rest = quiet[first] - first * node
-    heard = {n: busy[n] - quiet[n] for n in busy}
-    in_cache = (heard[first] + heard[last]) / 2
-    beyond_cache = added_work(LARGE, last, True) - added_work(LARGE, last, False)
+    alone, sharing = (heard(n, busy[n] - quiet[n]) for n in (first, last))
+    small = SMALL[1] * SMALL[2]
     return {
         "us_per_step": {
             n: {
                 "no_spike": quiet[n],
-                "no_spike_by_the_model": rest + n * node,
+                "no_spike_by_the_model": quiet[first] + (n - first) * node,
                 "a_spike": busy[n],
-                "a_spike_by_the_model": rest + n * node + in_cache,
+                "a_spike_by_the_model": [
+                    quiet[first] + (n - first) * node + spike + tap * small / 1000.0
+                    for spike, tap in (alone, sharing)
+                ],
             }
             for n in VIRTUAL_PROCESSES
         },
         "constants": {
             "us_per_step_and_node": node,
-            "us_per_step_and_process": rest,
-            "ns_per_tap_heard_in_cache": 1000.0 * in_cache / (SMALL[1] * SMALL[2]),
-            "ns_per_tap_heard_beyond_cache": 1000.0 * beyond_cache / (LARGE[1] * LARGE[2]),
+            "us_per_population_heard": [alone[0], sharing[0]],
+            "ns_per_channel_and_tap_heard": [alone[1], sharing[1]],
             "bytes_per_connection": memory,
         },
     }
+
+
+def heard(n_vps: int, small: float) -> tuple[float, float]:
+    """What a population that is heard costs: as such (µs), and for each channel and tap (ns)."""
+    large = added_work(LARGE, n_vps, True) - added_work(LARGE, n_vps, False)
+    sizes = [channels * taps for _, channels, taps in (SMALL, LARGE)]
+    tap = (large - small) / (sizes[1] - sizes[0])
+    return small - tap * sizes[0], 1000.0 * tap
 
 
 def node_mb(populations: int) -> float:
@@ -140,14 +152,16 @@ def node_mb(populations: int) -> float:
     return 8 * channels * taps * (populations + 1) / 2**20
 
 
-def predict(constants: dict[str, float]) -> list[dict]:
+def predict(constants: dict) -> list[dict]:
     """For each network and number of virtual processes: what one of them does in a step.
 
     A population's kernel is added once in a step for all its spikes on a virtual process, so
     that work follows the number of populations of which at least one neuron spikes.
     """
     _, channels, taps = LARGE
-    kernel = channels * taps * constants["ns_per_tap_heard_beyond_cache"] / 1000.0
+    # The dearer constants, of virtual processes that compete for a core's cache.
+    tap = constants["ns_per_channel_and_tap_heard"][1] / 1000.0
+    kernel = constants["us_per_population_heard"][1] + channels * taps * tap
     rows = []
     for name, (neurons, populations, rate) in NETWORKS.items():
         for n_vps in CORES:

@@ -78,12 +78,25 @@ def test_help_loads_neither_nest_nor_matplotlib():
 def test_info_of_kernels_and_signals(files, hagen):
     told = run("info", files / "kernels.nc")
     assert told.exit_code == 0
-    assert told.stdout == f"{hagen!r}\n"
+    assert told.stdout.startswith(f"{hagen!r}\nreduced filters")
+    rows = [line.split() for line in told.stdout.splitlines()[-7:]]
+    assert [float(row[0]) for row in rows] == [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]
+    assert all(float(row[3]) <= float(row[0]) for row in rows)
     for name in ("signals.nc", "signals.zarr"):
         told = run("info", files / name)
         assert told.exit_code == 0
         assert "800 samples, 0.0625 … 50 ms" in told.stdout
         assert "LFP: 13 channels, mV" in told.stdout
+
+
+def test_info_draws_singular_values(files, tmp_path):
+    figure = tmp_path / "values.png"
+    assert run("info", files / "kernels.nc", "--figure", figure).exit_code == 0
+    assert figure.read_bytes().startswith(PNG)
+    assert "exists" in fails("info", files / "kernels.nc", "--figure", figure)
+    assert "--figure is for kernels" in fails(
+        "info", files / "signals.nc", "--figure", tmp_path / "other.png"
+    )
 
 
 @pytest.mark.parametrize("command", ["info", "plot"])

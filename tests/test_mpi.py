@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import nestlfp
 from mpirun import command, environment, mpirun
@@ -93,6 +95,18 @@ def test_processes_that_need_the_same_module_compile_it_once(tmp_path):
     assert sum(err.count("nestlfp: compiling") for _, err in told) == 1
     assert len(list(modules.glob("*/*.so"))) == 1
     assert not list(modules.glob("*.part*"))
+
+
+def test_the_example_for_clusters(tmp_path, hagen):
+    hagen.save(tmp_path / "kernels.nc")
+    example = Path(__file__).parents[1] / "examples" / "hpc" / "simulate.py"
+    store = tmp_path / "signals.zarr"
+    run = (2, example, tmp_path / "kernels.nc", store, "--scale", 0.01, "--duration")
+    for duration in (30.0, 60.0):  # a second job repeats the first one, and goes on
+        mpirun(*run, duration)
+        with xr.open_zarr(store) as signals:
+            assert signals.sizes["time"] >= duration - 4
+            assert float(abs(signals["LFP"]).max()) > 0
 
 
 def until(condition, seconds=60):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp import realization_cache
+from mpirun import environment, mpirun
+from nestlfp import codegen, realization_cache
 from nestlfp.bank import FilterBank
 from networks import (
     convolved,
@@ -322,3 +323,20 @@ def test_failures_are_kept_too(tmp_path, monkeypatch):
     with pytest.raises(nestlfp.KernelError) as second:
         FilterBank(noise, method="state-space")
     assert str(second.value) == str(first.value)
+
+
+def test_cmake_and_python_agree_on_the_model(tmp_path, hagen):
+    hagen.save(tmp_path / "kernels.nc")
+    kernels, output = str(tmp_path / "kernels.nc"), str(tmp_path / "generated")
+    options = ["--method=state-space", "--tolerance=1e-4", "--nest-version=3.10.0"]
+    codegen.main(["--kernels", kernels, *options, "--output", output])
+    bank = FilterBank(hagen, method="state-space", tolerance=1e-4)
+    written = tmp_path / "generated" / f"{bank.model}.nestml"
+    assert written.read_text(encoding="utf-8") == bank.nestml
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_one_of_several_processes_finds_the_filter(tmp_path, ranks):
+    cache = {"NESTLFP_CACHE": str(tmp_path)} if ranks == 2 else {}
+    told = mpirun(ranks, "state_space.py", 4 // ranks, env=environment(**cache)).stdout
+    assert told.count("passed") == ranks

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import plotting, signals, sources
     from .bank import FilterBank, install
-    from .errors import KernelError, NestLFPError, NetworkError, ToolchainError
+    from .errors import (
+        KernelError,
+        NestLFPError,
+        NetworkError,
+        ToleranceError,
+        ToolchainError,
+    )
     from .kernels import KernelSet
     from .recorder import FieldRecorder
     from .simulation import simulate
@@ -24,6 +30,7 @@ __all__ = [
     "KernelSet",
     "NestLFPError",
     "NetworkError",
+    "ToleranceError",
     "ToolchainError",
     "install",
     "plotting",
@@ -36,7 +43,7 @@ __all__ = [
 # the steps of a build need few of them, and answer at once.
 _HOMES = {
     "bank": ["FilterBank", "install"],
-    "errors": ["KernelError", "NestLFPError", "NetworkError", "ToolchainError"],
+    "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
     "kernels": ["KernelSet"],
     "recorder": ["FieldRecorder"],
     "simulation": ["simulate"],

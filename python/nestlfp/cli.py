@@ -90,23 +90,56 @@ def doctor() -> None:
 @app.command()
 def info(
     file: Annotated[Path, typer.Argument(help="Kernels or signals: netCDF, or a .zarr folder.")],
+    figure: Annotated[
+        Path | None,
+        typer.Option(help="Draw the singular values of kernels to this file: .png, .pdf, ..."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace an existing figure.")
+    ] = False,
 ) -> None:
     """Say what is in a file of kernels or signals.
 
+    For kernels, also how few latents and states a reduced filter needs for tolerances from 1e-3 to
+    1e-9. Many or long kernels take a while.
+
     \b
-    Example:
+    Examples:
       nestlfp info kernels.nc
+      nestlfp info kernels.nc --figure singular_values.png
     """
     from .signals import describe
 
+    if figure is not None and figure.exists() and not force:
+        raise NestLFPError(f"{str(figure)!r} exists: choose another name, or add --force")
     found = _load(file)
-    typer.echo(repr(found) if _is_kernels(found) else describe(found))
+    if not _is_kernels(found):
+        if figure is not None:
+            raise NestLFPError(f"--figure is for kernels, but {str(file)!r} has signals")
+        typer.echo(describe(found))
+        return
+    from .reduction import Reduction
+
+    typer.echo(repr(found))
+    reduction = Reduction(found)
+    typer.echo(str(reduction))
+    if figure is not None:
+        from . import plotting
+
+        orders = reduction.orders
+        lags = dict(zip(reduction.populations, orders.lag_values, strict=True))
+        plotting.save(plotting.singular_values(orders.channel_values, lags), figure)
 
 
 @app.command()
 def build(
     kernels: Annotated[Path, typer.Argument(help="Kernels: a netCDF file.")],
-    method: Annotated[str, typer.Option(help="How a node computes its signals.")] = "fir",
+    method: Annotated[
+        str, typer.Option(help="How a node computes its signals: fir, state-space or auto.")
+    ] = "fir",
+    tolerance: Annotated[
+        float, typer.Option(help="Largest error of a reduced filter, relative to a peak.")
+    ] = 1e-6,
     by: Annotated[
         list[str] | None,
         typer.Option(help="Keep contributions apart: 'pre' or 'post'. May be given twice."),
@@ -119,12 +152,20 @@ def build(
 
     \b
     Example:
-      nestlfp build kernels.nc --by pre
+      nestlfp build kernels.nc --method auto --tolerance 1e-6
     """
     from .bank import prepare
     from .kernels import KernelSet
 
-    typer.echo(prepare(KernelSet.load(kernels), method=method, by=tuple(by or ()), progress=True))
+    typer.echo(
+        prepare(
+            KernelSet.load(kernels),
+            method=method,
+            tolerance=tolerance,
+            by=tuple(by or ()),
+            progress=True,
+        )
+    )
 
 
 @app.command()

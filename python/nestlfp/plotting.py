@@ -17,6 +17,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +200,44 @@ def kernels(
             ax.set_xlabel("lag (ms)")
         grid[0, 0].set_xlim(*_limits(dataset["lag"].values, from_zero=True))
         figure.align_ylabels(grid[:, 0])
+    return figure
+
+
+def singular_values(
+    channels: NDArray[np.float64],
+    lags: Mapping[str, NDArray[np.float64]],
+    *,
+    figure: Canvas | None = None,
+) -> Canvas:
+    """How fast kernels become redundant, across channels and in time.
+
+    Parameters
+    ----------
+    channels : array
+        Singular values across the channels, each scaled to its own peak.
+    lags : dict of str to array
+        Leading Hankel singular values in time of each presynaptic population.
+    figure : matplotlib Figure or SubFigure, optional
+        Where to draw. Default: a new figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    with _style():
+        figure = figure or _new_figure(_WIDTH_IN, 3.0)
+        across, in_time = figure.subplots(1, 2, sharey=True)
+        across.plot(np.arange(1, channels.size + 1), channels, "o-", color=INK, markersize=3)
+        for (name, values), colour in zip(lags.items(), cycle(PALETTE), strict=False):
+            n = np.arange(1, values.size + 1)
+            label = _escaped(name)
+            in_time.plot(n, values, "o-", color=colour, markersize=3, label=label)
+        across.set_yscale("log")
+        across.set_ylim(1e-13, 2)
+        across.set_xlabel("latents")
+        in_time.set_xlabel("states of a population")
+        across.set_ylabel("singular value / largest")
+        in_time.legend(frameon=False, ncols=1 + len(lags) // 7)
     return figure
 
 

@@ -1,0 +1,57 @@
+"""A balanced random network on any number of MPI ranks, its LFP streamed to disk.
+
+python simulate.py kernels.nc signals.zarr --duration 100000
+
+The kernels are those of two populations, E and I; examples/two_population makes such a file.
+"""
+
+import argparse
+import os
+
+os.environ.setdefault("PYNEST_QUIET", "1")
+
+import nest
+
+import nestlfp
+
+DT = 0.1  # ms
+SIZES = {"E": 80_000, "I": 20_000}
+IN_DEGREE = {"E": 1000, "I": 250}
+WEIGHT = {"E": 20.0, "I": -100.0}  # pA
+DELAY = 1.5  # ms
+
+
+def main() -> None:
+    """Build the network, simulate it, stream the signals."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kernels", help="file of kernels, as KernelSet.save writes it")
+    parser.add_argument("signals", help="Zarr store to make")
+    parser.add_argument("--duration", type=float, default=1000.0, help="simulated time (ms)")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the network")
+    parser.add_argument("--module", help="module that was compiled before, instead of the cache")
+    given = parser.parse_args()
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    nest.ResetKernel()
+    nest.set(resolution=DT, local_num_threads=threads, rng_seed=1)
+    kernels = nestlfp.KernelSet.load(given.kernels).resample(DT)
+    bank = nestlfp.install(kernels, module=given.module)
+
+    neurons = {
+        name: nest.Create("iaf_psc_exp", round(n * given.scale)) for name, n in SIZES.items()
+    }
+    everyone = neurons["E"] + neurons["I"]
+    noise = nest.Create("poisson_generator", params={"rate": 12_000.0})
+    nest.Connect(noise, everyone, syn_spec={"weight": 30.0, "delay": DELAY})
+    for name, nodes in neurons.items():
+        rule = {"rule": "fixed_indegree", "indegree": round(IN_DEGREE[name] * given.scale) or 1}
+        nest.Connect(nodes, everyone, rule, {"weight": WEIGHT[name], "delay": DELAY})
+
+    nestlfp.FieldRecorder(bank, neurons, interval=1.0)
+    # A job that is started again does the same once more, and goes on where the store ends.
+    nestlfp.simulate(given.duration, to=given.signals, chunk=1000.0, append=True)
+
+
+if __name__ == "__main__":
+    main()
