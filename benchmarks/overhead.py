@@ -1,24 +1,24 @@
 """What recording adds to whole simulations: nestlfp, a spike recorder and the published design.
 
-A pair is two processes that hold the same network, built afresh, one with and one without the
-recorder. They simulate it in turns, piece by piece, so that both meet the same other load of the
-machine. Measured are the calls of nest.Simulate alone: processor time (user and system) and wall
-time. The recorder "nothing" compares the network with itself: what the comparison is worth.
-Writes out/benchmarks/overhead.json and overhead.png.
+A network is built once, and the process forked for each run: the copy adds a recorder, or none, and
+simulates. So all runs start from the same network at the same places in memory; processes that
+build their own differ by more than a recorder costs. Runs take turns, in rounds whose order
+rotates; a round gives one pair of each recorder with the run without. Measured is the call of
+nest.Simulate alone: processor time (user and system) and wall time. The recorder "nothing" compares
+the network with itself: what the comparison is worth. Writes out/benchmarks/overhead.json and .png.
 
-    python benchmarks/overhead.py [--pairs 5] [--pieces 4] [--piece 100] [--threads 1]
-                                  [--variants ...] [networks ...]
+    python benchmarks/overhead.py [--pairs 5] [--piece 200] [--variants ...] [networks ...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import time
-from multiprocessing.connection import Connection
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ os.environ.setdefault("PYNEST_QUIET", "1")  # for this process and those it star
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
 VARIANTS = ("nothing", "state-space", "fir", "spike recorder", "published design")
-ONSET = 100.0
+ONSET = 50.0
 """Simulated before measuring starts (ms): caches, and the network's own start."""
 
 
@@ -101,128 +101,112 @@ def with_spike_recorder(nest: Any, neurons: dict[str, Any]) -> None:
 
 
 # ------------------------------------------------------------------------------------ processes
-def work(pipe: Connection, network: str, variant: str | None, threads: int) -> None:
-    """Build a network, then simulate a piece at each request and tell what it took."""
+def resident() -> float:
+    """Memory of this process that it does not share with its parent (MB)."""
+    rollup = Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return sum(int(line.split()[1]) for line in rollup if line.startswith("Private")) / 1e3
+
+
+def simulate(nest: Any, piece: float) -> dict[str, float]:
+    """Simulate, and tell what it took."""
+    wall, before = time.perf_counter(), os.times()
+    nest.Simulate(piece)
+    after = os.times()
+    return {
+        "wall_s": time.perf_counter() - wall,
+        "processor_s": after.user + after.system - before.user - before.system,
+        "spikes": int(nest.local_spike_counter),
+        "private_mb": resident(),
+    }
+
+
+def forked(work: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """What `work` returns in a copy of this process."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with os.fdopen(writer, "w") as out:
+                json.dump(work(), out)
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as source:
+        told = source.read()
+    if os.waitpid(child, 0)[1] != 0:
+        raise SystemExit("a run failed: see above")
+    found: dict[str, float] = json.loads(told)
+    return found
+
+
+def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
+    """All variants in one network."""
     import nest
+    import rivals
 
     import nestlfp
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     build, dt = NETWORKS[network]
     nest.ResetKernel()
-    tics = 16000 if dt == 2**-4 else 1000
-    nest.set(tics_per_ms=tics, resolution=dt, local_num_threads=threads, rng_seed=12)
-    kernels, bank = kernel_set(dt), None
-    if variant in ("state-space", "fir"):
-        bank = nestlfp.install(kernels, method=variant)
-    elif variant == "published design":
-        import rivals
-
-        rivals.install(nest, kernels.n_lags)
+    # One thread: a process that has threads cannot be forked.
+    nest.set(tics_per_ms=16000 if dt == 2**-4 else 1000, resolution=dt, rng_seed=12)
+    kernels = kernel_set(dt)
+    banks = {method: nestlfp.install(kernels, method=method) for method in ("state-space", "fir")}
+    rivals.install(nest, kernels.n_lags)
     neurons = build(nest)
-    before = resident()
-    if bank is not None:
-        nestlfp.FieldRecorder(bank, neurons, interval=1.0)
-    elif variant == "spike recorder":
-        with_spike_recorder(nest, neurons)
-    elif variant == "published design":
-        with_published_design(nest, neurons, dt)
-    nest.Simulate(ONSET)
-    pipe.send({"added_mb": resident() - before})
-    while (piece := pipe.recv()) is not None:
-        spikes = int(nest.local_spike_counter)
-        wall, processor = time.perf_counter(), os.times()
-        nest.Simulate(piece)
-        after = os.times()
-        pipe.send(
-            {
-                "wall_s": time.perf_counter() - wall,
-                "processor_s": after.user + after.system - processor.user - processor.system,
-                "spikes": int(nest.local_spike_counter) - spikes,
-                "resident_mb": resident(),
-            }
-        )
 
+    def run(variant: str | None) -> dict[str, float]:
+        if variant in banks:
+            nestlfp.FieldRecorder(banks[variant], neurons, interval=1.0)
+        elif variant == "spike recorder":
+            with_spike_recorder(nest, neurons)
+        elif variant == "published design":
+            with_published_design(nest, neurons, dt)
+        nest.Simulate(ONSET)
+        return simulate(nest, options.piece)
 
-def resident() -> float:
-    """Memory of this process (MB)."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-class Worker:
-    """A process with a network."""
-
-    def __init__(self, network: str, variant: str | None, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, network, variant, threads))
-        self.process.start()
-        theirs.close()
-        self.added_mb = self.pipe.recv()["added_mb"]
-
-    def simulate(self, piece: float) -> dict[str, float]:
-        """Simulate a piece (ms)."""
-        self.pipe.send(piece)
-        found: dict[str, float] = self.pipe.recv()
-        return found
-
-    def stop(self) -> None:
-        """End the process."""
-        self.pipe.send(None)
-        self.process.join()
-
-
-def one_pair(
-    network: str, variant: str, first: bool, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Fresh networks with and without a recorder, simulated in turns; `first`: with it first."""
-    names = (variant, None) if first else (None, variant)
-    workers = {name: Worker(network, name, options.threads) for name in names}
+    names = [None, *options.variants]
     runs: dict[str | None, list[dict[str, float]]] = {name: [] for name in names}
-    for piece in range(options.pieces):
-        for name in names if piece % 2 == 0 else reversed(names):
-            runs[name].append(workers[name].simulate(options.piece))
-    for worker in workers.values():
-        worker.stop()
-    found: dict[str, Any] = {"added_mb": workers[variant].added_mb - workers[None].added_mb}
-    for what in ("processor", "wall"):
-        with_, without = (sum(r[f"{what}_s"] for r in runs[name]) for name in (variant, None))
-        found[f"{what}_ratio"] = with_ / without
-        found[f"{what}_factor"] = with_ / (options.pieces * options.piece / 1000)
-    found["spikes"] = [sum(r["spikes"] for r in runs[name]) for name in (variant, None)]
-    return found
+    for turn in range(options.pairs):
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            runs[name].append(forked(partial(run, name)))
+    return {name: compared(network, name, runs, options) for name in options.variants}
 
 
-def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
-    """All variants in one network."""
-    results = {}
-    for variant in options.variants:
-        pairs = [one_pair(network, variant, i % 2 == 1, options) for i in range(options.pairs)]
-        result: dict[str, Any] = {"pairs": pairs}
-        for what in (
-            "processor_ratio",
-            "wall_ratio",
-            "processor_factor",
-            "wall_factor",
-            "added_mb",
-        ):
-            values = [pair[what] for pair in pairs]
-            result[what] = float(np.median(values))
-            result[f"{what}_range"] = [min(values), max(values)]
-        results[variant] = result
-        told = [
-            "{} time × {:.3f} ({:.3f} … {:.3f})".format(
-                what, result[f"{what}_ratio"], *result[f"{what}_ratio_range"]
-            )
-            for what in ("processor", "wall")
-        ]
-        print(
-            f"{network}, {variant:16}: {', '.join(told)}, real-time factor "
-            f"{result['wall_factor']:.1f}, {result['added_mb']:+.1f} MB",
-            flush=True,
+def compared(
+    network: str,
+    variant: str,
+    runs: dict[str | None, list[dict[str, float]]],
+    options: argparse.Namespace,
+) -> dict[str, Any]:
+    """Medians and ranges over pairs."""
+    pairs = list(zip(runs[variant], runs[None], strict=True))
+    values = {
+        f"{what}_ratio": [a[f"{what}_s"] / b[f"{what}_s"] for a, b in pairs]
+        for what in ("processor", "wall")
+    }
+    values["wall_factor"] = [a["wall_s"] / (options.piece / 1000) for a, _ in pairs]
+    values["added_mb"] = [a["private_mb"] - b["private_mb"] for a, b in pairs]
+    result: dict[str, Any] = {"pairs": pairs}
+    for what, found in values.items():
+        result[what] = float(np.median(found))
+        result[f"{what}_range"] = [min(found), max(found)]
+    told = [
+        "{} time × {:.3f} ({:.3f} … {:.3f})".format(
+            what, result[f"{what}_ratio"], *result[f"{what}_ratio_range"]
         )
-    return results
+        for what in ("processor", "wall")
+    ]
+    print(
+        f"{network}, {variant:16}: {', '.join(told)}, real-time factor "
+        f"{result['wall_factor']:.1f}, {result['added_mb']:+.1f} MB",
+        flush=True,
+    )
+    return result
 
 
 def figure(results: dict[str, Any]) -> Any:
@@ -257,9 +241,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", help=f"some of {', '.join(NETWORKS)}")
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--pieces", type=int, default=4, help="of each network of a pair")
-    parser.add_argument("--piece", type=float, default=100.0, help="ms")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--piece", type=float, default=200.0, help="ms")
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     results = {network: measure(network, options) for network in options.networks or NETWORKS}

@@ -137,6 +137,18 @@ def test_plot_draws_what_was_asked_for(files, tmp_path, monkeypatch):
     assert [ax.get_ylabel().split("\n")[0] for ax in kernels.axes[::4]] == ["CDM", "LFP"]
 
 
+def test_plot_draws_probe_and_cells(files, tmp_path, hagen):
+    from nestlfp.geometry import Cylinder, with_geometry
+
+    column = Cylinder(radius=150.0, bottom=-150.0, top=150.0)
+    with_geometry(hagen, {"E": column, "I": column}).save(tmp_path / "kernels.nc")
+    told = run("plot", tmp_path / "kernels.nc", "-o", tmp_path / "probe.png", "--geometry")
+    assert (told.exit_code, told.output) == (0, "")
+    assert (tmp_path / "probe.png").read_bytes().startswith(PNG)
+    refused = fails("plot", files / "signals.nc", "-o", tmp_path / "x.png", "--geometry")
+    assert "--geometry is for kernels" in refused
+
+
 def test_plot_says_what_is_wrong(files, tmp_path):
     file, output = files / "signals.nc", tmp_path / "x.png"
     assert "['EEG'] not among ['LFP', 'CDM']" in fails("plot", file, "-o", output, "-s", "EEG")

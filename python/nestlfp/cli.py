@@ -182,6 +182,10 @@ def plot(
         float | None, typer.Option(help="Draw signals from this time on (ms).")
     ] = None,
     stop: Annotated[float | None, typer.Option(help="Draw signals up to this time (ms).")] = None,
+    geometry: Annotated[
+        bool,
+        typer.Option("--geometry", help="Of kernels: draw contacts, populations and cells."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace an existing figure.")
     ] = False,
@@ -192,6 +196,7 @@ def plot(
     Examples:
       nestlfp plot signals.nc -o signals.png --signal LFP --start 500 --stop 1000
       nestlfp plot kernels.nc -o kernels.pdf
+      nestlfp plot kernels.nc -o probe.pdf --geometry
     """
     from . import plotting
 
@@ -201,7 +206,14 @@ def plot(
     if _is_kernels(found):
         if start is not None or stop is not None:
             raise NestLFPError(f"--start and --stop are for signals, but {str(file)!r} has kernels")
-        figure = plotting.kernels(found, signals=signal)
+        if geometry:
+            from .plotting_geometry import probe_and_cells
+
+            figure = probe_and_cells(found, signal=signal[0] if signal else None)
+        else:
+            figure = plotting.kernels(found, signals=signal)
+    elif geometry:
+        raise NestLFPError(f"--geometry is for kernels, but {str(file)!r} has signals")
     else:
         time = (-math.inf if start is None else start, math.inf if stop is None else stop)
         figure = plotting.signals(found, signals=signal, time=time)
