@@ -230,6 +230,11 @@ def install(
     """
     nest = import_nest()
     ranks = Ranks(nest)
+    if nest.network_size > 0:
+        raise NetworkError(
+            f"nestlfp.install must be called before any node is created: there are "
+            f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
+        )
     bank = FilterBank(
         kernels,
         method=method,
@@ -241,11 +246,6 @@ def install(
         ranks=ranks,
     )
     check_resolution(kernels, nest)
-    if nest.network_size > 0:
-        raise NetworkError(
-            f"nestlfp.install must be called before any node is created: there are "
-            f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
-        )
     RECORDERS.clear()  # NEST is empty: recorders of an earlier network have lost their nodes
     if bank.model not in nest.node_models:
         if module is None:

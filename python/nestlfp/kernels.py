@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -234,7 +235,7 @@ class KernelSet:
         """Number of lags (taps)."""
         return int(self.dataset.sizes["lag"])
 
-    @property
+    @cached_property  # every chunk of a stream asks for it
     def fingerprint(self) -> str:
         """Digest of the kernels' values and lags, to tell whether two sets are the same."""
         digest = hashlib.sha256(f"{self.dt!r} {self.first_lag_steps}".encode())

@@ -180,7 +180,7 @@ class FieldRecorder:
         self._first = self._next  # number of the first sample that waits to be handed out
         self._waiting: list[NDArray[np.float64]] = []
         self._written: list[Written] = []  # where `simulate(to=...)` put the samples before these
-        self._nodes = self._create_nodes()
+        self._nodes = self._create_nodes(now)
         self._multimeter = self._create_multimeter(min_delay)
         for port, name in enumerate(bank.populations):
             self._connect(port, self.populations[name], weight[name], self.schedule.delays[port])
@@ -276,15 +276,14 @@ class FieldRecorder:
             )
 
     # ------------------------------------------------------------------ wiring
-    def _create_nodes(self) -> Any:
+    def _create_nodes(self, now: int) -> Any:
         """One filter node on each virtual process."""
         nest, model = self._nest, self.bank.model
-        # Defaults are copied into each node inside the kernel: cheaper than setting each one.
         # The node's next step is stamped now + 1; samples have stamps that, less shift, are
         # multiples of `every`.
-        now = round(nest.biological_time / self._dt)
         until = (self.schedule.shift - now - 1) % self._every
         parameters = self.bank.filter.parameters(self.schedule.hold, self._every, until)
+        # Defaults are copied into each node inside the kernel: cheaper than setting each one.
         nest.SetDefaults(model, parameters)
         return nest.Create(model, self._n_vps)
 
