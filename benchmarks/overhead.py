@@ -1,34 +1,46 @@
 """What recording adds to whole simulations: nestlfp, a spike recorder and the published design.
 
-A network is built once, and the process forked for each run: the copy adds a recorder, or none, and
-simulates. So all runs start from the same network at the same places in memory; processes that
-build their own differ by more than a recorder costs. Runs take turns, in rounds whose order
-rotates; a round gives one pair of each recorder with the run without. Measured is the call of
-nest.Simulate alone: processor time (user and system) and wall time. The recorder "nothing" compares
-the network with itself: what the comparison is worth. Writes out/benchmarks/overhead.json and .png.
+A network is built once, and the process forked: each copy adds a recorder, or none. The copies then
+simulate in turns, short pieces forwards and backwards through their order, each asleep while
+another runs on the same core, so that a machine that gets faster or slower does so for all of them.
+Measured are the calls of nest.Run alone: processor time (user and system) and wall time. One such
+round gives each recorder one ratio to the runs without, of which there are two; rounds are repeated
+from the fork on. The recorder "nothing" is one of these two compared with the other: what the
+comparison is worth. With "state-space × 10" ten recorders listen at once, so that what one costs
+stands out of the noise.
 
-    python benchmarks/overhead.py [--pairs 5] [--piece 200] [--variants ...] [networks ...]
+A network's speed depends on the pages of memory that it happens to get, by 5 % and more from copy
+to copy, which rounds have to average out. With --huge-pages less is left to chance; root has to
+reserve them first (sysctl vm.nr_hugepages=9500, of 2 MB) and can give them back afterwards. Added
+memory then counts such pages: measure it without them.
+Writes out/benchmarks/overhead.json and .png.
+
+    python benchmarks/overhead.py [--rounds 20] [--huge-pages] [--variants ...] [networks ...]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import bootstrap
 
-os.environ.setdefault("PYNEST_QUIET", "1")  # for this process and those it starts
+os.environ.setdefault("PYNEST_QUIET", "1")
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=2"}
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
-VARIANTS = ("nothing", "state-space", "fir", "spike recorder", "published design")
+TEN = "state-space × 10"
+BARE = ("without", "nothing")
+VARIANTS = ("state-space", TEN, "fir", "spike recorder", "published design")
 ONSET = 50.0
 """Simulated before measuring starts (ms): caches, and the network's own start."""
 
@@ -60,11 +72,12 @@ def two_population(nest: Any) -> dict[str, Any]:
     sys.path.insert(0, str(ROOT / "examples" / "two_population"))
     import network
 
-    found: dict[str, Any] = network.build().neurons
+    found: dict[str, Any] = network.build()
     return found
 
 
-NETWORKS = {"Brunel": (brunel, 0.1), "two populations": (two_population, 2**-4)}
+NETWORKS = {"Brunel": (brunel, 0.1, 3.0), "two populations": (two_population, 2**-4, 5.0)}
+"""How it is built, its resolution and the length of a piece (ms)."""
 
 
 # ------------------------------------------------------------------------------------ recorders
@@ -107,38 +120,61 @@ def resident() -> float:
     return sum(int(line.split()[1]) for line in rollup if line.startswith("Private")) / 1e3
 
 
-def simulate(nest: Any, piece: float) -> dict[str, float]:
-    """Simulate, and tell what it took."""
-    wall, before = time.perf_counter(), os.times()
-    nest.Simulate(piece)
-    after = os.times()
-    return {
-        "wall_s": time.perf_counter() - wall,
-        "processor_s": after.user + after.system - before.user - before.system,
-        "spikes": int(nest.local_spike_counter),
-        "private_mb": resident(),
-    }
+def serve(nest: Any, record: Callable[[], None], piece: float, pipe: Any) -> None:
+    """The life of a copy: a piece is simulated whenever the parent asks for one."""
+    record()
+    nest.Prepare()
+    nest.Run(ONSET)
+    pipe.send(None)
+    while pipe.recv():
+        wall, processor = time.perf_counter(), time.process_time()
+        nest.Run(piece)
+        pipe.send((time.process_time() - processor, time.perf_counter() - wall))
+    used = resident()
+    nest.Cleanup()
+    pipe.send((used, nest.biological_time, nest.local_spike_counter))
 
 
-def forked(work: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """What `work` returns in a copy of this process."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
+class Copy:
+    """A copy of this process and its network, which adds a recorder and waits to be told."""
+
+    def __init__(self, nest: Any, record: Callable[[], None], piece: float) -> None:
+        context = multiprocessing.get_context("fork")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(nest, record, piece, theirs), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self._hear()
+        self.processor_s = self.wall_s = 0.0
+
+    def _hear(self) -> Any:
         try:
-            with os.fdopen(writer, "w") as out:
-                json.dump(work(), out)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writer)
-    with os.fdopen(reader) as source:
-        told = source.read()
-    if os.waitpid(child, 0)[1] != 0:
-        raise SystemExit("a run failed: see above")
-    found: dict[str, float] = json.loads(told)
-    return found
+            return self._pipe.recv()
+        except EOFError:
+            self._process.join()
+            raise SystemExit(f"a run ended with {self._process.exitcode}: see above") from None
+
+    def run(self) -> None:
+        """Simulate one piece."""
+        self._pipe.send(True)
+        processor, wall = self._hear()
+        self.processor_s += processor
+        self.wall_s += wall
+
+    def end(self) -> dict[str, float]:
+        """What all pieces took together, memory, and number of spikes."""
+        self._pipe.send(False)
+        private, simulated, spikes = self._hear()
+        self._process.join()
+        return {
+            "processor_s": self.processor_s,
+            "wall_s": self.wall_s,
+            "private_mb": private,
+            "simulated_ms": simulated,
+            "spikes": spikes,
+        }
 
 
 def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -149,7 +185,7 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     import nestlfp
 
     nest.verbosity = nest.VerbosityLevel.ERROR
-    build, dt = NETWORKS[network]
+    build, dt, piece = NETWORKS[network]
     nest.ResetKernel()
     # One thread: a process that has threads cannot be forked.
     nest.set(tics_per_ms=16000 if dt == 2**-4 else 1000, resolution=dt, rng_seed=12)
@@ -158,70 +194,98 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     rivals.install(nest, kernels.n_lags)
     neurons = build(nest)
 
-    def run(variant: str | None) -> dict[str, float]:
-        if variant in banks:
-            nestlfp.FieldRecorder(banks[variant], neurons, interval=1.0)
-        elif variant == "spike recorder":
-            with_spike_recorder(nest, neurons)
-        elif variant == "published design":
-            with_published_design(nest, neurons, dt)
-        nest.Simulate(ONSET)
-        return simulate(nest, options.piece)
+    def listen(method: str, times: int = 1) -> None:
+        for _ in range(times):
+            nestlfp.FieldRecorder(banks[method], neurons, interval=1.0)
 
-    names = [None, *options.variants]
-    runs: dict[str | None, list[dict[str, float]]] = {name: [] for name in names}
-    for turn in range(options.pairs):
-        shift = turn % len(names)
-        for name in names[shift:] + names[:shift]:
-            runs[name].append(forked(partial(run, name)))
-    return {name: compared(network, name, runs, options) for name in options.variants}
+    recorders: dict[str, Callable[[], Any]] = {
+        "without": lambda: None,
+        "nothing": lambda: None,
+        "spike recorder": lambda: with_spike_recorder(nest, neurons),
+        "published design": lambda: with_published_design(nest, neurons, dt),
+        "state-space": lambda: listen("state-space"),
+        TEN: lambda: listen("state-space", 10),
+        "fir": lambda: listen("fir"),
+    }
+
+    names = [*BARE, *options.variants]
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    for number in range(options.rounds):
+        order = names[number % len(names) :] + names[: number % len(names)]
+        copies = {name: Copy(nest, recorders[name], piece) for name in order}
+        for _ in range(options.turns):
+            for name in order:
+                copies[name].run()
+            order.reverse()
+        for name, copy in copies.items():
+            runs[name].append(copy.end())
+        told = (f"{name} × {ratios(runs, name, 'processor_s')[-1]:.3f}" for name in names[1:])
+        print(f"{network}, round {number + 1}: processor time {', '.join(told)}", flush=True)
+    simulated = piece * options.turns
+    return {name: compared(network, name, runs, simulated) for name in names[1:]}
+
+
+def ratios(runs: dict[str, list[dict[str, float]]], variant: str, what: str) -> list[float]:
+    """Of each round: with this recorder / without."""
+    bare = BARE[:1] if variant in BARE else BARE
+    return [
+        run[what] / float(np.mean([runs[name][number][what] for name in bare]))
+        for number, run in enumerate(runs[variant])
+    ]
 
 
 def compared(
-    network: str,
-    variant: str,
-    runs: dict[str | None, list[dict[str, float]]],
-    options: argparse.Namespace,
+    network: str, variant: str, runs: dict[str, list[dict[str, float]]], simulated: float
 ) -> dict[str, Any]:
-    """Medians and ranges over pairs."""
-    pairs = list(zip(runs[variant], runs[None], strict=True))
-    values = {
-        f"{what}_ratio": [a[f"{what}_s"] / b[f"{what}_s"] for a, b in pairs]
-        for what in ("processor", "wall")
-    }
-    values["wall_factor"] = [a["wall_s"] / (options.piece / 1000) for a, _ in pairs]
+    """Medians over rounds of `simulated` ms, and how far they can be trusted."""
+    pairs = list(zip(runs[variant], runs["without"], strict=True))
+    values = {f"{what}_ratio": ratios(runs, variant, f"{what}_s") for what in ("processor", "wall")}
+    values["real_time_factor"] = [a["wall_s"] / (simulated / 1000) for a, _ in pairs]
     values["added_mb"] = [a["private_mb"] - b["private_mb"] for a, b in pairs]
     result: dict[str, Any] = {"pairs": pairs}
+    result["same_spikes"] = all(a["spikes"] == b["spikes"] for a, b in pairs)
     for what, found in values.items():
         result[what] = float(np.median(found))
         result[f"{what}_range"] = [min(found), max(found)]
+        result[f"{what}_interval"] = interval_of_median(found)
     told = [
-        "{} time × {:.3f} ({:.3f} … {:.3f})".format(
-            what, result[f"{what}_ratio"], *result[f"{what}_ratio_range"]
+        "{} time × {:.3f} (95 %: {:.3f} … {:.3f}, rounds {:.3f} … {:.3f})".format(
+            what,
+            *(result[f"{what}_ratio"], *result[f"{what}_ratio_interval"]),
+            *result[f"{what}_ratio_range"],
         )
         for what in ("processor", "wall")
     ]
     print(
         f"{network}, {variant:16}: {', '.join(told)}, real-time factor "
-        f"{result['wall_factor']:.1f}, {result['added_mb']:+.1f} MB",
+        f"{result['real_time_factor']:.1f}, {result['added_mb']:+.1f} MB, "
+        f"{'as many' if result['same_spikes'] else 'OTHER'} spikes",
         flush=True,
     )
     return result
 
 
+def interval_of_median(values: list[float]) -> list[float]:
+    """Where the median lies with 95 % confidence."""
+    if len(set(values)) == 1:
+        return [values[0], values[0]]
+    found = bootstrap((values,), np.median, method="percentile", rng=1).confidence_interval
+    return [float(found.low), float(found.high)]
+
+
 def figure(results: dict[str, Any]) -> Any:
-    """Medians with the range of pairs."""
+    """Medians with their intervals."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(1, len(results), figsize=(8, 2.6), layout="constrained", squeeze=False)
+    fig, axes = plt.subplots(1, len(results), figsize=(8, 2.8), layout="constrained", squeeze=False)
     for ax, (network, variants) in zip(axes[0], results.items(), strict=True):
         at = np.arange(len(variants))[::-1]
         for offset, what, colour in ((0.12, "processor", "#2f6fab"), (-0.12, "wall", "#aaaaaa")):
             middle = np.array([v[f"{what}_ratio"] for v in variants.values()])
-            low, high = np.array([v[f"{what}_ratio_range"] for v in variants.values()]).T
+            low, high = np.array([v[f"{what}_ratio_interval"] for v in variants.values()]).T
             ax.errorbar(
                 middle, at + offset, xerr=[middle - low, high - middle], fmt="o", color=colour,
                 markersize=4, linewidth=1, label=f"{what} time",
@@ -229,7 +293,7 @@ def figure(results: dict[str, Any]) -> Any:
         ax.axvline(1, color="black", linewidth=0.6)
         ax.set_yticks(at, list(variants))
         ax.set_title(network, fontsize=9)
-        ax.set_xlabel("with / without (median, range of pairs)")
+        ax.set_xlabel("time with / without")
         ax.spines[["top", "right"]].set_visible(False)
     axes[0, 0].legend(fontsize=7, frameon=False)
     return fig
@@ -240,9 +304,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("networks", nargs="*", help=f"some of {', '.join(NETWORKS)}")
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS)
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--piece", type=float, default=200.0, help="ms")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--turns", type=int, default=40, help="pieces of each copy in a round")
+    parser.add_argument("--huge-pages", action="store_true", help="needs reserved ones")
     options = parser.parse_args()
+    if options.huge_pages and not HUGE_PAGES.items() <= os.environ.items():
+        # The C library reads this when a process starts.
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **HUGE_PAGES})
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     OUT.mkdir(parents=True, exist_ok=True)
     results = {network: measure(network, options) for network in options.networks or NETWORKS}
     path = OUT / "overhead.json"

@@ -113,6 +113,29 @@ def events(network):
     return found["times"][order], found["senders"][order]
 
 
+def recorded_undisturbed(
+    nest, kernels, *, threads=1, duration=252.0, min_delay=0.7, interval=1.0, **options
+):
+    """Record a random network that behaves as it does without recorder: (signals, spikes)."""
+    reset(nest, threads=threads, dt=kernels.dt)
+    alone = random_network(nest, min_delay=min_delay)
+    range_alone = nest.min_delay, nest.max_delay
+    nest.Simulate(duration)
+    times_alone, senders_alone = events(alone)
+    assert times_alone.size > 200
+
+    reset(nest, threads=threads, dt=kernels.dt)
+    bank = nestlfp.install(kernels, **options)
+    network = random_network(nest, min_delay=min_delay)
+    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval)
+    nestlfp.simulate(duration, progress=False)
+    assert (nest.min_delay, nest.max_delay) == range_alone
+    times, senders = events(network)
+    np.testing.assert_array_equal(times, times_alone)
+    np.testing.assert_array_equal(senders, senders_alone)
+    return recorder.signals(), network.spikes((times, senders))
+
+
 def reset(nest, *, threads=1, dt=0.1, seed=7):
     """An empty kernel with these settings."""
     nest.ResetKernel()

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import nestlfp
 from nestlfp import signals
 from nestlfp.cli import app
+from networks import exponential_kernels
 
 PNG = b"\x89PNG"
 
@@ -208,7 +209,17 @@ def test_build_compiles_and_prints_the_module(tmp_path):
         assert module.read(4) == b"\x7fELF"
 
 
+def test_build_of_low_pass_filtered_kernels(tmp_path):
+    kernels = exponential_kernels()
+    kernels.save(tmp_path / "kernels.nc")
+    told = run("build", tmp_path / "kernels.nc", "--antialias", 1.0)
+    assert told.exit_code == 0, told.output
+    expected = nestlfp.bank.prepare(kernels, interval=1.0, antialias=True)
+    assert told.stdout.strip() == str(expected) != str(nestlfp.bank.prepare(kernels))
+
+
 def test_build_says_what_is_wrong(files):
+    assert "0.03" in fails("build", files / "kernels.nc", "--antialias", "0.03")
     assert "by must be 'pre', 'post' or both" in fails(
         "build", files / "kernels.nc", "--by", "glia"
     )

@@ -298,6 +298,23 @@ def test_computing_leaves_its_arguments_as_they_are(example, capsys):
     assert "kernels: 100%" in capsys.readouterr().err
 
 
+def test_kernels_averaged_over_depths_of_the_cells(example):
+    approximation, probes = example.approximation("I"), example.probes()
+    options = {"dt": 2**-3, "t_X": 50, "tau": 20, "progress": False}
+    found = source.compute([approximation], probes, depths=3, **options)
+    assert found.provenance["parameters"]["depths"] == 3
+    assert (probes[0].sigma_z, approximation.populationParameters["scale"]) == (75.0, 75.0)
+    probes[0].sigma_z = 3.0
+    # Gauss-Hermite quadrature with three nodes: 0 and √3 standard deviations, 2/3 and twice 1/6.
+    expected = 0.0
+    for loc, share in ((0.0, 2 / 3), (75.0 * 3**0.5, 1 / 6), (-75.0 * 3**0.5, 1 / 6)):
+        approximation.populationParameters = {"radius": 150.0, "loc": loc, "scale": 0.0}
+        at = source.compute([approximation], probes, **options)
+        expected = expected + share * np.concatenate([at[s].values for s in at.signals], axis=2)
+    average = np.concatenate([found[s].values for s in found.signals], axis=2)
+    np.testing.assert_allclose(average, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -308,6 +325,8 @@ def test_computing_leaves_its_arguments_as_they_are(example, capsys):
         ({"t_X": 20.0}, "t_X = 20 ms must not be less than tau = 50 ms"),
         ({"Vrest": {"I": -65.0}}, "Vrest has no potential for population 'E'"),
         ({"names": {"Foo": "LFP"}}, r"names given for \['Foo'\]"),
+        ({"depths": 0}, "depths must be an integer of at least 1, found 0"),
+        ({"depths": 2.5}, r"depths must be an integer of at least 1, found 2\.5"),
     ],
 )
 def test_bad_options_of_compute(example, options, message):

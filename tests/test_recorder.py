@@ -8,14 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nestlfp
-from nestlfp.recorder import schedule
 from nestlfp.simulation import pieces
+from nestlfp.timing import schedule
 from networks import (
     assert_signal_is_convolution,
     convolved,
     events,
     exponential_kernels,
     random_network,
+    recorded_undisturbed,
     replayed,
     reset,
 )
@@ -31,25 +32,14 @@ def test_network_undisturbed_and_signal_exact(nest, hagen, threads, dt, interval
     kernels = hagen.resample(dt)
     duration = round(252.0 / dt) * dt
     min_delay = 11 * dt  # does not divide the duration
-    reset(nest, threads=threads, dt=dt)
-    plain = random_network(nest, min_delay=min_delay)
-    range_before = nest.min_delay, nest.max_delay
-    nest.Simulate(duration)
-    without = events(plain)
-
-    reset(nest, threads=threads, dt=dt)
-    bank = nestlfp.install(kernels)
-    network = random_network(nest, min_delay=min_delay)
-    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval_steps * dt)
-    nestlfp.simulate(duration, progress=False)
-    assert (nest.min_delay, nest.max_delay) == range_before
-    times, senders = events(network)
-    assert times.size > 200
-    np.testing.assert_array_equal(times, without[0])
-    np.testing.assert_array_equal(senders, without[1])
-
-    signals = recorder.signals()
-    spikes = network.spikes((times, senders))
+    signals, spikes = recorded_undisturbed(
+        nest,
+        kernels,
+        threads=threads,
+        duration=duration,
+        min_delay=min_delay,
+        interval=interval_steps * dt,
+    )
     for signal in kernels.signals:
         assert_signal_is_convolution(signals, kernels, spikes, duration, signal)
     assert signals.sizes["time"] >= (duration - 3 * min_delay) / (interval_steps * dt) - 1

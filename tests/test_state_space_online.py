@@ -11,9 +11,8 @@ from nestlfp import codegen, realization_cache
 from nestlfp.bank import FilterBank
 from networks import (
     convolved,
-    events,
     exponential_kernels,
-    random_network,
+    recorded_undisturbed,
     replayed,
     reset,
 )
@@ -138,29 +137,20 @@ def test_tolerances(nest, tolerance):
 @pytest.mark.parametrize("threads", THREADS)
 @pytest.mark.parametrize("interval_steps", [1, 16])
 def test_network_undisturbed_and_signal_within_tolerance(nest, hagen, threads, interval_steps):
-    dt = hagen.dt
-    duration, min_delay = 252.0, 11 * dt
-    reset(nest, threads=threads, dt=dt)
-    plain = random_network(nest, min_delay=min_delay)
-    range_before = nest.min_delay, nest.max_delay
-    nest.Simulate(duration)
-    without = events(plain)
-
-    reset(nest, threads=threads, dt=dt)
-    bank = nestlfp.install(hagen, method="state-space", tolerance=TOLERANCE)
-    network = random_network(nest, min_delay=min_delay)
-    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval_steps * dt)
-    nestlfp.simulate(duration, progress=False)
-    assert (nest.min_delay, nest.max_delay) == range_before
-    times, senders = events(network)
-    assert times.size > 200
-    np.testing.assert_array_equal(times, without[0])
-    np.testing.assert_array_equal(senders, without[1])
-    spikes = network.spikes((times, senders))
+    dt, duration = hagen.dt, 252.0
+    signals, spikes = recorded_undisturbed(
+        nest,
+        hagen,
+        threads=threads,
+        duration=duration,
+        min_delay=11 * dt,
+        interval=interval_steps * dt,
+        method="state-space",
+        tolerance=TOLERANCE,
+    )
     for signal in hagen.signals:
-        error = errors(recorder.signals(), hagen, spikes, duration, signal)
-        assert error.max() <= 10 * TOLERANCE
-    assert recorder.signals().attrs["method"] == "state-space"
+        assert errors(signals, hagen, spikes, duration, signal).max() <= 10 * TOLERANCE
+    assert signals.attrs["method"] == "state-space"
 
 
 # ---------------------------------------------------------------------- time
@@ -325,12 +315,14 @@ def test_failures_are_kept_too(tmp_path, monkeypatch):
     assert str(second.value) == str(first.value)
 
 
-def test_cmake_and_python_agree_on_the_model(tmp_path, hagen):
+@pytest.mark.parametrize("filtered", [[], ["--antialias=1.0"]])
+def test_cmake_and_python_agree_on_the_model(tmp_path, hagen, filtered):
     hagen.save(tmp_path / "kernels.nc")
     kernels, output = str(tmp_path / "kernels.nc"), str(tmp_path / "generated")
-    options = ["--method=state-space", "--tolerance=1e-4", "--nest-version=3.10.0"]
+    options = ["--method=state-space", "--tolerance=1e-4", "--nest-version=3.10.0", *filtered]
     codegen.main(["--kernels", kernels, *options, "--output", output])
-    bank = FilterBank(hagen, method="state-space", tolerance=1e-4)
+    low_pass = {"interval": 1.0, "antialias": True} if filtered else {}
+    bank = FilterBank(hagen, method="state-space", tolerance=1e-4, **low_pass)
     written = tmp_path / "generated" / f"{bank.model}.nestml"
     assert written.read_text(encoding="utf-8") == bank.nestml
 

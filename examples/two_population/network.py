@@ -1,17 +1,11 @@
 """The two populations as point neurons in NEST."""
 
-from typing import NamedTuple
-
 import nest
 import numpy as np
 import parameters as p
 
-
-class Network(NamedTuple):
-    """What `build` made, by population."""
-
-    neurons: dict[str, nest.NodeCollection]
-    spike_recorders: dict[str, nest.NodeCollection]
+Nodes = dict[str, nest.NodeCollection]
+"""By population."""
 
 
 def reset(threads: int, seed: int) -> None:
@@ -26,8 +20,8 @@ def reset(threads: int, seed: int) -> None:
     )
 
 
-def build() -> Network:
-    """Neurons, synapses, external input and spike recorders."""
+def build() -> Nodes:
+    """Neurons, which are returned, synapses and external input."""
     neurons = {
         name: nest.Create("iaf_psc_exp", p.SIZES[name], params=p.NEURON[name])
         for name in p.POPULATIONS
@@ -40,18 +34,30 @@ def build() -> Network:
                 {"rule": "pairwise_bernoulli", "p": p.NETWORK_CONNECTION_PROBABILITY},
                 {"weight": weight(pre, post), "delay": delay(pre, post)},
             )
-    # From here on a delay that the network has already, or the devices would change it: how
-    # often threads communicate, and with that the random numbers, follows the shortest delay.
-    shortest = {"delay": nest.min_delay}
     for name, population in neurons.items():
         rate = p.EXTERNAL_RATE * p.EXTERNAL_SYNAPSES[name]
         generator = nest.Create("poisson_generator", params={"rate": rate})
-        nest.Connect(generator, population, syn_spec={"weight": p.EXTERNAL_WEIGHT, **shortest})
-    spike_recorders = {}
+        synapse = {"weight": p.EXTERNAL_WEIGHT, "delay": shortest_delay()}
+        nest.Connect(generator, population, syn_spec=synapse)
+    return neurons
+
+
+def record_spikes(neurons: Nodes) -> Nodes:
+    """A spike recorder for each population."""
+    recorders = {}
     for name, population in neurons.items():
-        spike_recorders[name] = nest.Create("spike_recorder")
-        nest.Connect(population, spike_recorders[name], syn_spec=shortest)
-    return Network(neurons, spike_recorders)
+        recorders[name] = nest.Create("spike_recorder")
+        nest.Connect(population, recorders[name], syn_spec={"delay": shortest_delay()})
+    return recorders
+
+
+def shortest_delay() -> float:
+    """A delay (ms) for devices, that the network has already.
+
+    Another would change the network: how often threads communicate, and with that the random
+    numbers, follows the shortest delay.
+    """
+    return nest.min_delay
 
 
 def weight(pre: str, post: str) -> nest.Parameter:
@@ -69,10 +75,10 @@ def delay(pre: str, post: str) -> nest.Parameter:
     return nest.math.redraw(drawn, min=p.SHORTEST_DELAY, max=np.inf)
 
 
-def spikes(network: Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def spikes(recorders: Nodes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Spikes in this process, each population as (times (ms), senders)."""
     found = {}
-    for name, recorder in network.spike_recorders.items():
+    for name, recorder in recorders.items():
         events = recorder.get("events")
         found[name] = (np.asarray(events["times"]), np.asarray(events["senders"]))
     return found

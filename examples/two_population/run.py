@@ -133,10 +133,11 @@ def run(
     """Build the network and simulate it, with a recorder of these kernels if there are any."""
     network.reset(threads, seed)
     bank = nestlfp.install(kernel_set) if kernel_set else None
-    built = network.build()
+    neurons = network.build()
+    spike_recorders = network.record_spikes(neurons)
     if bank:
         # An interval of one step, to compare every single sample; 1 ms would do for a figure.
-        recorder = nestlfp.FieldRecorder(bank, built.neurons, interval=p.DT)
+        recorder = nestlfp.FieldRecorder(bank, neurons, interval=p.DT)
     start = time.perf_counter()
     if bank:
         nestlfp.simulate(duration)
@@ -144,12 +145,12 @@ def run(
         nest.Simulate(duration)
     seconds = time.perf_counter() - start
     signals = recorder.signals() if bank else None
-    return Run(all_spikes(built), signals, nest.min_delay, nest.max_delay, seconds)
+    return Run(all_spikes(spike_recorders), signals, nest.min_delay, nest.max_delay, seconds)
 
 
-def all_spikes(built: network.Network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def all_spikes(spike_recorders: network.Nodes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Spikes of all processes, each population as (times (ms), senders), ordered by both."""
-    parts = ranks.gather(network.spikes(built))
+    parts = ranks.gather(network.spikes(spike_recorders))
     joined = {}
     for name in p.POPULATIONS:
         times, senders = (np.concatenate([part[name][i] for part in parts]) for i in (0, 1))

@@ -73,7 +73,7 @@ def main(
     kernels = {
         "measured": measured,
         "LFPykernels": net.predicted_kernels(),
-        "LFPykernels by depth": net.predicted_kernels_by_depth(),
+        "LFPykernels by depth": net.predicted_kernels(net.DEPTHS),
     }
 
     say("recording the network online")

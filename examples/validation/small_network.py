@@ -28,7 +28,6 @@ CONNECTION_PROBABILITY = 0.1
 DURATION = 2000.0  # ms
 TAU = 100.0  # ms, the last lag of all kernels
 DEPTHS = 15  # of cells, for kernels averaged over them
-NO_BLUR = 3.0  # µm, the s.d. of depth for GaussCylinderPotential where cells stand at one
 PATHWAYS = [(pre, post) for pre in p.POPULATIONS for post in p.POPULATIONS]
 
 # Point neurons: weights (pA) and Poisson input chosen for a few irregular spikes/s.
@@ -99,12 +98,8 @@ def delays(pre: str, post: str):
 
 
 # ---------------------------------------------------------------------- kernels and cells
-def approximation(post: str, depth: float | None = None) -> lfpykernels.KernelApprox:
-    """What LFPykernels, and through it the hybrid scheme, is told about a population.
-
-    With a `depth` (µm) all cells stand at that depth.
-    """
-    column = p.COLUMN if depth is None else {**p.COLUMN, "loc": depth, "scale": 0.0}
+def approximation(post: str) -> lfpykernels.KernelApprox:
+    """What LFPykernels, and through it the hybrid scheme, is told about a population."""
     return lfpykernels.KernelApprox(
         X=list(p.POPULATIONS),
         Y=post,
@@ -112,7 +107,7 @@ def approximation(post: str, depth: float | None = None) -> lfpykernels.KernelAp
         N_Y=SIZES[post],
         C_YX=np.full(len(p.POPULATIONS), CONNECTION_PROBABILITY),
         cellParameters=published.cell(post),
-        populationParameters=column,
+        populationParameters=p.COLUMN,
         multapseParameters=[p.MULTAPSES[pre, post] for pre in p.POPULATIONS],
         delayParameters=[p.SYNAPTIC_DELAY[pre, post] for pre in p.POPULATIONS],
         synapseParameters=[
@@ -129,41 +124,11 @@ def approximation(post: str, depth: float | None = None) -> lfpykernels.KernelAp
     )
 
 
-def predicted_kernels() -> KernelSet:
-    """Kernels of this network as LFPykernels gives them."""
+def predicted_kernels(depths: int = 1) -> KernelSet:
+    """Kernels of this network by LFPykernels, for cells at so many depths."""
     published.load_mechanisms()
     described = {post: approximation(post) for post in p.POPULATIONS}
-    return compute(described, published.probes(), dt=p.DT, tau=TAU, g_eff=False)
-
-
-def predicted_kernels_by_depth() -> KernelSet:
-    """The same, computed for cells at each depth and averaged over the depths of the cells.
-
-    LFPykernels allows for the spread of the cells' depths twice: it widens the distribution of
-    the synapses on its one cell, and it blurs the potential of all currents, those of the
-    synapses among them. But where a synapse is does not depend on where its cell is. Computed
-    for cells that stand at one depth, and then averaged, neither is needed.
-    """
-    published.load_mechanisms()
-    depths, shares = np.polynomial.hermite_e.hermegauss(DEPTHS)
-    shares /= shares.sum()
-    probes = [
-        lfpykernels.GaussCylinderPotential(
-            None, z=p.CONTACTS_Z, sigma=p.SIGMA, R=p.COLUMN["radius"], sigma_z=NO_BLUR
-        ),
-        lfpykernels.KernelApproxCurrentDipoleMoment(None),
-    ]
-    mean = None
-    for depth, share in zip(p.COLUMN["loc"] + p.COLUMN["scale"] * depths, shares, strict=True):
-        described = {post: approximation(post, depth) for post in p.POPULATIONS}
-        found = compute(described, probes, dt=p.DT, tau=TAU, g_eff=False, progress=False).dataset
-        if mean is None:
-            mean = found.copy(deep=True)
-            for name in mean.data_vars:
-                mean[name].values[:] = 0.0
-        for name in mean.data_vars:
-            mean[name].values[:] += share * found[name].values
-    return KernelSet(mean)
+    return compute(described, published.probes(), dt=p.DT, tau=TAU, g_eff=False, depths=depths)
 
 
 def cells() -> dict[str, hybrid.Population]:

@@ -144,6 +144,10 @@ def build(
         list[str] | None,
         typer.Option(help="Keep contributions apart: 'pre' or 'post'. May be given twice."),
     ] = None,
+    antialias: Annotated[
+        float | None,
+        typer.Option(help="Low-pass filter the kernels for samples this far apart (ms)."),
+    ] = None,
 ) -> None:
     """Compile the NEST extension module of these kernels, and print where it is.
 
@@ -163,6 +167,8 @@ def build(
             method=method,
             tolerance=tolerance,
             by=tuple(by or ()),
+            interval=antialias,
+            antialias=antialias is not None,
             progress=True,
         )
     )

@@ -112,6 +112,10 @@ def cmake_quoted(text: str) -> str:
     return f"[{marks}[{text}]{marks}]"
 
 
+def _interval(text: str) -> float | None:
+    return float(text) if text else None  # CMake hands over options that were not given
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Render and generate for CMake; writes ``module.cmake`` beside the sources."""
     parser = argparse.ArgumentParser(prog="python -m nestlfp.codegen", description=main.__doc__)
@@ -121,6 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--method", default="fir")
     parser.add_argument("--by", default="", help="pre, post or pre,post")
     parser.add_argument("--tolerance", type=float, default=1e-6)
+    parser.add_argument("--antialias", type=_interval, help="low-pass filter for samples (ms)")
     parser.add_argument("--nest-version", required=True)
     parser.add_argument("--output", type=Path, required=True, help="folder for the sources")
     given = parser.parse_args(arguments)
@@ -131,9 +136,13 @@ def main(arguments: list[str] | None = None) -> None:
         from .bank import FilterBank
         from .kernels import KernelSet
 
-        by = [name for name in given.by.split(",") if name]
         bank = FilterBank(
-            KernelSet.load(given.kernels), method=given.method, by=by, tolerance=given.tolerance
+            KernelSet.load(given.kernels),
+            method=given.method,
+            by=[name for name in given.by.split(",") if name],
+            tolerance=given.tolerance,
+            interval=given.antialias,
+            antialias=given.antialias is not None,
         )
         nestml = given.output / f"{bank.model}.nestml"
         nestml.write_text(bank.nestml, encoding="utf-8")

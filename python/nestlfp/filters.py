@@ -74,24 +74,27 @@ class Coefficients:
     def furthest_hold(self) -> NDArray[np.int64]:
         """The most steps for which a node must be able to hold back each population's spikes."""
         # What a population's kernel starts later than the earliest one, or than the shortest
-        # delay there is, one step: see recorder.schedule.
+        # delay there is, one step: see timing.schedule.
         return self.first_lags - min(1, int(self.first_lags.min()))
 
     def energy_above_nyquist(self, every: int) -> Array:
         """For each population the largest share of a kernel's energy that is lost to aliasing.
 
-        That is what lies above the Nyquist frequency of samples taken every so many steps.
+        That is what lies above the Nyquist frequency of samples taken every so many steps, relative
+        to the energy of the channel's largest kernel: what is negligible there, rounding at a
+        contact far away for instance, may well be fast.
         """
-        shares = np.zeros(len(self.h))
-        if every > 1:
-            n = 2 * self.h.shape[2]
-            above = np.fft.rfftfreq(n) > 0.5 / every
-            for p, kernels in enumerate(self.h):
-                energy = np.abs(np.fft.rfft(kernels, n)) ** 2
-                total = energy.sum(axis=1)
-                used = total > 0
-                shares[p] = np.max(energy[used][:, above].sum(axis=1) / total[used], initial=0.0)
-        return shares
+        if every == 1:
+            return np.zeros(len(self.h))
+        n = 2 * self.h.shape[2]
+        fast = np.fft.rfftfreq(n) > 0.5 / every
+        lost, total = np.zeros((2, *self.h.shape[:2]))
+        for p, kernels in enumerate(self.h):  # one by one, to save memory
+            energy = np.abs(np.fft.rfft(kernels, n)) ** 2
+            lost[p], total[p] = energy[:, fast].sum(axis=1), energy.sum(axis=1)
+        largest = total.max(axis=0)
+        used = largest > 0
+        return np.max(lost[:, used] / largest[used], axis=1, initial=0.0)
 
     def to_dataset(self, values: Array, times: Array) -> xr.Dataset:
         """Labelled signals from values of shape (group, channel, time) at `times` (ms)."""

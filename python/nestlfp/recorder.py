@@ -1,18 +1,14 @@
 """FieldRecorder: filter nodes on every virtual process, their wiring, and reading them back.
 
-The seven rules of the design that concern a running network are kept here: `schedule` chooses
-delays inside the network's own range and relabels time where a kernel starts earlier, so that
-there is neither latency nor shift; `FieldRecorder` puts one node on every virtual process, feeds
-it from the neurons that live there, and adds the partial signals up.
+`FieldRecorder` puts one node on every virtual process, feeds it from the neurons that live there,
+and adds the partial signals up. It changes nothing in NEST before everything is checked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,73 +20,10 @@ from .bank import RECORDERS, FilterBank, check_resolution, import_nest
 from .errors import KernelError, NetworkError
 from .kernels import steps
 from .parallel import Ranks
+from .populations import is_stimulator, per_neuron, population_ids
 from .signals import FORMAT
 from .streaming import Written, joined
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How spikes and samples are timed, all in steps.
-
-    Attributes
-    ----------
-    shift : int
-        A node's sample stamped s is the signal at s - shift.
-    hold : ndarray of int, shape (pre,)
-        Steps by which the node itself holds back spikes of each population.
-    delays : list of ndarray of int
-        Delay of each connection, for each population.
-    """
-
-    shift: int
-    hold: Ints
-    delays: list[Ints]
-
-
-def schedule(
-    first_lags: Ints, extra: list[Ints], min_delay: int, max_delay: int, max_hold: Ints
-) -> Schedule:
-    """Delays inside [min_delay, max_delay] that bring every tap to its place in time.
-
-    A spike stamped t reaches a node over delay d in the sample stamped t + d, and its first tap
-    belongs to t + first_lag: hence ``d + hold = first_lag + shift``. Where the earliest kernel
-    starts before min_delay, all samples are relabelled by a common shift; where one starts
-    after max_delay, the node holds the spikes back for the rest.
-
-    Parameters
-    ----------
-    first_lags : ndarray of int, shape (pre,)
-        Lag of each population's first tap.
-    extra : list of ndarray of int
-        Additional lag of each neuron of each population.
-    min_delay, max_delay : int
-        The network's own range.
-    max_hold : ndarray of int, shape (pre,)
-        What the nodes can hold back.
-
-    Raises
-    ------
-    NetworkError
-        If the lags of one population's neurons differ by more than the range of delays.
-    """
-    lags = [lag + more for lag, more in zip(first_lags, extra, strict=True)]
-    earliest = min((int(lag.min()) for lag in lags if lag.size), default=min_delay)
-    shift = max(0, min_delay - earliest)
-    hold = np.zeros(len(lags), dtype=np.int64)
-    delays = []
-    for p, lag in enumerate(lags):
-        if lag.size:
-            hold[p] = max(0, int(lag.max()) + shift - max_delay)
-            if int(lag.min()) + shift - hold[p] < min_delay or hold[p] > max_hold[p]:
-                raise NetworkError(
-                    f"the lags of population {p} run from {lag.min()} to {lag.max()} steps, more "
-                    f"than the network's delays from {min_delay} to {max_delay} steps can follow; "
-                    "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
-                )
-        delays.append(lag + shift - hold[p])
-    return Schedule(shift, hold, delays)
+from .timing import Ints, delay_range, schedule
 
 
 class FieldRecorder:
@@ -110,7 +43,8 @@ class FieldRecorder:
         that has other stochastic devices: put a parrot_neuron behind it if that matters.)
     interval : float, optional
         Distance of two samples (ms), a multiple of the resolution. Default: the bank's, else
-        1 ms. A warning says if more than 1 % of a kernel's energy lies beyond what it can follow.
+        1 ms. A warning says if a kernel has more than it can follow: above the Nyquist frequency
+        more than 1 % of the energy of the channel's largest kernel.
     weights : dict of str to array, optional
         For each neuron of a population the factor of its kernel. Default: 1.
     delays : dict of str to array, optional
@@ -162,9 +96,9 @@ class FieldRecorder:
         _check_installed(bank, nest)
         self._dt = float(nest.resolution)
         self._every = _interval_steps(bank, interval, self._dt)
-        self.populations = _population_ids(bank, populations, nest, overlap)
-        weight = _per_neuron(weights, self.populations, "weights", default=1.0)
-        lag = _per_neuron(delays, self.populations, "delays", default=0.0)
+        self.populations = population_ids(bank.populations, populations, nest, overlap)
+        weight = per_neuron(weights, self.populations, "weights", default=1.0)
+        lag = per_neuron(delays, self.populations, "delays", default=0.0)
         extra = [np.rint(values / self._dt).astype(np.int64) for values in lag.values()]
         min_delay, max_delay = delay_range(nest, self._ranks, unconnected)
         coefficients = bank.filter.coefficients
@@ -312,7 +246,7 @@ class FieldRecorder:
         # Node i lives on virtual process i modulo their number, neurons and filters alike.
         first = int(self._nodes[0].global_id)
         targets = first + (ids - first) % self._n_vps
-        if _is_stimulator(int(ids[0]), self._nest):  # lives everywhere; must be heard once
+        if is_stimulator(int(ids[0]), self._nest):  # lives everywhere; must be heard once
             targets = np.full_like(ids, first)
         # A rank makes the connections that live on it, and does not look at the others. Connect is
         # collective, so that a rank without any names one of another's, which NEST passes over.
@@ -386,153 +320,9 @@ def _warn_of_aliasing(bank: FilterBank, every: int) -> None:
         interval = every * bank.kernels.dt
         warnings.warn(
             f"samples every {interval:g} ms cannot follow what is faster than {500 / interval:g} "
-            f"Hz, where {100 * shares[worst]:.2g} % of the energy of a kernel of "
-            f"{bank.populations[worst]!r} lies: it appears at lower frequencies. Use "
+            f"Hz, where a kernel of {bank.populations[worst]!r} has {100 * shares[worst]:.2g} % of "
+            "the energy of the channel's largest kernel: it appears at lower frequencies. Use "
             f"nestlfp.install(kernels, interval={interval:g}, antialias=True), or a shorter "
             "interval",
             stacklevel=3,
         )
-
-
-def delay_range(nest: Any, ranks: Ranks, unconnected: bool) -> tuple[int, int]:
-    """The network's own [min_delay, max_delay] in steps."""
-    # Until the first Simulate, a rank may know the delays of its own connections only.
-    known = [
-        (low, high)
-        for connections, low, high in ranks.gather(
-            (int(nest.num_connections), float(nest.min_delay), float(nest.max_delay))
-        )
-        if connections > 0
-    ]
-    if not known and not unconnected:
-        raise NetworkError(
-            "the network has no connections yet: connect it first, then make the FieldRecorder, "
-            "whose connections keep to the delays of the network's (unconnected=True if it is "
-            "meant to have none)"
-        )
-    known = known or [(float(nest.min_delay), float(nest.max_delay))]
-    dt = float(nest.resolution)
-    return round(min(low for low, _ in known) / dt), round(max(high for _, high in known) / dt)
-
-
-def _population_ids(
-    bank: FilterBank, populations: Mapping[str, Any], nest: Any, overlap: bool
-) -> dict[str, Ints]:
-    known = list(bank.populations)
-    if not isinstance(populations, Mapping):
-        raise NetworkError(
-            f"populations must be a dict such as {{{known[0]!r}: nodes}}, found "
-            f"{type(populations).__name__}"
-        )
-    unknown = [name for name in populations if name not in known]
-    missing = [name for name in known if name not in populations]
-    if unknown or missing:
-        raise NetworkError(
-            f"populations must be those of the kernels, {known}: missing {missing}, unknown "
-            f"{unknown} (None for a population that the network does not have)"
-        )
-    ids = {name: _node_ids(populations[name], name, nest) for name in known}
-    if not overlap:
-        _check_disjoint(ids)
-    return ids
-
-
-def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
-    if nodes is None:
-        return np.array([], dtype=np.int64)
-    try:
-        if not isinstance(nodes, nest.NodeCollection):
-            nodes = _collection([int(node) for node in nodes], name, nest)
-        ids, models = _described(nodes)
-    except (TypeError, ValueError, nest.NESTError) as error:
-        if isinstance(error, NetworkError):
-            raise
-        raise NetworkError(
-            f"population {name!r} must be a nest.NodeCollection, found {type(nodes).__name__}"
-        ) from None
-    if ids.size:
-        _check_range(ids, name, nest)
-        _check_kind(models, name, nest)
-    return ids
-
-
-def _collection(ids: list[int], name: str, nest: Any) -> Any:
-    if len(set(ids)) != len(ids):
-        raise NetworkError(f"population {name!r} has the same node more than once")
-    if ids:
-        _check_range(np.array(ids), name, nest)
-    return nest.NodeCollection(sorted(ids))
-
-
-def _check_range(ids: Ints, name: str, nest: Any) -> None:
-    if ids.min() < 1 or ids.max() > nest.network_size:
-        raise NetworkError(
-            f"population {name!r} has nodes {ids.min()} … {ids.max()}, NEST has 1 … "
-            f"{nest.network_size}: was it made before ResetKernel?"
-        )
-
-
-_RANGE = re.compile(r"model=(.+?), size=(\d+), first=(\d+)(?:, last=\d+)?(?:, step=(\d+))?[;)]")
-
-
-def _described(nodes: Any) -> tuple[Ints, set[str]]:
-    """Ids and models of a NodeCollection.
-
-    They stand in its printed form, range by range: for 80 000 neurons that is read in
-    milliseconds, where asking each of them takes seconds.
-    """
-    found = _RANGE.findall(str(nodes))
-    ranges = [int(first) + int(step or 1) * np.arange(int(n)) for _, n, first, step in found]
-    if sum(part.size for part in ranges) == len(nodes):
-        return np.concatenate([[], *ranges]).astype(np.int64), {model for model, *_ in found}
-    models = {str(model) for model in np.atleast_1d(nodes.get("model"))}
-    return np.asarray(nodes.tolist(), dtype=np.int64), models
-
-
-def _check_kind(models: set[str], name: str, nest: Any) -> None:
-    kinds = {nest.GetDefaults(model, "element_type") for model in models}
-    if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1:
-        raise NetworkError(
-            f"population {name!r} must be neurons, or generators of spikes, found {sorted(models)}"
-        )
-    if "poisson_generator" in models:
-        warnings.warn(
-            f"population {name!r} is a poisson_generator: it sends the recorder spikes of its own,"
-            " and drawing them changes the random numbers of other stochastic devices. With a"
-            " parrot_neuron behind it, the recorder hears what the network hears",
-            stacklevel=5,
-        )
-
-
-def _is_stimulator(node: int, nest: Any) -> bool:
-    model = nest.NodeCollection([node]).get("model")
-    return bool(nest.GetDefaults(model, "element_type") == "stimulator")
-
-
-def _check_disjoint(ids: dict[str, Ints]) -> None:
-    nodes, times = np.unique(np.concatenate([[], *ids.values()]), return_counts=True)
-    if np.any(times > 1):
-        node = int(nodes[times > 1][0])
-        both = [repr(name) for name, members in ids.items() if node in members]
-        raise NetworkError(f"populations {' and '.join(both)} overlap: node {node} is in both")
-
-
-def _per_neuron(
-    given: Mapping[str, ArrayLike] | None, ids: dict[str, Ints], what: str, default: float
-) -> dict[str, NDArray[np.float64]]:
-    given = given or {}
-    unknown = [name for name in given if name not in ids]
-    if unknown:
-        raise NetworkError(f"{what}: unknown populations {unknown}, expected some of {list(ids)}")
-    out = {}
-    for name, members in ids.items():
-        values = np.asarray(given.get(name, default), dtype=float)
-        if values.ndim and values.shape != members.shape:
-            raise NetworkError(
-                f"{what} of {name!r} must have one value for each of {members.size} neurons, found "
-                f"shape {values.shape}"
-            )
-        if not np.all(np.isfinite(values)):
-            raise NetworkError(f"{what} of {name!r} must be finite")
-        out[name] = np.array(np.broadcast_to(values, members.shape))
-    return out

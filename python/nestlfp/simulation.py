@@ -18,8 +18,9 @@ from .bank import RECORDERS, import_nest
 from .errors import NetworkError
 from .kernels import steps
 from .parallel import Ranks
-from .recorder import FieldRecorder, delay_range
+from .recorder import FieldRecorder
 from .streaming import ZarrStream
+from .timing import delay_range
 
 _PIECES = 200  # how often, at most, a progress bar moves
 

@@ -37,9 +37,8 @@ from ..errors import NetworkError
 from ..extras import require
 from ..kernels import AXES, KernelSet, by_dims, channel_dim, steps
 from ._replay import METHODS, Row, Task, responses
-from .lfpykernels import _PREDICTS as PREDICTS
-from .lfpykernels import _plain as plain
-from .lfpykernels import _version as package_version
+from .probes import PREDICTS
+from .provenance import package_version, plain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -11,12 +11,9 @@ signal. Blurred by the distributions of delays and of cell positions, this is th
 from __future__ import annotations
 
 import copy
-import hashlib
+import itertools
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,24 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import KernelError
 from ..extras import require
 from ..kernels import AXES, KernelSet, check_name, steps
+from .probes import DIPOLE, PREDICTS
+from .provenance import package_version, plain
 
 TOOL = "LFPykernels"
 EXTRA = "lfpykernels"
 
-# What the probe classes of LFPykit and LFPykernels predict: (signal, unit). Transmembrane
-# currents are in nA, hence potentials in mV and dipole moments in nA µm.
-_POTENTIAL = ("LFP", "mV")
-_DIPOLE = ("CDM", "nA µm")
-_PREDICTS = {
-    "GaussCylinderPotential": _POTENTIAL,
-    "PointSourcePotential": _POTENTIAL,
-    "LineSourcePotential": _POTENTIAL,
-    "RecExtElectrode": _POTENTIAL,
-    "RecMEAElectrode": _POTENTIAL,
-    "OneSphereVolumeConductor": _POTENTIAL,
-    "CurrentDipoleMoment": _DIPOLE,
-    "KernelApproxCurrentDipoleMoment": _DIPOLE,
-}
+_SHARP = 3.0  # µm, for sigma_z of probes that shall not blur, and cannot divide by 0
 _QUIET = 1e-3  # a half of the lags below this part of the peak is probably not meant as a kernel
 
 Pathway = tuple[str, str]  # (post, pre)
@@ -264,7 +250,7 @@ def _kernel_set(
     """Arrays by probe class become signals with units, channels and positions."""
     signal_of = _signals(arrays, names or {})
     all_units = {
-        signal: _PREDICTS[probe][1] for probe, signal in signal_of.items() if probe in _PREDICTS
+        signal: PREDICTS[probe][1] for probe, signal in signal_of.items() if probe in PREDICTS
     } | dict(units or {})
     for probe, signal in signal_of.items():
         if signal not in all_units:
@@ -276,7 +262,7 @@ def _kernel_set(
     places |= {signal: _xyz(signal, given) for signal, given in (positions or {}).items()}
     channels = {}
     for probe, signal in signal_of.items():
-        if _PREDICTS.get(probe) == _DIPOLE:
+        if PREDICTS.get(probe) == DIPOLE:
             if arrays[probe].shape[2] != 3:
                 raise KernelError(
                     f"{probe} must have the 3 channels x, y, z, found {arrays[probe].shape[2]}"
@@ -302,13 +288,13 @@ def _signals(probes: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
         raise KernelError(f"names given for {unknown}, but the probes are {probes}")
     signal_of: dict[str, str] = {}
     for probe in probes:
-        if probe not in names and probe not in _PREDICTS:
+        if probe not in names and probe not in PREDICTS:
             raise KernelError(
                 f"unknown probe {probe!r}: say what it predicts with "
                 f"names={{{probe!r}: <signal>}} and units={{<signal>: <unit>}}; "
-                f"known are {sorted(_PREDICTS)}"
+                f"known are {sorted(PREDICTS)}"
             )
-        signal = names[probe] if probe in names else _PREDICTS[probe][0]
+        signal = names[probe] if probe in names else PREDICTS[probe][0]
         taken = [other for other, name in signal_of.items() if name == signal]
         if taken:
             raise KernelError(
@@ -356,6 +342,7 @@ def compute(
     t_X: float = 200.0,
     tau: float = 50.0,
     g_eff: bool = True,
+    depths: int = 1,
     names: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
     progress: bool = True,
@@ -382,6 +369,12 @@ def compute(
         Last lag (ms).
     g_eff : bool
         Count the synapses' mean conductance to the membrane's leak.
+    depths : int
+        Number of depths for which the cells are computed. With 1, LFPykernels' own way: the cell
+        stands at the populations' mean depth, and probes blur what it gives by their `sigma_z`.
+        With more, kernels are averaged over cells at so many depths (Gauss-Hermite quadrature of
+        the normal distribution in `populationParameters`), and nothing is blurred; 15 are plenty.
+        It takes so many times as long, and comes closer to the full calculation: see Notes.
     names, units : dict of str to str, optional
         Signals by probe class and units by signal; see `from_dictionary`.
     progress : bool
@@ -401,13 +394,18 @@ def compute(
         Without the packages of the extra ``nestlfp[lfpykernels]``.
     KernelError
         If times are off LFPykernels' grid, populations disagree, a NEURON mechanism is not
-        loaded, or LFPykernels fails on a pathway.
+        loaded, `depths` is no positive integer, or LFPykernels fails on a pathway.
 
     Notes
     -----
     For conductance-based synapses LFPykernels needs a current-based twin of the synapse, named
     ``<syntype>I``, such as `Exp2SynI`: compile it with nrnivmodl and load it with
     ``neuron.load_mechanisms``. `examples/two_population` does both.
+
+    The one cell at the mean depth has its synapses spread further than they are, by the spread of
+    the cells' depths, which is right relative to the cell. The probe's blur then spreads synaptic
+    currents by that once more, which makes potentials near the somata too small (by a fifth in
+    docs/validation.md, where those with ``depths=15`` are as good as measured kernels).
 
     NEURON integrates the cell in fixed steps, for which kernels come about one dt late; this
     error vanishes with dt.
@@ -443,16 +441,27 @@ def compute(
     for approx in populations.values():
         _check_mechanisms(approx)
 
-    pathways = {}
-    for y, x in _ticking([(y, x) for y in post for x in pre], progress):
-        pathways[y, x] = _get_kernel(
-            populations[y], y, x, probes=models, Vrest=potentials[y], dt=dt, t_X=t_X, tau=tau,
-            g_eff=g_eff,
-        )  # fmt: skip
-        populations[y].cell = None  # or its sections stay in NEURON
-    parameters = {"dt_ms": dt, "Vrest_mV": potentials, "t_X_ms": t_X, "tau_ms": tau, "g_eff": g_eff}
+    arrays: dict[str, NDArray[Any]] = {}
+    standings = _standings(populations, models, depths)
+    with _bar(len(standings) * len(post) * len(pre), progress) as bar:
+        for share, cells, forward in standings:
+            pathways = {}
+            for y, x in itertools.product(post, pre):
+                bar.set_postfix_str(f"{x} -> {y}")
+                pathways[y, x] = _get_kernel(
+                    cells[y], y, x, probes=forward, Vrest=potentials[y], dt=dt, t_X=t_X, tau=tau,
+                    g_eff=g_eff,
+                )  # fmt: skip
+                cells[y].cell = None  # or its sections stay in NEURON
+                bar.update()
+            for probe, array in _stacked(pathways, post, pre).items():
+                arrays[probe] = arrays.get(probe, 0.0) + share * array
+    parameters = {
+        "dt_ms": dt, "Vrest_mV": potentials, "t_X_ms": t_X, "tau_ms": tau, "g_eff": g_eff,
+        "depths": depths,
+    }  # fmt: skip
     return _kernel_set(
-        _stacked(pathways, post, pre),
+        arrays,
         post=post,
         pre=pre,
         dt=dt,
@@ -543,58 +552,53 @@ def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, N
         raise KernelError(f"LFPykernels failed for {pre} -> {post}: {error}") from error
 
 
-def _ticking(pathways: list[Pathway], progress: bool) -> Iterable[Pathway]:
+def _standings(
+    populations: Mapping[str, Any], models: Sequence[Any], depths: int
+) -> list[tuple[float, dict[str, Any], list[Any]]]:
+    """Cells to compute, the probes that see them, and their share in the kernels."""
+    if not isinstance(depths, int | np.integer) or depths < 1:
+        raise KernelError(f"depths must be an integer of at least 1, found {depths!r}")
+    if depths == 1:
+        return [(1.0, dict(populations), list(models))]
+    sharp = [_changed(m, sigma_z=_SHARP) if hasattr(m, "sigma_z") else m for m in models]
+    nodes, shares = np.polynomial.hermite_e.hermegauss(depths)
+
+    def at(node: float, approx: Any) -> Any:
+        column = approx.populationParameters
+        depth = column["loc"] + column["scale"] * node
+        return _changed(approx, populationParameters={**column, "loc": depth, "scale": 0.0})
+
+    return [
+        (share, {name: at(node, approx) for name, approx in populations.items()}, sharp)
+        for node, share in zip(nodes, shares / shares.sum(), strict=True)
+    ]
+
+
+def _changed(given: Any, **attributes: Any) -> Any:
+    changed = copy.copy(given)
+    for name, value in attributes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+def _bar(total: int, progress: bool) -> Any:
     from tqdm.auto import tqdm
 
-    bar = tqdm(pathways, desc="kernels", unit="pathway", disable=not progress)
-    for y, x in bar:
-        bar.set_postfix_str(f"{x} -> {y}")
-        yield y, x
+    return tqdm(total=total, desc="kernels", unit="pathway", disable=not progress)
 
 
 # ---------------------------------------------------------------------- where they came from
 def _provenance(
     parameters: Mapping[str, Any], populations: Mapping[str, Any], probes: Iterable[Any]
 ) -> dict[str, Any]:
-    versions = {name: _version(name) for name in (TOOL, "LFPykit", "LFPy", "neuron")}
+    versions = {name: package_version(name) for name in (TOOL, "LFPykit", "LFPy", "neuron")}
     return {
         "tool": TOOL,
         "version": versions[TOOL],
         "versions": versions,
         "parameters": {
-            **_plain(parameters),
-            "populations": {name: _plain(vars(approx)) for name, approx in populations.items()},
-            "probes": {type(probe).__name__: _plain(vars(probe)) for probe in probes},
+            **plain(parameters),
+            "populations": {name: plain(vars(approx)) for name, approx in populations.items()},
+            "probes": {type(probe).__name__: plain(vars(probe)) for probe in probes},
         },
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:  # built by hand, without metadata
-        return "unknown"
-
-
-def _plain(value: Any) -> Any:
-    """`value` in JSON's terms; what has none by name, and files by name and content.
-
-    Nothing of the machine goes in: no folder, no address of an object.
-    """
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        plain = {str(key): _plain(item) for key, item in value.items()}
-        return {key: item for key, item in plain.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, str | os.PathLike) and os.path.isabs(value) and os.path.isfile(value):
-        path = Path(value)
-        return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # strict JSON knows neither inf nor nan
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    name = getattr(value, "__qualname__", None) or getattr(value, "name", kind.__qualname__)
-    return f"{kind.__module__}.{name}"
