@@ -36,9 +36,9 @@ from .. import geometry
 from ..errors import NetworkError
 from ..extras import require
 from ..kernels import AXES, KernelSet, by_dims, channel_dim, steps
+from ._probes import PREDICTS
+from ._provenance import package_version, plain
 from ._replay import METHODS, Row, Task, responses
-from .probes import PREDICTS
-from .provenance import package_version, plain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

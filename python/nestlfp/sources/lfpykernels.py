@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import KernelError
 from ..extras import require
 from ..kernels import AXES, KernelSet, check_name, steps
-from .probes import DIPOLE, PREDICTS
-from .provenance import package_version, plain
+from ._probes import DIPOLE, PREDICTS
+from ._provenance import package_version, plain
 
 TOOL = "LFPykernels"
 EXTRA = "lfpykernels"
