@@ -3,7 +3,8 @@
 Measured is the processor time of nest.Simulate on one thread with all filter nodes of one virtual
 process, less that of the same simulation without them: nodes, spikes on their way to them and
 samples every millisecond. Dense input is a spike of every population in every step, sparse input
-one in a hundred steps. Medians of three runs each. Writes out/benchmarks/cost.json and cost.png.
+one in a hundred steps. Medians of three runs each, of eleven where a step costs so little that the
+difference drowns in the rest. Writes out/benchmarks/cost.json and cost.png.
 
     python benchmarks/cost.py [A B C D]
 """
@@ -50,6 +51,9 @@ POST = {"A": 2, "B": 8, "C": 8, "D": 2}
 PUBLISHED_SHARE = {"C": 10}
 """Where the published design is too slow to run whole, one in so many of its nodes is run."""
 REPEATS = 3
+MORE_REPEATS = 11
+MANY_STEPS = 100_000
+"""From so many steps a run on, differences are small: more repeats."""
 SECONDS = 0.6
 """Aimed-at processor time of one run."""
 MOST_STEPS = 480_000
@@ -119,8 +123,9 @@ def microseconds(kernels: nestlfp.KernelSet, config: str, design: str, gap: int)
     while (trial := simulation.seconds(steps)) < SECONDS / 4 and steps < MOST_STEPS:
         steps = min(MOST_STEPS, 16 * int(steps * np.clip(SECONDS / trial, 2, 20) / 16))
     without = Simulation(kernels, config, None, gap)
+    repeats = REPEATS if steps < MANY_STEPS else MORE_REPEATS
     runs = [
-        1e6 * (simulation.seconds(steps) - without.seconds(steps)) / steps for _ in range(REPEATS)
+        1e6 * (simulation.seconds(steps) - without.seconds(steps)) / steps for _ in range(repeats)
     ]
     share = PUBLISHED_SHARE.get(config, 1) if design == "published" else 1
     if share > 1:
