@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, make_interp_spline
 
+import nestlfp
+
 Array = NDArray[np.float64]
 
 KERNELS = Path(__file__).parents[1] / "tests" / "data" / "hagen2022_kernels.npz"
@@ -95,6 +97,13 @@ def stretch(h: Array, factor: float, dt: float, taps: int) -> Array:
         spline = make_interp_spline(lag[first:], kernels[:, first:], k=7, axis=1)
         out[:, inside] = spline(sampled[inside])
     return stretched
+
+
+def kernel_set(h: Array, dt: float, pre: Sequence[str]) -> nestlfp.KernelSet:
+    """Kernels (pre, channel, tap) with one postsynaptic population, which stands for their sum."""
+    return nestlfp.KernelSet.from_arrays(
+        {"signal": h[None]}, pre=pre, post=["all"], dt=dt, units={"signal": "1"}
+    )
 
 
 CONFIGURATIONS = {

@@ -28,7 +28,7 @@ import matplotlib.pyplot as plt
 import nest
 import numpy as np
 import rivals
-from configurations import CONFIGURATIONS, DT
+from configurations import CONFIGURATIONS, DT, kernel_set
 
 import nestlfp
 
@@ -59,14 +59,6 @@ SECONDS = 0.6
 MOST_STEPS = 480_000
 
 
-def kernel_set(h: np.ndarray, dt: float) -> nestlfp.KernelSet:
-    """Kernels (pre, channel, tap) with one postsynaptic population, which stands for their sum."""
-    names = [f"X{p}" for p in range(len(h))]
-    return nestlfp.KernelSet.from_arrays(
-        {"signal": h[None]}, pre=names, post=["all"], dt=dt, units={"signal": "1"}
-    )
-
-
 class Simulation:
     """Spikes of every population every `gap` steps, and the filter nodes of one design."""
 
@@ -90,22 +82,12 @@ class Simulation:
         generators = nest.Create("spike_generator", len(self.kernels.pre))
         generators.set({"spike_times": times})
         if self.design == "published":
-            self._published(generators)
+            share = PUBLISHED_SHARE.get(self.config, 1)
+            h = self.kernels["signal"].values[0, :, ::share]
+            rivals.record(nest, generators, h, POST[self.config], 16 * dt)
         elif self.design is not None:
             populations = {name: generators[i] for i, name in enumerate(self.kernels.pre)}
             nestlfp.FieldRecorder(self.bank, populations, interval=1.0, unconnected=True)
-
-    def _published(self, generators: Any) -> None:
-        h = self.kernels["signal"].values[0]
-        share = PUBLISHED_SHARE.get(self.config, 1)
-        channels = np.arange(h.shape[1])[::share]
-        delay = {"delay": 16 * self.kernels.dt}
-        multimeter = nest.Create("multimeter", params={"interval": 1.0, "record_from": ["y"]})
-        for generator, kernels in zip(generators, h, strict=True):
-            for _ in range(POST[self.config]):
-                nodes = rivals.create(nest, kernels[channels])
-                nest.Connect(generator, nodes, syn_spec=delay)
-                nest.Connect(multimeter, nodes, syn_spec=delay)
 
     def seconds(self, steps: int) -> float:
         """Processor time of simulating so many steps."""
@@ -149,7 +131,8 @@ def microseconds(kernels: nestlfp.KernelSet, config: str, design: str, gap: int)
 def measure(config: str) -> dict[str, Any]:
     """All designs for one configuration."""
     h = CONFIGURATIONS[config]()
-    kernels = kernel_set(h, DT if config == "A" else 0.1)
+    names = [f"X{p}" for p in range(len(h))]
+    kernels = kernel_set(h, DT if config == "A" else 0.1, names)
     result: dict[str, Any] = {
         "name": NAMES[config],
         "populations": h.shape[0],

@@ -81,31 +81,6 @@ NETWORKS = {"Brunel": (brunel, 0.1, 3.0), "two populations": (two_population, 2*
 
 
 # ------------------------------------------------------------------------------------ recorders
-def kernel_set(dt: float) -> Any:
-    """The kernels of the two-population network at this resolution: 16 channels."""
-    from configurations import DT, two_populations
-
-    import nestlfp
-
-    h = two_populations()
-    kernels = nestlfp.KernelSet.from_arrays(
-        {"signal": h[None]}, pre=["E", "I"], post=["all"], dt=DT, units={"signal": "1"}
-    )
-    return kernels.resample(dt)
-
-
-def with_published_design(nest: Any, neurons: dict[str, Any], dt: float) -> None:
-    """A node for each channel and pathway, connected with the delay dt, sampled every ms."""
-    import rivals
-
-    multimeter = nest.Create("multimeter", params={"interval": 1.0, "record_from": ["y"]})
-    for name, kernels in zip("EI", kernel_set(dt)["signal"].values[0], strict=True):
-        for _ in neurons:  # postsynaptic populations
-            nodes = rivals.create(nest, kernels)
-            nest.Connect(neurons[name], nodes, syn_spec={"delay": dt})
-            nest.Connect(multimeter, nodes, syn_spec={"delay": dt})
-
-
 def with_spike_recorder(nest: Any, neurons: dict[str, Any]) -> None:
     """All spikes kept in memory, to be convolved later."""
     recorder = nest.Create("spike_recorder")
@@ -181,6 +156,7 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     """All variants in one network."""
     import nest
     import rivals
+    from configurations import DT, kernel_set, two_populations
 
     import nestlfp
 
@@ -189,7 +165,8 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     nest.ResetKernel()
     # One thread: a process that has threads cannot be forked.
     nest.set(tics_per_ms=16000 if dt == 2**-4 else 1000, resolution=dt, rng_seed=12)
-    kernels = kernel_set(dt)
+    kernels = kernel_set(two_populations(), DT, pre=["E", "I"]).resample(dt)
+    h = kernels["signal"].values[0]
     banks = {method: nestlfp.install(kernels, method=method) for method in ("state-space", "fir")}
     rivals.install(nest, kernels.n_lags)
     neurons = build(nest)
@@ -202,7 +179,7 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
         "without": lambda: None,
         "nothing": lambda: None,
         "spike recorder": lambda: with_spike_recorder(nest, neurons),
-        "published design": lambda: with_published_design(nest, neurons, dt),
+        "published design": lambda: rivals.record(nest, neurons.values(), h, 2, dt),
         "state-space": lambda: listen("state-space"),
         TEN: lambda: listen("state-space", 10),
         "fir": lambda: listen("fir"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,15 @@ def install(nest: Any, taps: int) -> None:
     nest.Install(str(compile_module(f"published_filter_{taps}", text)))
 
 
-def create(nest: Any, coefficients: NDArray[np.float64]) -> Any:
-    """One node for each row of coefficients (node, tap)."""
-    nodes = nest.Create(f"published_filter_{coefficients.shape[1]}", len(coefficients))
-    nodes.set([{"h": row} for row in coefficients])
-    return nodes
+def record(
+    nest: Any, sources: Iterable[Any], h: NDArray[np.float64], post: int, delay: float
+) -> None:
+    """A node for each row of h (pre, channel, tap) and postsynaptic population, sampled every ms."""
+    model = f"published_filter_{h.shape[2]}"
+    multimeter = nest.Create("multimeter", params={"interval": 1.0, "record_from": ["y"]})
+    for source, kernels in zip(sources, h, strict=True):
+        for _ in range(post):
+            nodes = nest.Create(model, len(kernels))
+            nodes.set([{"h": row} for row in kernels])
+            nest.Connect(source, nodes, syn_spec={"delay": delay})
+            nest.Connect(multimeter, nodes, syn_spec={"delay": delay})

@@ -110,8 +110,8 @@ def info(
     """
     from .signals import describe
 
-    if figure is not None and figure.exists() and not force:
-        raise NestLFPError(f"{str(figure)!r} exists: choose another name, or add --force")
+    if figure is not None:
+        _check_free(figure, force)
     found = _load(file)
     if not _is_kernels(found):
         if figure is not None:
@@ -206,8 +206,7 @@ def plot(
     """
     from . import plotting
 
-    if output.exists() and not force:
-        raise NestLFPError(f"{str(output)!r} exists: choose another name, or add --force")
+    _check_free(output, force)
     found = _load(file)
     if _is_kernels(found):
         if start is not None or stop is not None:
@@ -239,6 +238,11 @@ def _load(file: Path) -> Any:
         f"{str(file)!r} holds neither kernels nor signals of nestlfp: its attribute 'format' is "
         f"{kind!r}, expected {kernels.FORMAT!r} or {signals.FORMAT!r}"
     )
+
+
+def _check_free(figure: Path, force: bool) -> None:
+    if figure.exists() and not force:
+        raise NestLFPError(f"{str(figure)!r} exists: choose another name, or add --force")
 
 
 def _is_kernels(found: Any) -> bool:
