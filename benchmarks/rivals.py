@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from nestlfp.module_cache import compile_module
+from nestlfp.build.modules import compile_module
 
 SOURCE = Path(__file__).with_name("published_filter.nestml.jinja")
 
@@ -24,7 +24,7 @@ def install(nest: Any, taps: int) -> None:
 def record(
     nest: Any, sources: Iterable[Any], h: NDArray[np.float64], post: int, delay: float
 ) -> None:
-    """A node for each row of h (pre, channel, tap) and postsynaptic population, sampled every ms."""
+    """A node, sampled every ms, for each row of h (pre, channel, tap) and postsynaptic one."""
     model = f"published_filter_{h.shape[2]}"
     multimeter = nest.Create("multimeter", params={"interval": 1.0, "record_from": ["y"]})
     for source, kernels in zip(sources, h, strict=True):

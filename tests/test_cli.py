@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import nestlfp
 from nestlfp import signals
 from nestlfp.cli import app
+from nestlfp.runtime.bank import prepare
 from networks import exponential_kernels
 
 PNG = b"\x89PNG"
@@ -190,7 +191,7 @@ def test_doctor():
 
 
 def test_doctor_of_something_missing(monkeypatch):
-    monkeypatch.setattr("nestlfp.doctor.doctor", lambda: ("MISSING  NEST: nowhere", False))
+    monkeypatch.setattr("nestlfp.build.doctor.doctor", lambda: ("MISSING  NEST: nowhere", False))
     told = run("doctor")
     assert told.exit_code == 1
     assert told.stdout == "MISSING  NEST: nowhere\n"
@@ -204,7 +205,7 @@ def test_build_compiles_and_prints_the_module(tmp_path):
     told = run("build", tmp_path / "kernels.nc", "--by", "pre")
     assert told.exit_code == 0, told.output
     (path,) = told.stdout.splitlines()
-    assert path == str(nestlfp.bank.prepare(kernels, by="pre"))
+    assert path == str(prepare(kernels, by="pre"))
     with open(path, "rb") as module:
         assert module.read(4) == b"\x7fELF"
 
@@ -214,8 +215,8 @@ def test_build_of_low_pass_filtered_kernels(tmp_path):
     kernels.save(tmp_path / "kernels.nc")
     told = run("build", tmp_path / "kernels.nc", "--antialias", 1.0)
     assert told.exit_code == 0, told.output
-    expected = nestlfp.bank.prepare(kernels, interval=1.0, antialias=True)
-    assert told.stdout.strip() == str(expected) != str(nestlfp.bank.prepare(kernels))
+    expected = prepare(kernels, interval=1.0, antialias=True)
+    assert told.stdout.strip() == str(expected) != str(prepare(kernels))
 
 
 def test_build_says_what_is_wrong(files):

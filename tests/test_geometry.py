@@ -154,7 +154,7 @@ def test_broken_geometry_in_a_file():
 # ---------------------------------------------------------------------- the picture
 def picture(given, **options):
     pytest.importorskip("matplotlib")
-    from nestlfp.plotting_geometry import probe_and_cells
+    from nestlfp.plotting.geometry import probe_and_cells
 
     return probe_and_cells(given, **options)
 

@@ -33,7 +33,7 @@ import xarray as xr
 import nestlfp
 import nestlfp.plotting
 import nestlfp.signals
-from nestlfp.parallel import Ranks
+from nestlfp.runtime.parallel import Ranks
 
 REFERENCE = p.HERE.parents[1] / "tests" / "data" / "hagen2022_kernels.npz"
 REFERENCE_PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}

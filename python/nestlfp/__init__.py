@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import plotting, signals, sources
-    from .bank import FilterBank, install
     from .errors import (
         KernelError,
         NestLFPError,
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
         ToolchainError,
     )
     from .kernels import KernelSet
-    from .recorder import FieldRecorder
-    from .simulation import simulate
+    from .nodes.bank import FilterBank
+    from .runtime.bank import install
+    from .runtime.recorder import FieldRecorder
+    from .runtime.simulate import simulate
 
 __version__ = "0.1.0"
 
@@ -42,11 +43,12 @@ __all__ = [
 # Where the public names live. They are imported when they are first used: the command line and
 # the steps of a build need few of them, and answer at once.
 _HOMES = {
-    "bank": ["FilterBank", "install"],
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
     "kernels": ["KernelSet"],
-    "recorder": ["FieldRecorder"],
-    "simulation": ["simulate"],
+    "nodes.bank": ["FilterBank"],
+    "runtime.bank": ["install"],
+    "runtime.recorder": ["FieldRecorder"],
+    "runtime.simulate": ["simulate"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

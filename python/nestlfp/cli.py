@@ -80,7 +80,7 @@ def doctor() -> None:
     Example:
       nestlfp doctor
     """
-    from .doctor import doctor as examine
+    from .build.doctor import doctor as examine
 
     text, fine = examine()
     typer.echo(text)
@@ -108,7 +108,7 @@ def info(
       nestlfp info kernels.nc
       nestlfp info kernels.nc --figure singular_values.png
     """
-    from .signals import describe
+    from .signals.layout import describe
 
     if figure is not None:
         _check_free(figure, force)
@@ -118,7 +118,7 @@ def info(
             raise NestLFPError(f"--figure is for kernels, but {str(file)!r} has signals")
         typer.echo(describe(found))
         return
-    from .reduction import Reduction
+    from .filters.report import Reduction
 
     typer.echo(repr(found))
     reduction = Reduction(found)
@@ -158,8 +158,8 @@ def build(
     Example:
       nestlfp build kernels.nc --method auto --tolerance 1e-6
     """
-    from .bank import prepare
     from .kernels import KernelSet
+    from .runtime.bank import prepare
 
     typer.echo(
         prepare(
@@ -212,7 +212,7 @@ def plot(
         if start is not None or stop is not None:
             raise NestLFPError(f"--start and --stop are for signals, but {str(file)!r} has kernels")
         if geometry:
-            from .plotting_geometry import probe_and_cells
+            from .plotting.geometry import probe_and_cells
 
             figure = probe_and_cells(found, signal=signal[0] if signal else None)
         else:

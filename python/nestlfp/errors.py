@@ -47,3 +47,15 @@ class ToolchainError(NestLFPError, RuntimeError):
 
 class NetworkError(NestLFPError, ValueError):
     """The network in NEST, or what was said about it, does not fit the filter bank."""
+
+
+class SignalError(NestLFPError, ValueError):
+    """Signals, or a file that should hold signals, are not usable."""
+
+
+class StreamError(NestLFPError, OSError):
+    """Signals cannot be written to, or do not continue, a store on disk."""
+
+
+class MissingExtraError(NestLFPError, ImportError):
+    """A package is missing that one of nestlfp's extras installs."""

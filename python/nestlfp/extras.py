@@ -5,11 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from .errors import NestLFPError
-
-
-class MissingExtraError(NestLFPError, ImportError):
-    """A package is missing that one of nestlfp's extras installs."""
+from .errors import MissingExtraError
 
 
 def require(module: str, extra: str) -> Any:

@@ -15,7 +15,7 @@ import xarray as xr
 from mpi4py import MPI
 
 import nestlfp
-from nestlfp.streaming import StreamError
+from nestlfp.errors import StreamError
 from networks import assert_signal_is_convolution, exponential_kernels, random_network
 
 WORLD = MPI.COMM_WORLD

@@ -35,7 +35,8 @@ from numpy.typing import ArrayLike, NDArray
 from .. import geometry
 from ..errors import NetworkError
 from ..extras import require
-from ..kernels import AXES, KernelSet, by_dims, channel_dim, steps
+from ..grid import steps
+from ..kernels import AXES, KernelSet, by_dims, channel_dim
 from ._probes import PREDICTS
 from ._provenance import package_version, plain
 from ._replay import METHODS, Row, Task, responses
@@ -115,7 +116,7 @@ class Network:
             self._check_population(pre, post)
             for name, index in ((pre, found.source), (post, found.target)):
                 self._check_indices(name, index, f"connections {pre} → {post}")
-            if found.delay.size and steps(found.delay, self.dt, "delays").min() < 1:
+            if found.delay.size and steps(found.delay, self.dt, "delays", NetworkError).min() < 1:
                 raise NetworkError(
                     f"delays of {pre} → {post} must be at least dt = {self.dt:g} ms, "
                     f"found {found.delay.min():g} ms"
@@ -128,7 +129,7 @@ class Network:
                     f"{np.shape(index)} and {np.shape(times)}"
                 )
             self._check_indices(name, np.asarray(index), "spikes")
-            steps(times, self.dt, f"spike times of {name!r}")
+            steps(times, self.dt, f"spike times of {name!r}", NetworkError)
 
     def _check_population(self, *names: str) -> None:
         unknown = [name for name in names if name not in self.sizes]
@@ -490,7 +491,7 @@ def signals(
     """
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
     keep = by_dims(by)
-    n = int(steps(duration, network.dt, "duration"))
+    n = int(steps(duration, network.dt, "duration", NetworkError))
     groups = [[name] for name in network.sizes] if "pre" in keep else [list(network.sizes)]
     rows = [{name: _trains(network, name) for name in group} for group in groups]
     replayed = _replay(network, populations, probes, rows, n, **how)
@@ -539,7 +540,7 @@ def kernels(
         With lags dt, 2 dt, ..., `tau` at the network's resolution.
     """
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
-    n = int(steps(tau, network.dt, "tau"))
+    n = int(steps(tau, network.dt, "tau", NetworkError))
     rows = [{name: {i: np.zeros(1) for i in range(network.sizes[name])}} for name in network.sizes]
     replayed = _replay(network, populations, probes, rows, n, **how)
     sizes = np.array(list(network.sizes.values()), dtype=float)
@@ -592,7 +593,7 @@ def single_kernels(
     wanted = np.arange(network.sizes[pre]) if neurons is None else np.atleast_1d(neurons)
     network._check_indices(pre, wanted, "kernels")
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
-    n = int(steps(tau, network.dt, "tau"))
+    n = int(steps(tau, network.dt, "tau", NetworkError))
     rows = [{pre: {int(i): np.zeros(1)}} for i in wanted]
     replayed = _replay(network, populations, probes, rows, n, **how)
     result = xr.Dataset(

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import KernelError
 from ..extras import require
-from ..kernels import AXES, KernelSet, check_name, steps
+from ..grid import steps
+from ..kernels import AXES, KernelSet, check_name
 from ._probes import DIPOLE, PREDICTS
 from ._provenance import package_version, plain
 
@@ -484,7 +485,7 @@ def _check_times(dt: float, t_X: float, tau: float) -> None:
             f"place kernels a step late: compute at {near:g} ms and resample({dt:g})"
         )
     for what, time in (("t_X", t_X), ("tau", tau)):
-        if int(steps(time, dt, what)) < 1:
+        if int(steps(time, dt, what, KernelError)) < 1:
             raise KernelError(f"{what} must be at least dt = {dt:g} ms, found {time:g}")
     if t_X < tau:  # the delays, spread over -tau ... tau, would be longer than the simulation
         raise KernelError(f"t_X = {t_X:g} ms must not be less than tau = {tau:g} ms")

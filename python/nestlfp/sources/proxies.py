@@ -25,7 +25,8 @@ from scipy.signal import oaconvolve
 from ..errors import KernelError
 from ..extras import require
 from ..geometry import positions
-from ..kernels import AXES, KernelSet, channel_dim, check_name, steps
+from ..grid import steps
+from ..kernels import AXES, KernelSet, channel_dim, check_name
 
 Array = NDArray[np.float64]
 AMPLITUDES = ("mazzoni15_pop", "mazzoni15_nrn", "aussel18")
@@ -414,7 +415,7 @@ class PerNeuronKernels:
         **options
             Handed on to `nestlfp.FieldRecorder`, such as ``interval=1.0``.
         """
-        from ..recorder import FieldRecorder
+        from ..runtime.recorder import FieldRecorder
 
         return [
             FieldRecorder(
@@ -458,10 +459,10 @@ class PerNeuronKernels:
             raise KernelError(
                 f"spikes of unknown populations {unknown}: there are {list(self.kernels.pre)}"
             )
-        n = int(steps(duration, self.kernels.dt, "duration"))
+        n = int(steps(duration, self.kernels.dt, "duration", KernelError))
         total = np.zeros((len(self.contacts), n))
         for name, (times, neurons) in spikes.items():
-            at = steps(np.ravel(times), self.kernels.dt, f"spike times of {name!r}")
+            at = steps(np.ravel(times), self.kernels.dt, f"spike times of {name!r}", KernelError)
             total += self._response(name, at, self._neurons(name, neurons, at.size), n)
         empty = self.kernels.select(pre=self.kernels.pre[:1]).convolve({}, duration)
         signal = self.kernels.signals[0]

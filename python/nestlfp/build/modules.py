@@ -1,0 +1,192 @@
+"""Compiled extension modules, kept in the user's cache folder.
+
+A module is found again by everything that decides what it looks like: its NESTML text, NEST's
+version and build, the compiler and its flags. Processes that want the same one at the same time
+wait for the one that compiles; what a killed one left behind is never loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..nodes.render import module_name
+from ..paths import cache_dir, project_dir
+from ..errors import ToolchainError
+from .toolchain import Nest, compiler_version, find_cmake, find_compiler, find_nest
+
+
+def modules_dir() -> Path:
+    """Where compiled modules lie, a folder each."""
+    return cache_dir() / "modules"
+
+
+@dataclass(frozen=True)
+class CachedModule:
+    """The place of one compiled module, for one text, NEST, compiler and set of flags."""
+
+    model: str
+    text: str
+    nest: Nest
+    compiler: str
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that decides what the compiled module looks like."""
+        library = self.nest.library
+        parts = [
+            self.text,
+            self.nest.version,
+            str(library),
+            hashlib.sha256(library.read_bytes()).hexdigest(),
+            self.compiler,
+            compiler_version(self.compiler),
+            os.environ.get("CXXFLAGS", ""),
+            importlib.metadata.version("nestml"),
+            (project_dir() / "CMakeLists.txt").read_text(encoding="utf-8"),
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+    @property
+    def folder(self) -> Path:
+        """Where the module lies, or will."""
+        return modules_dir() / self.key
+
+    @property
+    def path(self) -> Path:
+        """The shared library to hand to nest.Install."""
+        return self.folder / f"{module_name(self.model)}.so"
+
+
+def compile_module(
+    model: str, text: str, *, nest: Nest | None = None, rebuild: bool = False, progress: bool = True
+) -> Path:
+    """Path of the compiled module of a NESTML model, from the cache where it has it.
+
+    Processes that want the same module at the same time wait for the one that compiles it.
+
+    Parameters
+    ----------
+    model, text : str
+        Name and NESTML source of the model.
+    nest : Nest, optional
+        What to compile for. Default: the NEST that Python imports.
+    rebuild : bool
+        Compile it even if the cache has it.
+    progress : bool
+        Say on standard error that a compilation takes place.
+
+    Raises
+    ------
+    ToolchainError
+        If something is missing or the compilation fails; with the place of its log.
+    """
+    import filelock
+
+    nest = nest or find_nest()
+    entry = CachedModule(model, text, nest, find_compiler(nest))
+    if not rebuild and problem_with(entry.path, nest) is None:
+        return entry.path
+    try:
+        entry.folder.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{entry.folder}.lock"):
+            if rebuild or problem_with(entry.path, nest) is not None:
+                _build(entry, progress)
+    except OSError as error:
+        raise ToolchainError(
+            f"the module cache {str(cache_dir())!r} cannot be written: {error}; set NESTLFP_CACHE "
+            "to a folder that can"
+        ) from error
+    return entry.path
+
+
+def problem_with(module: Path, nest: Nest) -> str | None:
+    """Why a compiled module must not be loaded, or None where it may.
+
+    Loading half a file can end the process, so that a module is read against the note that
+    was written beside it when it was complete.
+    """
+    note = module.with_suffix(".json")
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+        digest = hashlib.sha256(module.read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        return f"it is incomplete ({error})"
+    if told.get("nest") != nest.version:
+        return f"it was compiled for NEST {told.get('nest')}, this is NEST {nest.version}"
+    return None if told.get("sha256") == digest else "its content is not what was compiled"
+
+
+def _build(entry: CachedModule, progress: bool) -> None:
+    if progress:
+        print(
+            f"nestlfp: compiling {entry.model} for NEST {entry.nest.version}"
+            " (some 15 s, kept for next time) ...",
+            file=sys.stderr,
+            flush=True,
+        )
+    for leftover in entry.folder.parent.glob(f"{entry.key}.part*"):  # of a build that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    part = Path(tempfile.mkdtemp(prefix=f"{entry.key}.part", dir=entry.folder.parent))
+    try:
+        nestml = part / f"{entry.model}.nestml"
+        nestml.write_text(entry.text, encoding="utf-8")
+        _run_cmake(entry, nestml, part / "build")
+        built = next((part / "build").rglob(entry.path.name))
+        done = part / "done"
+        done.mkdir()
+        shutil.move(built, done / built.name)
+        shutil.move(nestml, done / nestml.name)
+        note = {
+            "sha256": hashlib.sha256((done / built.name).read_bytes()).hexdigest(),
+            "nest": entry.nest.version,
+            "compiler": compiler_version(entry.compiler),
+        }
+        (done / built.name).with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+        shutil.rmtree(entry.folder, ignore_errors=True)
+        done.replace(entry.folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
+    cmake = find_cmake()
+    log = entry.folder.with_suffix(".log")
+    settings = [f"-DNESTML={nestml}", f"-DPython_EXECUTABLE={sys.executable}"]
+    with log.open("w", encoding="utf-8") as output:
+        for command in (
+            [cmake, "-S", str(project_dir()), "-B", str(build), *settings],
+            [cmake, "--build", str(build), "--parallel", "2"],
+        ):
+            status = subprocess.run(
+                command, stdout=output, stderr=output, env=_clean_environment(entry), check=False
+            )
+            if status.returncode != 0:
+                lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+                raise ToolchainError(
+                    "the filter node could not be compiled; 'nestlfp doctor' tells what is "
+                    f"missing. End of {log}:\n" + "\n".join(lines[-20:])
+                )
+
+
+def _clean_environment(entry: CachedModule) -> dict[str, str]:
+    """The environment without what would make a child process join an MPI job."""
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("OMPI_", "PMIX_", "PMI_", "MPI_", "HYDRA_"))
+    }
+    environment["CXX"] = entry.compiler
+    # The child must import this nestlfp and this NEST, wherever they came from.
+    paths = [str(Path(__file__).parent.parent), str(entry.nest.package.parent)]
+    paths += environment.get("PYTHONPATH", "").split(os.pathsep)
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return environment

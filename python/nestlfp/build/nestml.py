@@ -1,0 +1,52 @@
+"""NESTML text turned into C++ for NEST."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ToolchainError
+from ..nodes.render import module_name
+
+
+def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
+    """C++ sources of the extension module of one NESTML file.
+
+    Parameters
+    ----------
+    nestml : Path
+        File with one model; its name, without the suffix, is the model's.
+    target : Path
+        Folder for the sources.
+    nest_version : str
+        Version of NEST to generate for, such as "3.10.0".
+
+    Raises
+    ------
+    ToolchainError
+        If NESTML finds errors in the model.
+    """
+    # NESTML's own front end goes on to build with nest-config, which is broken in NEST's wheel,
+    # so that its steps are taken one by one here, without the last.
+    from pynestml.cocos.co_cos_manager import CoCosManager
+    from pynestml.frontend import pynestml_frontend as nestml_frontend
+    from pynestml.frontend.frontend_configuration import FrontendConfiguration
+    from pynestml.utils.logger import Logger, LoggingLevel
+
+    target.mkdir(parents=True, exist_ok=True)
+    arguments = ["--input_path", str(nestml), "--target_path", str(target)]
+    arguments += ["--target_platform", "NEST", "--logging_level", "ERROR"]
+    arguments += ["--module_name", module_name(nestml.stem)]
+    FrontendConfiguration.parse_config(arguments)
+    # With the version given, NESTML does not start NEST to find it out.
+    options = {"nest_version": f"v{nest_version}"}
+    transformers, _ = nestml_frontend.transformers_from_target_name("NEST", options=options)
+    generator = nestml_frontend.code_generator_from_target_name("NEST", options=options)
+    models = nestml_frontend.get_parsed_models()
+    for model in models:
+        CoCosManager.check_cocos(model)
+    errors = [entry[-1] for entry in Logger.get_messages(level=LoggingLevel.ERROR)]
+    if errors or not models:
+        raise ToolchainError(f"NESTML rejects {nestml}: {'; '.join(map(str, errors))}")
+    models, metadata = nestml_frontend.transform_models(transformers, models)
+    nestml_frontend.generate_code(generator, models, metadata)
+    return sorted(target.glob("*.cpp"))

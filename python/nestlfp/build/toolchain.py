@@ -1,0 +1,199 @@
+"""Which NEST this is, and how to compile an extension module for it.
+
+NEST comes as a wheel (headers inside the Python package, a nest-config that names folders of
+another machine), from source or from conda (headers below the prefix). All three are read off
+the files that are there; nest-config is never trusted without a look.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import mmap
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ToolchainError
+
+SUPPORTED = (3, 10)  # the oldest NEST whose extension interface the generated code fits
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A NEST installation, as its own files tell.
+
+    Attributes
+    ----------
+    package : Path
+        Folder of the Python package ``nest``.
+    prefix : Path
+        Where modules are installed below, in ``lib/nest``.
+    include : Path
+        Folder of the kernel's headers.
+    version : str
+        Version according to the headers.
+    mpi : bool
+        Whether it was built with MPI.
+    old_abi : bool
+        Whether it was built with the C++ ABI before GCC 5, as the wheels are.
+    compiler : str or None
+        The compiler that built it, where that is on this machine.
+    """
+
+    package: Path
+    prefix: Path
+    include: Path
+    version: str
+    mpi: bool
+    old_abi: bool
+    compiler: str | None
+
+    @property
+    def library(self) -> Path:
+        """The shared library that holds the kernel."""
+        return next(self.package.glob("nestkernel_api*.so"))
+
+    @property
+    def kind(self) -> str:
+        """How it was installed, in a person's words."""
+        if self.include.is_relative_to(self.package):
+            return "wheel"
+        return "conda" if (self.prefix / "conda-meta").is_dir() else "source build"
+
+
+def find_nest(nest_config: str = "") -> Nest:
+    """The NEST to compile for.
+
+    Parameters
+    ----------
+    nest_config : str, optional
+        Path of the nest-config of a NEST. Default: the NEST that Python imports.
+
+    Raises
+    ------
+    ToolchainError
+        If there is none, or it is too old, or lacks its headers.
+    """
+    package = _package_of(nest_config) if nest_config else _imported_package()
+    # A wheel has its headers in the package; elsewhere they lie below a prefix further up.
+    places = [(package, package / "include" / "nest")]
+    places += [(folder, folder / "include" / "nest") for folder in package.parents]
+    found = next(((p, i) for p, i in places if (i / "nest_extension_interface.h").is_file()), None)
+    if found is None:
+        raise ToolchainError(
+            f"NEST in {package} has no C++ headers (include/nest/nest_extension_interface.h), so "
+            "that nothing can be compiled for it: install NEST with its headers, from the wheel "
+            "nest-simulator, from conda-forge or from source"
+        )
+    prefix, include = found
+    config = (include / "config.h").read_text(encoding="utf-8", errors="replace")
+    version = re.search(r'#define NEST_VERSION "([^"]+)"', config)
+    if version is None:
+        raise ToolchainError(f"{include / 'config.h'} does not tell NEST's version")
+    numbers = tuple(int(n) for n in re.findall(r"\d+", version[1])[:2])
+    if numbers < SUPPORTED:
+        raise ToolchainError(
+            f"NEST {version[1]} in {package} is too old: nestlfp needs NEST "
+            f"{'.'.join(map(str, SUPPORTED))} or newer"
+        )
+    return Nest(
+        package=package,
+        prefix=package.parents[3] if prefix == package and len(package.parents) > 3 else prefix,
+        include=include,
+        version=version[1],
+        mpi=bool(re.search(r"^#define HAVE_MPI\b", config, re.MULTILINE)),
+        old_abi=_has_old_abi(package),
+        compiler=_compiler_of(prefix),
+    )
+
+
+def _imported_package() -> Path:
+    spec = importlib.util.find_spec("nest")
+    if spec is None or spec.origin is None:
+        raise ToolchainError(
+            "Python does not find NEST (import nest fails): install it, for example with "
+            "'pip install nest-simulator', or activate the environment that has it"
+        )
+    return Path(spec.origin).resolve().parent
+
+
+def _package_of(nest_config: str) -> Path:
+    """The Python package that lies beside a nest-config, whatever that says of itself."""
+    path = Path(nest_config)
+    if not path.is_file():
+        raise ToolchainError(f"with-nest: no file {nest_config!r}; it should be a nest-config")
+    prefix = path.resolve().parent.parent
+    for pattern in ("lib*/python3*/site-packages/nest", "lib*/python3*/dist-packages/nest"):
+        for package in sorted(prefix.glob(pattern)):
+            if any(package.glob("nestkernel_api*.so")):
+                return package
+    raise ToolchainError(f"with-nest: no Python package nest below {str(prefix)!r}")
+
+
+def _has_old_abi(package: Path) -> bool:
+    """Whether no symbol of the kernel names a type of the C++11 ABI."""
+    library = next(package.glob("nestkernel_api*.so"), None)
+    if library is None:
+        raise ToolchainError(f"NEST in {package} is incomplete: it has no nestkernel_api*.so")
+    if sys.platform != "linux":  # the two ABIs are libstdc++'s
+        return False
+    with (
+        library.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        return re.search(rb"_ZN\w*4nest\w*__cxx11", content) is None
+
+
+def _compiler_of(prefix: Path) -> str | None:
+    config = prefix / "bin" / "nest-config"
+    if not config.is_file():
+        return None
+    told = subprocess.run([config, "--compiler"], capture_output=True, text=True, check=False)
+    return told.stdout.strip() if shutil.which(told.stdout.strip()) else None
+
+
+def find_compiler(nest: Nest) -> str:
+    """Path of the C++ compiler: CXX, else the one that built NEST, else the system's.
+
+    Raises
+    ------
+    ToolchainError
+        If there is none.
+    """
+    asked = os.environ.get("CXX", "").strip()
+    if asked:
+        program = shutil.which(asked.split()[0])
+        if program is None:
+            raise ToolchainError(f"the C++ compiler that CXX names was not found: {asked!r}")
+        return program
+    for name in (nest.compiler, "c++", "g++", "clang++"):
+        program = shutil.which(name) if name else None
+        if program:
+            return program
+    raise ToolchainError(
+        "no C++ compiler found (looked at CXX, c++, g++, clang++): install one, for example with "
+        "'apt-get install g++ make' or 'conda install cxx-compiler make', or set CXX"
+    )
+
+
+def find_cmake() -> str:
+    """Path of CMake: the one that came with nestlfp, else the system's."""
+    try:
+        import cmake
+
+        return str(Path(cmake.CMAKE_BIN_DIR) / "cmake")
+    except (ImportError, AttributeError):
+        program = shutil.which("cmake")
+    if program is None:
+        raise ToolchainError("no CMake found: install it, for example with 'pip install cmake'")
+    return program
+
+
+def compiler_version(compiler: str) -> str:
+    """First line of what the compiler says of itself."""
+    told = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
+    return (told.stdout or told.stderr).partition("\n")[0].strip()

@@ -1,0 +1,1 @@
+"""Filters: what a node computes, exact or reduced, and what it costs."""

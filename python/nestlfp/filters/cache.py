@@ -1,0 +1,88 @@
+"""State-space realizations, kept in the user's cache folder.
+
+Finding one takes seconds where kernels are many or long, and every process that installs the same
+kernels wants the same one. A file holds plain arrays; what cannot be read is found anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+
+from .. import state_space
+from ..errors import ToleranceError
+from ..paths import cache_dir
+from ..state_space import Realization
+from .coefficients import Array
+
+
+def cached_realization(
+    h: Array, tolerance: float, *, exact_channels: bool = False, joint: bool = True
+) -> Realization:
+    """`state_space.realize` with these arguments, from the cache where it has it.
+
+    Raises
+    ------
+    ToleranceError
+        Where no filter meets the tolerance; that is remembered too.
+    """
+    path = cache_dir() / "realizations" / f"{_key(h, tolerance, exact_channels, joint)}.npz"
+    known = _read(path)
+    if isinstance(known, ToleranceError):
+        raise known
+    if known is not None:
+        return known
+    try:
+        found = state_space.realize(h, tolerance, exact_channels=exact_channels, joint=joint)
+    except ToleranceError as failure:
+        _write(path, {"failure": [failure.tolerance, failure.smallest_error, failure.max_order]})
+        raise
+    arrays = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+    blocks = {f"schur{i}": block for i, block in enumerate(arrays.pop("schur"))}
+    _write(path, arrays | blocks)
+    return found
+
+
+def _key(h: Array, *options: Any) -> str:
+    """Digest of everything that decides what is found, the code that finds it among it."""
+    versions = [np.__version__, scipy.__version__]
+    sources = sorted(Path(state_space.__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(json.dumps([h.shape, options, versions]).encode())
+    digest.update(np.ascontiguousarray(h, dtype=float).tobytes())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _read(path: Path) -> Realization | ToleranceError | None:
+    """What the file says, or None where it says nothing."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        if "failure" in arrays:
+            tolerance, smallest, order = arrays["failure"].tolist()
+            return ToleranceError(tolerance, smallest, int(order))
+        names = sorted((key for key in arrays if key.startswith("schur")), key=lambda k: int(k[5:]))
+        blocks = tuple(arrays.pop(name) for name in names)
+        tolerance = float(arrays.pop("tolerance"))
+        return Realization(schur=blocks, tolerance=tolerance, **arrays)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: dict[str, Any]) -> None:
+    """Write it whole or not at all; a cache that cannot be written is none."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(partial, **arrays)
+        partial.replace(path)

@@ -1,0 +1,197 @@
+"""A state-space realization as a NEST node: fewer operations, with a certified error.
+
+`state_space` finds the realization; here it is laid out for the node of
+``state_space_filter.nestml.jinja``, which sees each pole, real or not, as a damped oscillator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from ..state_space import Realization
+from .coefficients import Array, Coefficients
+from .cost import state_space_microseconds
+
+ROUND_UP = 8
+"""Oscillators come in multiples of the processor's vectors, and modules fit more kernels."""
+ROUND_UP_ROWS = 32
+"""So does the history."""
+
+
+@dataclass(frozen=True)
+class StateSpaceFilter:
+    """Kernels as a few damped oscillators, their outputs compressed across channels.
+
+    Parameters
+    ----------
+    coefficients : Coefficients
+        What to compute.
+    realization : Realization
+        How; of ``coefficients.h``, and with states of their own for each population where the
+        contributions of the populations are kept apart.
+    """
+
+    coefficients: Coefficients
+    realization: Realization
+    method: str = field(default="state-space", init=False)
+    template: str = field(default="state_space_filter.nestml.jinja", init=False)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """See `Filter.sizes`."""
+        rows = int((self.coefficients.furthest_hold + self.coefficients.lengths).max()) + 1
+        return {
+            "populations": self._modes.input.shape[0],
+            "groups": self.coefficients.groups,
+            "oscillators": self._modes.pole.size,
+            "triangular": len(self._triangular.matrix),
+            "latents": self.realization.latents,
+            "rows": rows + -rows % ROUND_UP_ROWS,
+        }
+
+    @property
+    def n_outputs(self) -> int:
+        """See `Filter.n_outputs`."""
+        return self.coefficients.groups * self.realization.latents
+
+    @property
+    def max_hold(self) -> NDArray[np.int64]:
+        """See `Filter.max_hold`."""
+        return np.asarray(self.sizes["rows"] - 1 - self.coefficients.lengths, dtype=np.int64)
+
+    @property
+    def error(self) -> Array:
+        """See `Filter.error`: measured by running the recursion."""
+        return self.realization.error
+
+    @property
+    def bound(self) -> Array:
+        """See `Filter.bound`."""
+        return self.realization.bound
+
+    @property
+    def microseconds(self) -> float:
+        """See `Filter.microseconds`."""
+        modes, triangular = self._modes, self._triangular
+        windows = [modes.first, modes.last], [triangular.first, triangular.last]
+        return state_space_microseconds(
+            populations=modes.input.shape[0],
+            oscillators=modes.pole.size,
+            kicked=sum(int(np.sum(last - first)) for first, last in windows),
+            pairs=int(np.count_nonzero(triangular.matrix)),
+            latents=self.realization.latents,
+        )
+
+    def __str__(self) -> str:
+        r = self.realization
+        return f"order {r.order}, {r.latents} latents for {self.coefficients.n_channels} channels"
+
+    def parameters(self, hold: NDArray[np.int64], every: int, until: int) -> dict[str, Any]:
+        """See `Filter.parameters`."""
+        modes, triangular = self._modes, self._triangular
+        populations = len(hold)
+        found: dict[str, Any] = {
+            "first": modes.first,
+            "last": modes.last,
+            "entering": hold * populations,
+            "leaving": (hold + self.coefficients.lengths) * populations,
+        }
+        for name in ("pole", "input", "tail", "output"):
+            values = getattr(modes, name).ravel()
+            found |= {f"{name}_re": values.real, f"{name}_im": values.imag}
+        if len(triangular.matrix):
+            found |= {
+                "matrix": triangular.matrix.T.ravel(),
+                "reach": triangular.reach.ravel(),
+                "input_tri": triangular.input.ravel(),
+                "tail_tri": triangular.tail.ravel(),
+                "first_tri": triangular.first,
+                "last_tri": triangular.last,
+                "output_tri": triangular.output.ravel(),
+            }
+        vectors = {name: np.asarray(values, dtype=float) for name, values in found.items()}
+        return {**vectors, "every": every, "clock": [0.0, float(until)]}
+
+    def expand(self, outputs: Array) -> Array:
+        """See `Filter.expand`."""
+        groups = self.coefficients.groups
+        latents = outputs.reshape(groups, self.realization.latents, -1)
+        return self.realization.expansion @ latents
+
+    @cached_property
+    def _modes(self) -> _Modes:
+        return _Modes(self.realization)
+
+    @cached_property
+    def _triangular(self) -> _Triangular:
+        return _Triangular(self.realization)
+
+
+class _Modes:
+    """Poles in the order of the populations that drive them, filled up with idle ones.
+
+    Attributes
+    ----------
+    pole : (n,) complex
+    input, tail : (pre, n) complex
+    output : (n, latents) complex
+        Its real part is for the states' real parts, its imaginary part for their imaginary ones.
+    first, last : (pre,) int
+        A population drives poles from `first` to before `last`.
+    """
+
+    def __init__(self, r: Realization) -> None:
+        m, k = r.decay.size, r.rotation.size
+        order = np.argsort(r.blocks[: m + k], kind="stable")
+        idle = max(ROUND_UP, m + k + -(m + k) % ROUND_UP) - (m + k)
+
+        def laid_out(values: Array) -> Array:
+            """Rows [real | re | im] as complex rows in the node's order."""
+            rows = values[: m + k].astype(complex)
+            rows[m:] += 1j * values[m + k : m + 2 * k]
+            return np.pad(rows[order], ((0, idle), (0, 0)))
+
+        self.pole = np.pad(np.concatenate([r.decay, r.rotation])[order], (0, idle))
+        self.input, self.tail = laid_out(r.B).T, laid_out(r.tail).T
+        self.output = laid_out(r.C.T)
+        self.first, self.last = _windows(r.blocks[: m + k][order], r.B.shape[1])
+
+
+class _Triangular:
+    """Schur blocks as one upper quasi-triangular matrix.
+
+    Attributes
+    ----------
+    matrix : (n, n) float
+    reach : (n, 2) int
+        First row and row after the last that can hold something, of each column.
+    input, tail : (pre, n) float
+    output : (n, latents) float
+    first, last : (pre,) int
+        A population drives states from `first` to before `last`.
+    """
+
+    def __init__(self, r: Realization) -> None:
+        start = r.decay.size + 2 * r.rotation.size
+        self.matrix = scipy.linalg.block_diag(*r.schur) if r.schur else np.zeros((0, 0))
+        used = self.matrix != 0
+        n = len(used)
+        first = used.argmax(axis=0) if n else np.zeros(0)
+        self.reach = np.stack([first, n - used[::-1].argmax(axis=0) if n else first], axis=1)
+        self.reach[~used.any(axis=0)] = 0
+        self.input, self.tail, self.output = r.B[start:].T, r.tail[start:].T, r.C[:, start:].T
+        self.first, self.last = _windows(r.blocks[start:], r.B.shape[1])
+
+
+def _windows(owners: NDArray[Any], populations: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Which states each population drives, where states are sorted by population."""
+    if owners.size and owners.min() < 0:  # all drive all
+        return np.zeros(populations, dtype=int), np.full(populations, owners.size)
+    names = np.arange(populations)
+    return np.searchsorted(owners, names, "left"), np.searchsorted(owners, names, "right")

@@ -1,0 +1,24 @@
+"""Time in whole steps: every time that enters NEST or a kernel lies on a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._types import Ints
+from .errors import NestLFPError
+
+GRID_TOLERANCE = 1e-6
+"""How far, in steps, a time may be from the grid it should lie on."""
+
+
+def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]) -> Ints:
+    """Times as whole numbers of steps, or an `error` that says what is off the grid."""
+    exact = np.asarray(time_ms, dtype=float) / dt_ms
+    whole = np.rint(exact)
+    # An absolute tolerance in steps would reject late times for their rounding alone.
+    off = np.abs(exact - whole) > np.maximum(GRID_TOLERANCE, 1e-12 * np.abs(exact))
+    if np.any(off | ~np.isfinite(exact)):
+        found = np.asarray(time_ms, dtype=float)[off | ~np.isfinite(exact)].flat[0]
+        raise error(f"{what} must be whole multiples of dt = {dt_ms:g} ms, found {found} ms")
+    return whole.astype(np.int64)

@@ -1,0 +1,1 @@
+"""Node models: a filter rendered as NESTML text."""

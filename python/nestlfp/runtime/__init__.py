@@ -1,0 +1,1 @@
+"""Inside a running NEST: install, wire, simulate, read."""

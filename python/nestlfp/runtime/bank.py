@@ -1,0 +1,198 @@
+"""`install`: generate, compile (or take from the cache) and load the module of a filter bank."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..build.modules import compile_module, problem_with
+from ..build.toolchain import find_nest
+from ..errors import KernelError, NetworkError, ToolchainError
+from ..kernels import KernelSet
+from ..nodes.bank import FilterBank
+from ..nodes.render import module_name
+from .parallel import Ranks
+from .session import RECORDERS, import_nest
+
+
+def prepare(
+    kernels: KernelSet,
+    *,
+    method: str = "fir",
+    by: str | Iterable[str] = (),
+    tolerance: float = 1e-6,
+    exact_channels: bool = False,
+    interval: float | None = None,
+    antialias: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Compile the module of a filter bank into the cache, without starting NEST.
+
+    Parameters
+    ----------
+    kernels, method, by, tolerance, exact_channels, interval, antialias
+        As for `install`.
+    progress : bool
+        Say on standard error that a compilation takes place.
+
+    Returns
+    -------
+    Path
+        The compiled module. A later `install` of the same kernels finds it there.
+    """
+    bank = FilterBank(
+        kernels,
+        method=method,
+        by=by,
+        tolerance=tolerance,
+        exact_channels=exact_channels,
+        interval=interval,
+        antialias=antialias,
+    )
+    return compile_module(bank.model, bank.nestml, progress=progress)
+
+
+def install(
+    kernels: KernelSet,
+    *,
+    method: str = "fir",
+    by: str | Iterable[str] = (),
+    tolerance: float = 1e-6,
+    exact_channels: bool = False,
+    interval: float | None = None,
+    antialias: bool = False,
+    module: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> FilterBank:
+    """Make NEST know the filter node of these kernels: generate, compile (cached), load.
+
+    To be called after ``nest.ResetKernel()`` and after resolution and threads were set, before
+    any node is created; as often as there are kernel sets.
+
+    Parameters
+    ----------
+    kernels : KernelSet
+        Kernels at NEST's resolution.
+    method : {"auto", "fir", "state-space"}
+        How the kernels are realized. "fir" takes them as they are, exactly, and is the default;
+        its cost grows with every channel and tap. "state-space" computes the same sum to the
+        tolerance with far fewer operations. "auto" takes the one whose step is estimated to cost
+        less (see `nestlfp.filters.cost`), and "fir" where no reduced filter meets the tolerance;
+        printing the bank tells which and why.
+    by : {"pre", "post"} or both, optional
+        Keep the contributions of these populations apart. Default: one signal, summed.
+    tolerance : float
+        Largest error of a reduced filter at any lag, relative to the channel's peak over lags and
+        populations; "fir" makes none.
+    exact_channels : bool
+        Do not compress the channels of a reduced filter: each is realized by itself.
+    interval : float, optional
+        Distance of two samples (ms) of the recorders of this bank. Default: theirs to choose.
+    antialias : bool
+        Low-pass filter the kernels for `interval`, see `KernelSet.lowpass`: the recorded signal
+        is the full-rate one, filtered and decimated. NEST then hands out samples 10 intervals
+        late, since they depend on what comes after them; they keep their times.
+    module : path, optional
+        A module that was compiled for these kernels before, with CMake or `prepare`, to be
+        loaded instead.
+    progress : bool
+        Say on standard error that a compilation takes place.
+
+    Returns
+    -------
+    FilterBank
+        To be handed to `FieldRecorder`.
+
+    Raises
+    ------
+    KernelError
+        If the kernels' `dt` is not NEST's resolution.
+    ToleranceError
+        If the method is "state-space" and no filter of a sensible order meets the tolerance.
+    NetworkError
+        If nodes exist already.
+    ToolchainError
+        If NEST, a compiler or another tool is missing, or a compiled module does not fit.
+    """
+    nest = import_nest()
+    ranks = Ranks(nest)
+    if nest.network_size > 0:
+        raise NetworkError(
+            f"nestlfp.install must be called before any node is created: there are "
+            f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
+        )
+    bank = FilterBank(
+        kernels,
+        method=method,
+        by=by,
+        tolerance=tolerance,
+        exact_channels=exact_channels,
+        interval=interval,
+        antialias=antialias,
+        once=ranks.on_root,
+    )
+    check_resolution(kernels, nest)
+    RECORDERS.clear()  # NEST is empty: recorders of an earlier network have lost their nodes
+    if bank.model not in nest.node_models:
+        if module is None:
+            _load_from_cache(bank, nest, ranks, progress)
+        else:
+            ranks.agree(lambda: _load_given(bank, nest, Path(module)))
+    return bank
+
+
+def check_resolution(kernels: KernelSet, nest: Any) -> None:
+    """Raise a `KernelError` unless kernels and NEST go in equal steps."""
+    resolution = float(nest.resolution)
+    if not np.isclose(kernels.dt, resolution, rtol=1e-9, atol=0):
+        raise KernelError(
+            f"the kernels have dt = {kernels.dt:g} ms, NEST's resolution is {resolution:g} ms: "
+            f"use kernels.resample({resolution:g}), or nest.set(resolution={kernels.dt:g})"
+        )
+
+
+def _load_from_cache(bank: FilterBank, nest: Any, ranks: Ranks, progress: bool) -> None:
+    """Load the cached module on every rank; rank 0 compiles it where there is none."""
+
+    def compiled(rebuild: bool) -> Path:
+        return ranks.on_root(
+            lambda: compile_module(bank.model, bank.nestml, rebuild=rebuild, progress=progress)
+        )
+
+    path = compiled(rebuild=False)
+    try:
+        ranks.agree(lambda: _load(path, nest))
+    except ToolchainError:
+        # It is complete, but was made for another kind of machine: compile for this one, once.
+        if ranks.n > 1:
+            raise
+        _load(compiled(rebuild=True), nest)
+
+
+def _load_given(bank: FilterBank, nest: Any, path: Path) -> None:
+    if not path.is_file():
+        raise ToolchainError(f"no module {str(path)!r}")
+    if path.name != f"{module_name(bank.model)}.so":
+        raise ToolchainError(
+            f"{str(path)!r} was compiled for other kernels: these need "
+            f"'{module_name(bank.model)}.so'"
+        )
+    if path.with_suffix(".json").is_file():
+        problem = problem_with(path, find_nest())
+        if problem:
+            raise ToolchainError(f"the module {str(path)!r} cannot be used: {problem}")
+    _load(path.resolve(), nest)
+
+
+def _load(path: Path, nest: Any) -> None:
+    try:
+        nest.Install(str(path))
+    except nest.NESTError as error:
+        raise ToolchainError(
+            f"NEST cannot load the module {str(path)!r}: {error}. 'nestlfp doctor' tells what "
+            "this NEST needs"
+        ) from error

@@ -1,0 +1,100 @@
+"""When spikes reach a filter node, and which time its samples have.
+
+`schedule` chooses delays inside the network's own range and relabels time where a kernel starts
+earlier, so that there is neither latency nor shift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._types import Ints
+from ..errors import NetworkError
+from .parallel import Ranks
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How spikes and samples are timed, all in steps.
+
+    Attributes
+    ----------
+    shift : int
+        A node's sample stamped s is the signal at s - shift.
+    hold : ndarray of int, shape (pre,)
+        Steps by which the node itself holds back spikes of each population.
+    delays : list of ndarray of int
+        Delay of each connection, for each population.
+    """
+
+    shift: int
+    hold: Ints
+    delays: list[Ints]
+
+
+def schedule(
+    first_lags: Ints, extra: list[Ints], min_delay: int, max_delay: int, max_hold: Ints
+) -> Schedule:
+    """Delays inside [min_delay, max_delay] that bring every tap to its place in time.
+
+    A spike stamped t reaches a node over delay d in the sample stamped t + d, and its first tap
+    belongs to t + first_lag: hence ``d + hold = first_lag + shift``. Where the earliest kernel
+    starts before min_delay, all samples are relabelled by a common shift; where one starts
+    after max_delay, the node holds the spikes back for the rest.
+
+    Parameters
+    ----------
+    first_lags : ndarray of int, shape (pre,)
+        Lag of each population's first tap.
+    extra : list of ndarray of int
+        Additional lag of each neuron of each population.
+    min_delay, max_delay : int
+        The network's own range.
+    max_hold : ndarray of int, shape (pre,)
+        What the nodes can hold back.
+
+    Raises
+    ------
+    NetworkError
+        If the lags of one population's neurons differ by more than the range of delays.
+    """
+    lags = [lag + more for lag, more in zip(first_lags, extra, strict=True)]
+    earliest = min((int(lag.min()) for lag in lags if lag.size), default=min_delay)
+    shift = max(0, min_delay - earliest)
+    hold = np.zeros(len(lags), dtype=np.int64)
+    delays = []
+    for p, lag in enumerate(lags):
+        if lag.size:
+            hold[p] = max(0, int(lag.max()) + shift - max_delay)
+            if int(lag.min()) + shift - hold[p] < min_delay or hold[p] > max_hold[p]:
+                raise NetworkError(
+                    f"the lags of population {p} run from {lag.min()} to {lag.max()} steps, more "
+                    f"than the network's delays from {min_delay} to {max_delay} steps can follow; "
+                    "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
+                )
+        delays.append(lag + shift - hold[p])
+    return Schedule(shift, hold, delays)
+
+
+def delay_range(nest: Any, ranks: Ranks, unconnected: bool) -> tuple[int, int]:
+    """The network's own [min_delay, max_delay] in steps."""
+    # Until the first Simulate, a rank may know the delays of its own connections only.
+    known = [
+        (low, high)
+        for connections, low, high in ranks.gather(
+            (int(nest.num_connections), float(nest.min_delay), float(nest.max_delay))
+        )
+        if connections > 0
+    ]
+    if not known and not unconnected:
+        raise NetworkError(
+            "the network has no connections yet: connect it first, then make the FieldRecorder, "
+            "whose connections keep to the delays of the network's (unconnected=True if it is "
+            "meant to have none)"
+        )
+    known = known or [(float(nest.min_delay), float(nest.max_delay))]
+    dt = float(nest.resolution)
+    return round(min(low for low, _ in known) / dt), round(max(high for _, high in known) / dt)

@@ -1,0 +1,264 @@
+"""Finding NEST and a compiler, building modules by hand and by the package, and installing both."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nestlfp
+from environments import bare_venv, run
+from nestlfp import ToolchainError
+from nestlfp.build import doctor, modules, toolchain
+from nestlfp.nodes.render import render
+from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+
+ROOT = Path(__file__).parents[2]
+
+
+# ---------------------------------------------------------------------- finding things
+def test_the_nest_that_python_imports(nest):
+    found = toolchain.find_nest()
+    assert found.version == nest.__version__
+    assert found.package == Path(nest.__file__).resolve().parent
+    assert (found.include / "node.h").is_file()
+    assert found.mpi is False
+    assert found.kind == "wheel"
+
+
+def test_a_nest_config_that_names_another_machine(nest):
+    config = Path(sys.executable).parent / "nest-config"
+    told = run(f"{config} --prefix").strip()
+    assert not Path(told).is_dir(), "the wheel's nest-config is no longer broken: tell the docs"
+    assert toolchain.find_nest(str(config)) == toolchain.find_nest()
+
+
+def test_with_nest_that_is_none(tmp_path):
+    with pytest.raises(ToolchainError, match=r"with-nest: no file .*it should be a nest-config"):
+        toolchain.find_nest(str(tmp_path / "nest-config"))
+    lonely = tmp_path / "bin" / "nest-config"
+    lonely.parent.mkdir()
+    lonely.write_text("#!/bin/sh\necho 3.10.0\n")
+    with pytest.raises(ToolchainError, match="no Python package nest below"):
+        toolchain.find_nest(str(lonely))
+
+
+def copied_headers(tmp_path, version):
+    """A folder that looks like an installed NEST of this version, made of the real one's files."""
+    real = toolchain.find_nest()
+    package = tmp_path / "lib" / "python3.11" / "site-packages" / "nest"
+    package.mkdir(parents=True)
+    (package / real.library.name).symlink_to(real.library)
+    include = tmp_path / "include" / "nest"
+    shutil.copytree(real.include, include)
+    config = (include / "config.h").read_text()
+    (include / "config.h").write_text(config.replace(real.version, version))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "nest-config").write_text("#!/bin/sh\necho nothing-here\n")
+    (tmp_path / "bin" / "nest-config").chmod(0o755)
+    return tmp_path / "bin" / "nest-config", include
+
+
+def test_headers_below_the_prefix(tmp_path):
+    config, include = copied_headers(tmp_path, "3.11.0")
+    found = toolchain.find_nest(str(config))
+    assert (found.kind, found.version, found.include) == ("source build", "3.11.0", include)
+    assert found.prefix == tmp_path
+    (tmp_path / "conda-meta").mkdir()
+    assert toolchain.find_nest(str(config)).kind == "conda"
+
+
+def test_a_nest_that_is_too_old_or_has_no_headers(tmp_path):
+    config, include = copied_headers(tmp_path, "3.8.0")
+    with pytest.raises(ToolchainError, match=r"NEST 3.8.0 .* is too old: nestlfp needs NEST 3.10"):
+        toolchain.find_nest(str(config))
+    shutil.rmtree(include)
+    with pytest.raises(ToolchainError, match=r"has no C\+\+ headers"):
+        toolchain.find_nest(str(config))
+
+
+def test_the_abi_is_read_off_the_library():
+    """A library built here has the new ABI; the wheel has told its own when it was loaded."""
+    real = toolchain.find_nest()
+    assert real.old_abi == (b"__cxx11" not in _nest_symbols(real.library))
+
+
+def _nest_symbols(library):
+    symbols = run(f"nm --dynamic --defined-only {library}").splitlines()
+    return "\n".join(line for line in symbols if "4nest" in line).encode()
+
+
+WITHOUT = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {name!r}:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
+sys.meta_path.insert(0, Hidden())
+import importlib.util
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *a: None if name == {name!r} else real(name, *a)
+"""
+
+
+def python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_no_nest():
+    code = WITHOUT.format(name="nest") + "import nestlfp; nestlfp.simulate(1.0)"
+    assert "ToolchainError: NEST cannot be imported" in python(code).stderr
+    code = WITHOUT.format(name="nest") + "from nestlfp.build.doctor import doctor; print(*doctor())"
+    told = python(code).stdout
+    assert "MISSING  NEST: Python does not find NEST" in told
+    assert "pip install nest-simulator" in told
+    assert told.rstrip().endswith("False")
+
+
+def test_no_compiler(tmp_path):
+    (tmp_path / "bin").mkdir()
+    code = (
+        "import nestlfp; from nestlfp.build.toolchain import *; print(find_compiler(find_nest()))"
+    )
+    done = python(code, PATH=str(tmp_path / "bin"), CXX="")
+    assert "ToolchainError: no C++ compiler found (looked at CXX, c++, g++, clang++)" in done.stderr
+    assert "apt-get install g++" in done.stderr
+    done = python(code, CXX="g++-of-another-machine -O2")
+    assert "the C++ compiler that CXX names was not found: 'g++-of-another-machine" in done.stderr
+    code = "from nestlfp.build.doctor import doctor; print(*doctor())"
+    told = python(code, PATH=str(tmp_path / "bin"), CXX="").stdout
+    assert "MISSING  C++ compiler: no C++ compiler found" in told
+    assert "MISSING  make" in told
+
+
+def test_doctor_finds_everything_here():
+    text, healthy = doctor.doctor()
+    assert healthy, text
+    for what in ("NEST: 3.", "C++ compiler: ", "CMake: ", "NESTML: 9.", "module cache: "):
+        assert f"ok       {what}" in text
+    assert "MISSING" not in text
+
+
+# ---------------------------------------------------------------------- compiling
+def test_a_compilation_that_fails_tells_where_its_log_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
+    with pytest.raises(ToolchainError, match=r"NESTML rejects .*") as caught:
+        modules.compile_module("nestlfp_broken", "model nestlfp_broken:\n  nonsense\n")
+    assert "nestlfp doctor" in str(caught.value)
+    log = next((tmp_path / "modules").glob("*.log"))
+    assert str(log) in str(caught.value)
+    assert not list((tmp_path / "modules").glob("*.part*"))
+
+
+def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ToolchainError, match=r"cannot be written: .* set NESTLFP_CACHE"):
+        modules.compile_module("nestlfp_x", "model nestlfp_x:\n")
+
+
+def test_key_depends_on_what_decides_the_module(monkeypatch):
+    here = toolchain.find_nest()
+    entry = modules.CachedModule("m", "text", here, toolchain.find_compiler(here))
+    keys = {entry.key, modules.CachedModule("m", "other", here, entry.compiler).key}
+    monkeypatch.setenv("CXXFLAGS", "-march=native")
+    keys.add(entry.key)
+    assert len(keys) == 3
+
+
+def test_only_numbers_enter_the_text():
+    bank = nestlfp.FilterBank(exponential_kernels())
+    model, text = render(bank.filter)
+    assert model.isidentifier()
+    for name in ("E", "I", "LFP", "mV"):
+        assert f" {name} " not in text.split("model ")[1]
+
+
+@pytest.mark.parametrize("how", ["-Dwith-nest", "without"])
+def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
+    kernels = exponential_kernels()
+    kernels.save(tmp_path / "my kernels $ENV{HOME} ].nc")
+    given = (
+        f"-DKERNELS='{tmp_path}/my kernels $ENV{{HOME}} ].nc' -DCMAKE_INSTALL_PREFIX={tmp_path}/to"
+    )
+    if how == "-Dwith-nest":
+        given += " -Dwith-nest=$(which nest-config)"
+    run(f"cmake -S {ROOT} -B {tmp_path}/build {given}")
+    run(f"cmake --build {tmp_path}/build")
+    told = run(f"cmake --install {tmp_path}/build")
+    bank = nestlfp.FilterBank(kernels)
+    module = tmp_path / "to" / "lib" / "nest" / f"{bank.model}_module.so"
+    assert f"nest.Install('{module}')" in told
+
+    reset(nest)
+    if how == "-Dwith-nest":
+        nest.Install(str(module))
+        bank = nestlfp.install(kernels)  # finds the model there already
+    else:
+        bank = nestlfp.install(kernels, module=module)
+    parrots = replayed(nest, [[1.0, 4.0]])
+    recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
+    nest.Simulate(20.0)
+    assert_signal_is_convolution(recorder.signals(), kernels, {"E": [2.0, 5.0]}, 20.0)
+
+
+def test_cmake_without_kernels_says_so(tmp_path):
+    done = subprocess.run(
+        [toolchain.find_cmake(), "-S", str(ROOT), "-B", str(tmp_path)],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "add -DKERNELS=kernels.nc" in done.stderr
+
+
+def test_modules_that_do_not_fit(nest, tmp_path):
+    kernels = exponential_kernels()
+    reset(nest)
+    with pytest.raises(ToolchainError, match="no module"):
+        nestlfp.install(kernels, module=tmp_path / "nowhere.so")
+    other = tmp_path / "other_module.so"
+    other.write_bytes(b"")
+    with pytest.raises(ToolchainError, match="compiled for other kernels: these need"):
+        nestlfp.install(kernels, module=other)
+    bank = nestlfp.FilterBank(kernels)
+    torn = tmp_path / f"{bank.model}_module.so"
+    torn.write_text("no library")
+    with pytest.raises(ToolchainError, match="NEST cannot load the module"):
+        nestlfp.install(kernels, module=torn)
+    torn.with_suffix(".json").write_text('{"nest": "3.9.0", "sha256": ""}')
+    with pytest.raises(ToolchainError, match=r"compiled for NEST 3.9.0, this is NEST 3\.1"):
+        nestlfp.install(kernels, module=torn)
+    assert nestlfp.install(kernels).model in nest.node_models  # and NEST is none the worse
+
+
+# ---------------------------------------------------------------------- installed elsewhere
+def test_example_with_the_wheel_outside_the_checkout(tmp_path):
+    run(f"python -m build --wheel --no-isolation -o {tmp_path} {ROOT}")
+    binaries = bare_venv(tmp_path / "venv")
+    run(f"pip install --quiet --no-deps --no-index {tmp_path}/nestlfp-*.whl", None, binaries)
+    example = shutil.copytree(ROOT / "examples" / "two_population", tmp_path / "two_population")
+    reference = ROOT / "tests" / "data" / "hagen2022_kernels.npz"
+    cache = {"NESTLFP_CACHE": str(tmp_path / "cache"), "PYTHONPATH": ""}
+    where = run("python -c 'import nestlfp; print(nestlfp.__file__)'", tmp_path, binaries, **cache)
+    assert where.startswith(str(tmp_path))
+    command = f"python {example}/run.py --duration 60 --no-check --reference {reference}"
+    run(command, tmp_path, binaries, **cache)
+
+    out = tmp_path / "out" / "two_population"
+    report = json.loads((out / "report.json").read_text())
+    assert max(report["online_vs_offline"].values()) <= 1e-12
+    assert max(report["kernels_vs_reference"].values()) <= 1e-4
+    assert np.all(np.array(report["lfp_std_mV"]) > 0)
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"kernels.nc", "signals.nc", "signals.png", "kernels.png", "report.json"}

@@ -1,0 +1,117 @@
+"""Several MPI processes: the same spikes and signals for each split, the same errors on each.
+
+The scripts in tests/mpi run under mpirun with NEST built with MPI; a start takes seconds, so
+that each of them makes several checks.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import nestlfp
+from mpirun import command, environment, mpirun
+from networks import exponential_kernels
+
+SPLITS = {1: (1, 2, 4), 2: (1, 2), 4: (1, 2)}  # ranks: threads
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory):
+    """What record.py found, by (ranks, threads)."""
+    out = tmp_path_factory.mktemp("splits")
+    found = {}
+    for ranks, all_threads in SPLITS.items():
+        mpirun(ranks, "record.py", out, *all_threads)
+        for threads in all_threads:
+            with np.load(out / f"{ranks}x{threads}.npz") as file:
+                found[ranks, threads] = dict(file)
+    return found
+
+
+@pytest.mark.parametrize("split", [(r, t) for r, all_t in SPLITS.items() for t in all_t])
+def test_network_undisturbed(splits, split):
+    found = splits[split]
+    assert found["spikes"].shape[1] > 200
+    np.testing.assert_array_equal(found["spikes"], found["without"])
+    np.testing.assert_array_equal(found["range_with"], found["range_without"])
+
+
+@pytest.mark.parametrize("n_vps", [2, 4])
+def test_signals_do_not_depend_on_the_split(splits, n_vps):
+    same = [found for (ranks, threads), found in splits.items() if ranks * threads == n_vps]
+    assert len(same) == 1 + (n_vps > 1) + (n_vps > 2)
+    for found in same[1:]:
+        np.testing.assert_array_equal(found["spikes"], same[0]["spikes"])
+        scale = np.abs(same[0]["lfp"]).max()
+        np.testing.assert_allclose(found["lfp"], same[0]["lfp"], rtol=0, atol=1e-12 * scale)
+
+
+def test_errors_are_raised_on_every_rank(tmp_path):
+    told = mpirun(2, "errors.py", tmp_path).stdout
+    assert told.count("passed") == 2 * 6
+
+
+def test_several_processes_of_a_nest_without_mpi(nest, monkeypatch):
+    # mpirun cannot be tried: NEST without MPI ends the process that it starts.
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    with pytest.warns(UserWarning, match="2 processes, but this NEST runs in one"):
+        nestlfp.install(exponential_kernels())
+
+
+def test_processes_that_need_the_same_module_compile_it_once(tmp_path):
+    """A compile is killed half way; then two ranks and two processes want the module at once."""
+    env = environment(NESTLFP_CACHE=str(tmp_path / "cache"))
+    modules, start = tmp_path / "cache" / "modules", tmp_path / "start"
+    start.touch()
+    killed = subprocess.Popen(
+        command(0, "install.py", start), env=env, start_new_session=True, stdout=subprocess.DEVNULL
+    )
+    until(lambda: list(modules.glob("*.part*/build/generated/cpp/*.cpp")))
+    time.sleep(1.0)  # the compiler is at work
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    assert list(modules.glob("*.part*"))
+    assert not list(modules.glob("*/*.so"))
+
+    start.unlink()
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    racing = [
+        subprocess.Popen(command(ranks, "install.py", start), env=env, **pipes)
+        for ranks in (2, 0, 0)
+    ]
+    for process, ranks in zip(racing, (2, 1, 1), strict=True):
+        for _ in range(ranks):
+            assert process.stdout.readline() == "ready\n"
+    start.touch()
+    told = [process.communicate(timeout=300) for process in racing]
+    assert [process.returncode for process in racing] == [0, 0, 0], told
+    assert sum(out.count("installed") for out, _ in told) == 4
+    assert sum(err.count("nestlfp: compiling") for _, err in told) == 1
+    assert len(list(modules.glob("*/*.so"))) == 1
+    assert not list(modules.glob("*.part*"))
+
+
+def test_the_example_for_clusters(tmp_path, hagen):
+    hagen.save(tmp_path / "kernels.nc")
+    example = Path(__file__).parents[2] / "examples" / "hpc" / "simulate.py"
+    store = tmp_path / "signals.zarr"
+    run = (2, example, tmp_path / "kernels.nc", store, "--scale", 0.01, "--duration")
+    for duration in (30.0, 60.0):  # a second job repeats the first one, and goes on
+        mpirun(*run, duration)
+        with xr.open_zarr(store) as signals:
+            assert signals.sizes["time"] >= duration - 4
+            assert float(abs(signals["LFP"]).max()) > 0
+
+
+def until(condition, seconds=60):
+    """Wait for it, but not for ever."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)

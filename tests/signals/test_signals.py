@@ -1,0 +1,261 @@
+"""Signals in files, as Neo objects and as NWB."""
+
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from nestlfp import KernelSet, NestLFPError
+from nestlfp.errors import MissingExtraError, SignalError
+from nestlfp.signals.layout import FORMAT, describe, load, save, to_neo, to_nwb
+
+SPIKES = {"E": [1.0, 2.5, 2.5], "I": [4.0]}
+
+
+@pytest.fixture(scope="module")
+def summed(hagen):
+    return hagen.convolve(SPIKES, 20.0)
+
+
+@pytest.fixture(scope="module")
+def apart(hagen):
+    return hagen.convolve(SPIKES, 20.0, by=("post", "pre"))
+
+
+def small(unit="mV", **attrs):
+    array = (("LFP_channel", "time"), np.arange(6.0).reshape(2, 3), {"units": unit})
+    time = ("time", [0.5, 1.0, 1.5], {"units": "ms"})
+    return xr.Dataset({"LFP": array}, {"time": time, "LFP_channel": [0, 1]}, attrs)
+
+
+# ---------------------------------------------------------------------- files
+@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
+@pytest.mark.filterwarnings("error")
+def test_file_round_trip(apart, tmp_path, name):
+    save(apart, tmp_path / name)
+    found = load(tmp_path / name)
+    assert found.attrs["format"] == FORMAT
+    xr.testing.assert_identical(found.load(), apart.assign_attrs(format=FORMAT))
+    assert found["pre"].dtype.kind == "U"
+    assert found["time"].attrs == {"units": "ms"}
+
+
+@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
+def test_save_replaces_the_whole_file(summed, tmp_path, name):
+    save(summed, tmp_path / name)
+    save(load(tmp_path / name)[["CDM"]], tmp_path / name)
+    assert list(load(tmp_path / name).data_vars) == ["CDM"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
+def test_a_failed_save_leaves_the_old_file(tmp_path, name):
+    save(small(), tmp_path / name)
+    with pytest.raises(SignalError, match="cannot write signals"):
+        save(small(unsaveable=object()), tmp_path / name)
+    assert load(tmp_path / name)["LFP"].values[1, 2] == 5.0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_zarr_and_netcdf_can_be_turned_into_each_other(apart, tmp_path):
+    save(apart, tmp_path / "a.zarr")
+    save(load(tmp_path / "a.zarr"), tmp_path / "b.nc")
+    xr.testing.assert_identical(load(tmp_path / "b.nc"), apart.assign_attrs(format=FORMAT))
+
+
+def test_save_does_not_delete_a_folder_that_is_no_zarr_folder(tmp_path):
+    (tmp_path / "thesis.zarr").mkdir()
+    (tmp_path / "thesis.zarr" / "chapter1.txt").write_text("years of work")
+    with pytest.raises(SignalError, match="no Zarr folder"):
+        save(small(), tmp_path / "thesis.zarr")
+    assert (tmp_path / "thesis.zarr" / "chapter1.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["nowhere/signals.nc", "nowhere/signals.zarr"])
+def test_save_to_a_missing_folder(tmp_path, name):
+    with pytest.raises(SignalError, match=r"cannot write signals to '.*nowhere"):
+        save(small(), tmp_path / name)
+
+
+def test_load_says_what_is_wrong(hagen, tmp_path):
+    with pytest.raises(SignalError, match=r"no file '.*nowhere.nc'"):
+        load(tmp_path / "nowhere.nc")
+    hagen.save(tmp_path / "kernels.nc")
+    with pytest.raises(SignalError, match=r"no signals file.*'nestlfp-kernels-1'"):
+        load(tmp_path / "kernels.nc")
+    (tmp_path / "text.nc").write_text("no netCDF")
+    with pytest.raises(SignalError, match="cannot be read as a netCDF-4 file"):
+        load(tmp_path / "text.nc")
+    (tmp_path / "empty.zarr").mkdir()
+    with pytest.raises(SignalError, match="cannot be read as a Zarr folder"):
+        load(tmp_path / "empty.zarr")
+    with pytest.raises(SignalError, match=r"neither a netCDF-4 file nor a folder"):
+        load(tmp_path)
+
+
+def test_layout_is_checked(tmp_path):
+    def refused(dataset, match):
+        with pytest.raises(SignalError, match=match):
+            save(dataset, tmp_path / "x.nc")
+
+    refused(small()["LFP"], "must be an xarray.Dataset.*DataArray")
+    refused(small().drop_vars("LFP"), "no signals")
+    refused(small().drop_vars("time"), "coordinate 'time'")
+    refused(small().transpose("time", "LFP_channel"), r"\(\[post,\] \[pre,\] LFP_channel, time\)")
+    refused(small().expand_dims("trial"), "'trial'")
+    refused(small(unit=None), "'LFP' has no unit")
+    refused(small().astype(complex), "real numbers")
+    assert not (tmp_path / "x.nc").exists()
+
+
+def test_zarr_missing_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'nestlfp\[stream\]'") as caught:
+        save(small(), tmp_path / "x.zarr")
+    assert isinstance(caught.value, NestLFPError)
+    assert isinstance(caught.value, ImportError)
+
+
+def test_describe(apart):
+    text = describe(apart)
+    assert "320 samples, 0.0625 … 20 ms" in text
+    largest = float(apart["LFP"].std("time").max())
+    assert f"LFP: 13 channels, mV; largest s.d. {largest:.3g} mV" in text
+    assert "apart by post E, I; apart by pre E, I" in text
+    assert describe(apart.isel(time=slice(0))).startswith("Signals: 0 samples\n")
+
+
+# ---------------------------------------------------------------------- Neo
+def test_neo_has_values_units_times_and_positions(summed):
+    import quantities as pq
+
+    lfp, cdm = to_neo(summed).segments[0].analogsignals
+    assert (lfp.name, cdm.name) == ("LFP", "CDM")
+    np.testing.assert_array_equal(lfp.magnitude, summed["LFP"].values.T)
+    np.testing.assert_array_equal(cdm.magnitude, summed["CDM"].values.T)
+    assert lfp.units == pq.mV
+    np.testing.assert_allclose(cdm.rescale("A*m").magnitude, cdm.magnitude * 1e-15)
+    assert lfp.sampling_rate.rescale("Hz") == 16000 * pq.Hz
+    assert lfp.t_start == 0.0625 * pq.ms
+    np.testing.assert_allclose(lfp.times.rescale("ms").magnitude, summed["time"].values)
+    np.testing.assert_array_equal(
+        lfp.array_annotations["z"].rescale("um").magnitude, np.arange(1000.0, -300.0, -100.0)
+    )
+    assert list(cdm.array_annotations["channel"]) == ["x", "y", "z"]
+    assert "pre" not in lfp.array_annotations
+
+
+def test_neo_of_contributions_kept_apart(apart):
+    lfp = to_neo(apart).segments[0].analogsignals[0]
+    assert lfp.shape == (320, 2 * 2 * 13)
+    of = lfp.array_annotations
+    column = np.flatnonzero((of["post"] == "E") & (of["pre"] == "I") & (of["channel"] == "3"))
+    expected = apart["LFP"].sel(post="E", pre="I", LFP_channel=3).values
+    assert np.any(expected)
+    np.testing.assert_array_equal(lfp.magnitude[:, column], expected[:, None])
+    assert of["z"][column] == 700.0
+
+
+@pytest.mark.parametrize(
+    ("unit", "si", "factor"),
+    [
+        ("µV", "V", 1e-6),
+        ("μV", "V", 1e-6),  # Greek mu, which looks like the micro sign
+        ("fT", "T", 1e-15),
+        ("nA µm", "A*m", 1e-15),
+        ("nA*um", "A*m", 1e-15),
+        ("mV/mm", "V/m", 1.0),
+        ("A m^-2", "A/m**2", 1.0),
+        ("µA/mm^3", "A/m**3", 1e3),
+    ],
+)
+def test_units_in_neo(unit, si, factor):
+    signal = to_neo(small(unit)).segments[0].analogsignals[0]
+    np.testing.assert_allclose(signal.rescale(si).magnitude[2, 1], 5.0 * factor)
+
+
+@pytest.mark.parametrize("unit", ["bananas", "m)V", "__import__('os')", "mV;", "V/", "sys", "1"])
+def test_units_that_neo_cannot_have(unit):
+    with pytest.raises(SignalError, match="quantities knows no unit"):
+        to_neo(small(unit))
+
+
+def test_sampling_rate_must_be_known():
+    with pytest.raises(SignalError, match="1 samples have no sampling rate"):
+        to_neo(small().isel(time=[0]))
+    one = to_neo(small(interval_ms=0.5).isel(time=[0])).segments[0].analogsignals[0]
+    assert float(one.sampling_rate.rescale("Hz")) == 2000.0
+    with pytest.raises(SignalError, match="not equally spaced"):
+        to_neo(small().assign_coords(time=[0.5, 1.0, 1.6]))
+
+
+@pytest.mark.parametrize(
+    ("convert", "package", "extra"), [(to_neo, "neo", "neo"), (to_nwb, "pynwb", "nwb")]
+)
+def test_missing_packages_name_their_extra(convert, package, extra, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtraError, match=rf"{package} .*pip install 'nestlfp\[{extra}\]'"):
+        convert(small())
+
+
+# ---------------------------------------------------------------------- NWB
+def written(nwb, path):
+    from pynwb import NWBHDF5IO
+
+    with NWBHDF5IO(path, "w") as io:
+        io.write(nwb)
+    return NWBHDF5IO(path, "r")
+
+
+def test_nwb_file(summed, tmp_path):
+    from pynwb import validate
+    from pynwb.ecephys import ElectricalSeries
+
+    with written(to_nwb(summed, session_description="test"), tmp_path / "s.nwb") as io:
+        assert not validate(io=io)
+        nwb = io.read()
+        lfp, cdm = nwb.processing["ecephys"]["LFP"], nwb.processing["ecephys"]["CDM"]
+        assert isinstance(lfp, ElectricalSeries)
+        assert lfp.unit == "volts"
+        np.testing.assert_array_equal(lfp.data[:], summed["LFP"].values.T)
+        np.testing.assert_allclose(lfp.conversion, 1e-3)
+        assert (lfp.rate, lfp.starting_time) == (16000.0, 0.0625e-3)
+        contacts = lfp.electrodes.to_dataframe()
+        np.testing.assert_array_equal(contacts["rel_z"], np.arange(1000.0, -300.0, -100.0))
+        assert not isinstance(cdm, ElectricalSeries)
+        assert cdm.unit == "nA µm"
+        np.testing.assert_array_equal(cdm.data[:], summed["CDM"].values.T)
+        assert nwb.session_description == "test"
+
+
+def test_nwb_of_two_potentials_with_and_without_positions(tmp_path):
+    dataset = small().assign_coords(LFP_z=("LFP_channel", [10.0, 20.0]))
+    for axis in "xy":
+        dataset = dataset.assign_coords({f"LFP_{axis}": ("LFP_channel", [0.0, 0.0])})
+    eeg = dataset["LFP"].drop_vars(["LFP_x", "LFP_y", "LFP_z"]).rename(LFP_channel="EEG_channel")
+    dataset["EEG"] = eeg.assign_attrs(units="µV")
+    with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
+        series = io.read().processing["ecephys"]
+        assert series["EEG"].conversion == 1e-6
+        assert list(series["LFP"].electrodes.data[:]) == [0, 1]
+        assert list(series["EEG"].electrodes.data[:]) == [2, 3]
+        assert np.isnan(series["EEG"].electrodes.to_dataframe()["rel_z"]).all()
+
+
+def test_nwb_names_of_contributions(tmp_path):
+    names = ["L2/3:E", "L2%2F3:E", "I"]
+    kernels = KernelSet.from_arrays(
+        {"LFP": np.arange(1.0, 4.0).reshape(1, 3, 1, 1)},
+        pre=names, post=["P"], dt=0.1, units={"LFP": "mV"},
+    )  # fmt: skip
+    dataset = kernels.convolve({name: [0.1] for name in names}, 1.0, by=("pre", "post"))
+    with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
+        series = io.read().processing["ecephys"].data_interfaces
+        assert set(series) == {
+            "LFP_from_L2%2F3%3AE_to_P",
+            "LFP_from_L2%252F3%3AE_to_P",
+            "LFP_from_I_to_P",
+        }
+        assert np.max(series["LFP_from_I_to_P"].data[:]) == 3.0
+        assert "presynaptic population L2/3:E" in series["LFP_from_L2%2F3%3AE_to_P"].description

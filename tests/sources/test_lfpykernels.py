@@ -1,0 +1,380 @@
+"""Kernels from LFPykernels: its dictionaries, and whole sets computed with the real thing."""
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nestlfp import KernelError, KernelSet
+from nestlfp.errors import MissingExtraError
+from nestlfp.sources import lfpykernels as source
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "two_population"
+POTENTIAL, DIPOLE = "GaussCylinderPotential", "KernelApproxCurrentDipoleMoment"
+PATHWAYS = ("E:E", "E:I", "I:E", "I:I")
+
+
+def dictionary(n_lags=20, channels=4, pathways=PATHWAYS):
+    """Kernels dt ... tau, zero for a few steps as they are where synapses have delays."""
+    rng = np.random.default_rng(1)
+
+    def kernel(n):
+        values = rng.normal(size=(n, n_lags)) * np.exp(-np.arange(n_lags) / 5)
+        values[:, :3] = 0
+        return values
+
+    return {key: {POTENTIAL: kernel(channels), DIPOLE: kernel(3)} for key in pathways}
+
+
+def symmetric(H_YX):
+    """The form -tau ... tau of kernels dt ... tau."""
+    return {
+        key: {
+            probe: np.pad(values, [(0, 0), (values.shape[1] + 1, 0)])
+            for probe, values in probes.items()
+        }
+        for key, probes in H_YX.items()
+    }
+
+
+def with_one(key, probe, values):
+    H_YX = dictionary()
+    H_YX[key][probe] = values
+    return H_YX
+
+
+class FakeProbe:
+    """A probe that only has contacts."""
+
+    def __init__(self, **contacts):
+        vars(self).update(contacts)
+
+
+# ---------------------------------------------------------------------- dictionaries
+def test_signals_units_and_channels():
+    H_YX = dictionary()
+    kernels = KernelSet.from_lfpykernels(H_YX, dt=0.25)
+    assert kernels.signals == ("LFP", "CDM")
+    assert (kernels.pre, kernels.post) == (("E", "I"), ("E", "I"))
+    assert kernels["LFP"].attrs["units"] == "mV"
+    assert kernels["CDM"].attrs["units"] == "nA µm"
+    assert kernels["CDM"]["CDM_channel"].values.tolist() == ["x", "y", "z"]
+    np.testing.assert_array_equal(kernels.dataset["lag"], np.arange(1, 21) * 0.25)
+    assert kernels.provenance["tool"] == "LFPykernels"
+    for key, probes in H_YX.items():
+        post, pre = key.split(":")
+        found = kernels.dataset.sel(post=post, pre=pre)
+        np.testing.assert_array_equal(found["LFP"], probes[POTENTIAL])
+        np.testing.assert_array_equal(found["CDM"], probes[DIPOLE])
+
+
+@pytest.mark.parametrize("fir", [None, False])
+@pytest.mark.parametrize("n_lags", [20, 21])
+def test_symmetric_form_is_the_same(n_lags, fir):
+    H_YX = dictionary(n_lags)
+    plain = KernelSet.from_lfpykernels(H_YX, dt=0.5)
+    kernels = KernelSet.from_lfpykernels(symmetric(H_YX), dt=0.5, fir=fir)
+    assert kernels.dataset.equals(plain.dataset)
+
+
+def test_late_kernels_are_not_taken_for_the_symmetric_form_when_said():
+    H_YX = symmetric(dictionary())
+    kernels = KernelSet.from_lfpykernels(H_YX, dt=0.5, fir=True)
+    assert kernels.n_lags == 41
+    np.testing.assert_array_equal(kernels["LFP"].sel(post="E", pre="I"), H_YX["E:I"][POTENTIAL])
+
+
+def test_form_that_cannot_be_told_is_an_error():
+    late = {
+        key: {probe: values[:, 1:] for probe, values in probes.items()}
+        for key, probes in symmetric(dictionary()).items()
+    }
+    with pytest.raises(KernelError, match=r"of 40 lags the first 20 are \(nearly\) zero: say fir="):
+        KernelSet.from_lfpykernels(late, dt=0.5)
+    noisy = symmetric(dictionary())
+    noisy["E:I"][POTENTIAL][0, 2] = 1e-9
+    with pytest.raises(KernelError, match="say fir=True"):
+        KernelSet.from_lfpykernels(noisy, dt=0.5)
+    with pytest.raises(KernelError, match=f"{POTENTIAL} is not zero at lags up to 0"):
+        KernelSet.from_lfpykernels(noisy, dt=0.5, fir=False)
+    with pytest.raises(KernelError, match="must be an odd number of at least 3, found 20"):
+        KernelSet.from_lfpykernels(dictionary(), dt=0.5, fir=False)
+
+
+def test_positions_from_probes_and_by_hand():
+    H_YX = dictionary()
+    z = np.array([300.0, 200.0, 100.0, 0.0])
+    kind = type(POTENTIAL, (FakeProbe,), {})
+    for kernels in (
+        KernelSet.from_lfpykernels(H_YX, dt=0.5, probes=[kind(z=z)]),
+        KernelSet.from_lfpykernels(H_YX, dt=0.5, positions={"LFP": z}),
+    ):
+        np.testing.assert_array_equal(kernels["LFP"]["LFP_z"], z)
+        np.testing.assert_array_equal(kernels["LFP"]["LFP_x"], 0)
+        assert kernels["LFP"]["LFP_z"].attrs["units"] == "µm"
+        assert "CDM_z" not in kernels.dataset.coords
+
+    xyz = np.column_stack([z + 1, z + 2, z])
+    for options in (
+        {"probes": [kind(x=xyz[:, 0], y=xyz[:, 1], z=z)]},
+        {"positions": {"LFP": xyz}},
+        {"positions": {"LFP": xyz}, "probes": [kind(z=z + 5)]},
+    ):
+        kernels = KernelSet.from_lfpykernels(H_YX, dt=0.5, **options)
+        np.testing.assert_array_equal(kernels["LFP"]["LFP_y"], z + 2)
+        np.testing.assert_array_equal(kernels["LFP"]["LFP_z"], z)
+
+
+def test_renamed_and_unknown_probes():
+    H_YX = {"E:E": {POTENTIAL: np.ones((2, 5)), "Magnetometer": np.ones((1, 5))}}
+    kernels = KernelSet.from_lfpykernels(
+        H_YX,
+        dt=0.5,
+        names={POTENTIAL: "LFP_deep", "Magnetometer": "MEG"},
+        units={"MEG": "fT"},
+        positions={"LFP_deep": [0.0, 1.0]},
+        provenance={"version": "mine"},
+    )
+    assert kernels.signals == ("LFP_deep", "MEG")
+    assert [kernels[s].attrs["units"] for s in kernels.signals] == ["mV", "fT"]
+    assert kernels.provenance == {"tool": "LFPykernels", "version": "mine"}
+
+
+@pytest.mark.parametrize("name", ["L2/3 E", "{{ 1 + 1 }}", "\"; rm -rf '", "Ünïcode", "E_ex,1"])
+def test_odd_population_names_are_data(name, tmp_path):
+    kernels = KernelSet.from_lfpykernels(dictionary(pathways=[f"{name}:{name}"]), dt=0.5)
+    assert kernels.pre == kernels.post == (name,)
+    kernels.save(tmp_path / "kernels.nc")
+    assert KernelSet.load(tmp_path / "kernels.nc").pre == (name,)
+
+
+@pytest.mark.parametrize("key", ["EI", "E:I:X", ":I", "E: ", "", ("E", "I"), 3])
+def test_keys_that_are_no_pathways(key):
+    with pytest.raises(KernelError, match="keys must be pathways 'POST:PRE' such as 'E:I', found"):
+        KernelSet.from_lfpykernels({key: {POTENTIAL: np.ones((2, 5))}}, dt=0.5)
+
+
+def test_names_must_be_printable():
+    with pytest.raises(KernelError, match="must be printable text on one line"):
+        KernelSet.from_lfpykernels({"E\n:I": {POTENTIAL: np.ones((2, 5))}}, dt=0.5)
+
+
+@pytest.mark.parametrize(
+    ("H_YX", "options", "message"),
+    [
+        ({}, {}, "no kernels in the dictionary"),
+        ({"E:E": {}}, {}, "no probe in pathway 'E:E'"),
+        (dictionary(pathways=PATHWAYS[:2] + PATHWAYS[3:]), {}, r"missing .* \['I:E'\]"),
+        (
+            {"E:E": {POTENTIAL: np.ones((2, 5))}, "E:I": {DIPOLE: np.ones((3, 5))}},
+            {},
+            "'E:E' has .'GaussCylinderPotential'., 'E:I' has .'KernelApproxCurrentDipoleMoment'.",
+        ),
+        (
+            with_one("I:E", POTENTIAL, np.ones((5, 20))),
+            {},
+            r"GaussCylinderPotential of pathway 'I:E' has shape \(5, 20\), where 'E:E' says \(4, ",
+        ),
+        (with_one("I:E", DIPOLE, np.ones((3, 21))), {}, r"'I:E' has shape \(3, 21\), .* \(3, 20\)"),
+        (with_one("E:I", POTENTIAL, np.ones(20)), {}, r"shape \(channel, lag\), found \(20,\)"),
+        (with_one("E:I", POTENTIAL, np.ones((4, 0))), {}, r"\(channel, lag\), found \(4, 0\)"),
+        (with_one("E:I", POTENTIAL, [["a"]]), {}, "of pathway 'E:I' is no array of numbers"),
+        (
+            with_one("E:I", POTENTIAL, np.where(np.arange(80).reshape(4, 20) == 43, np.nan, 1.0)),
+            {},
+            "of pathway 'E:I' is not finite: nan at channel 2, sample 3",
+        ),
+        ({"E:E": {POTENTIAL: np.zeros((2, 5))}}, {}, "all kernels are zero"),
+        ({"E:E": {"Foo": np.ones((2, 5))}}, {}, r"unknown probe 'Foo': say .* names=\{'Foo'"),
+        (
+            {"E:E": {"Foo": np.ones((2, 5))}},
+            {"names": {"Foo": "LFP"}},
+            r"signal 'LFP' of the unknown probe 'Foo' has no unit: add it to units=\{",
+        ),
+        (
+            {"E:E": {POTENTIAL: np.ones((2, 5)), "RecExtElectrode": np.ones((2, 5))}},
+            {},
+            "GaussCylinderPotential and RecExtElectrode would both become signal 'LFP'",
+        ),
+        ({"E:E": {DIPOLE: np.ones((1, 5))}}, {}, "must have the 3 channels x, y, z, found 1"),
+        (dictionary(), {"names": {"Foo": "X"}}, r"names given for \['Foo'\], but the probes are"),
+        (dictionary(), {"units": {"EEG": "mV"}}, "units given for unknown signals"),
+        (dictionary(), {"positions": {"LFP": [0.0, 1.0]}}, r"shape \(channel, 3\) = \(4, 3\)"),
+        (dictionary(), {"positions": {"LFP": ["a"]}}, "positions of 'LFP' are no numbers"),
+        (dictionary(), {"probes": [FakeProbe()]}, "probe 'FakeProbe' is not among the kernels'"),
+        (dictionary(), {"dt": 0.0}, "dt must be a positive number of ms, found 0.0"),
+        (dictionary(), {"dt": np.nan}, "dt must be a positive number of ms, found nan"),
+    ],
+)
+def test_bad_dictionaries(H_YX, options, message):
+    with pytest.raises(KernelError, match=message):
+        KernelSet.from_lfpykernels(H_YX, **{"dt": 0.5, **options})
+
+
+# ---------------------------------------------------------------------- the real thing
+@pytest.fixture(scope="module")
+def example():
+    """The example's module, as a script beside it imports it."""
+    sys.path.insert(0, str(EXAMPLE))
+    try:
+        import kernels
+
+        kernels.load_mechanisms()
+        yield kernels
+    finally:
+        sys.path.remove(str(EXAMPLE))
+
+
+@pytest.fixture(scope="module")
+def computed(example):
+    return example.compute_kernels(progress=False)
+
+
+@pytest.mark.parametrize(("signal", "probe"), [("LFP", POTENTIAL), ("CDM", DIPOLE)])
+def test_example_has_the_published_kernels(computed, signal, probe):
+    with np.load(ROOT / "tests" / "data" / "hagen2022_kernels.npz") as published:
+        for key in PATHWAYS:
+            expected = published[f"{key}|{probe}"]
+            post, pre = key.split(":")
+            found = computed[signal].sel(post=post, pre=pre).values
+            assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max(), key
+
+
+def test_computed_kernels_are_labelled(computed):
+    assert computed.signals == ("LFP", "CDM")
+    assert [computed[s].attrs["units"] for s in computed.signals] == ["mV", "nA µm"]
+    assert (computed.post, computed.pre, computed.dt) == (("E", "I"), ("E", "I"), 2**-4)
+    assert (computed.first_lag_steps, computed.n_lags) == (1, 800)
+    np.testing.assert_array_equal(computed["LFP"]["LFP_z"], np.linspace(1000.0, -200.0, 13))
+    np.testing.assert_array_equal(computed["LFP"]["LFP_x"], 0)
+
+
+def test_provenance_is_complete_and_names_no_folder(computed):
+    found = computed.provenance
+    text = json.dumps(found, allow_nan=False)
+    assert str(ROOT) not in text
+    assert "0x" not in text
+    assert found["tool"] == "LFPykernels"
+    assert set(found["versions"]) == {"LFPykernels", "LFPykit", "LFPy", "neuron"}
+    assert found["version"][0].isdigit()
+    parameters = found["parameters"]
+    assert (parameters["dt_ms"], parameters["tau_ms"], parameters["g_eff"]) == (2**-4, 50.0, True)
+    assert parameters["populations"]["E"]["nu_X"] == {"E": 2.3, "I": 4.9}
+    assert parameters["populations"]["E"]["cellParameters"]["morphology"]["file"] == "E.hoc"
+    assert parameters["probes"][POTENTIAL]["sigma_z"] == 75.0
+
+
+@pytest.mark.parametrize("fir", [True, False])
+def test_lfpykernels_own_dictionary_gives_the_computed_kernels(example, computed, fir):
+    probes = example.probes()
+    approximation = example.approximation("I")
+    H_YX = {
+        f"I:{pre}": approximation.get_kernel(
+            probes, X=pre, dt=2**-4, t_X=200, tau=50, Vrest=-65, fir=fir
+        )
+        for pre in ("E", "I")
+    }
+    kernels = KernelSet.from_lfpykernels(H_YX, dt=2**-4, probes=probes)
+    assert kernels.dataset.equals(computed.select(post=["I"]).dataset)
+
+
+def test_computing_leaves_its_arguments_as_they_are(example, capsys):
+    approximation, probes = example.approximation("I"), example.probes()[1:]
+    before = dict(vars(approximation))
+    sizes = copy.deepcopy([approximation.N_X, approximation.C_YX])
+    kernels = source.compute(
+        [approximation], probes, dt=2**-3, t_X=50, tau=20, names={DIPOLE: "P"}, progress=True
+    )
+    assert kernels.signals == ("P",)
+    assert kernels.post == ("I",)
+    assert kernels.n_lags == 160
+    assert probes[0].cell is None
+    assert vars(approximation) == before
+    np.testing.assert_array_equal([approximation.N_X, approximation.C_YX], sizes)
+    assert "kernels: 100%" in capsys.readouterr().err
+
+
+def test_kernels_averaged_over_depths_of_the_cells(example):
+    approximation, probes = example.approximation("I"), example.probes()
+    options = {"dt": 2**-3, "t_X": 50, "tau": 20, "progress": False}
+    found = source.compute([approximation], probes, depths=3, **options)
+    assert found.provenance["parameters"]["depths"] == 3
+    assert (probes[0].sigma_z, approximation.populationParameters["scale"]) == (75.0, 75.0)
+    probes[0].sigma_z = 3.0
+    # Gauss-Hermite quadrature with three nodes: 0 and √3 standard deviations, 2/3 and twice 1/6.
+    expected = 0.0
+    for loc, share in ((0.0, 2 / 3), (75.0 * 3**0.5, 1 / 6), (-75.0 * 3**0.5, 1 / 6)):
+        approximation.populationParameters = {"radius": 150.0, "loc": loc, "scale": 0.0}
+        at = source.compute([approximation], probes, **options)
+        expected = expected + share * np.concatenate([at[s].values for s in at.signals], axis=2)
+    average = np.concatenate([found[s].values for s in found.signals], axis=2)
+    np.testing.assert_allclose(average, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dt": 0.1}, r"power of two, found 0.1 ms, .* at 0.0625 ms and resample\(0.1\)"),
+        ({"dt": -1.0}, "dt must be a positive number of ms"),
+        ({"tau": 50.01}, "tau must be whole multiples of dt = 0.0625 ms, found 50.01 ms"),
+        ({"tau": 0.0}, "tau must be at least dt"),
+        ({"t_X": 20.0}, "t_X = 20 ms must not be less than tau = 50 ms"),
+        ({"Vrest": {"I": -65.0}}, "Vrest has no potential for population 'E'"),
+        ({"names": {"Foo": "LFP"}}, r"names given for \['Foo'\]"),
+        ({"depths": 0}, "depths must be an integer of at least 1, found 0"),
+        ({"depths": 2.5}, r"depths must be an integer of at least 1, found 2\.5"),
+    ],
+)
+def test_bad_options_of_compute(example, options, message):
+    with pytest.raises(KernelError, match=message):
+        source.compute(
+            {"E": example.approximation("E")}, example.probes(), progress=False, **options
+        )
+
+
+def test_bad_approximations_and_probes(example):
+    E, I = example.approximation("E"), example.approximation("I")  # noqa: E741
+    probes = example.probes()
+
+    def message(approximations, probes=probes):
+        with pytest.raises(KernelError) as caught:
+            source.compute(approximations, probes, progress=False)
+        return str(caught.value)
+
+    assert "no approximations" in message([])
+    assert "must differ from each other, found ['E', 'E']" in message([E, E])
+    assert "approximation of 'E' must be a lfpykernels.KernelApprox, found int" in message({"E": 1})
+    assert "each of another class, found []" in message([E], [])
+    assert "each of another class, found ['Gauss" in message([E], probes[:1] * 2)
+    assert "unknown probe 'FakeProbe'" in message([E], [FakeProbe()])
+
+    E_alone = copy.copy(E)
+    E_alone.X = ["E"]
+    assert "missing for the pathways POST:PRE ['E:I']" in message([I, E_alone])
+
+    no_twin = copy.deepcopy(E)
+    no_twin.synapseParameters[1]["syntype"] = "AlphaSynapse"
+    found = message([no_twin])
+    assert "NEURON has no mechanism 'AlphaSynapseI'" in found
+    assert "nrnivmodl" in found
+
+    broken = copy.deepcopy(E)
+    broken.cellParameters["morphology"] = "nowhere.hoc"
+    assert "LFPykernels failed for E -> E: non-existent file nowhere.hoc" in message([broken])
+
+
+def test_missing_package_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lfpykernels", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'nestlfp\[lfpykernels\]'"):
+        source.compute({}, [])
+
+
+def test_why_dt_must_be_a_power_of_two(example):
+    """LFPykernels' grid of delays must have a sample at 0; if this fails, the rule can go."""
+    approximation = example.approximation("E")
+    assert approximation.get_delay("E", 2**-4, 50.0).size == 1601
+    assert approximation.get_delay("E", 0.1, 50.0).size == 1000
