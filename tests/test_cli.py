@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import nestlfp
 from nestlfp import signals
 from nestlfp.cli import app
+from nestlfp.filters.options import Options
 from nestlfp.runtime.bank import prepare
 from networks import exponential_kernels
 
@@ -205,7 +206,7 @@ def test_build_compiles_and_prints_the_module(tmp_path):
     told = run("build", tmp_path / "kernels.nc", "--by", "pre")
     assert told.exit_code == 0, told.output
     (path,) = told.stdout.splitlines()
-    assert path == str(prepare(kernels, by="pre"))
+    assert path == str(prepare(kernels, Options.of(by="pre")))
     with open(path, "rb") as module:
         assert module.read(4) == b"\x7fELF"
 
@@ -215,7 +216,7 @@ def test_build_of_low_pass_filtered_kernels(tmp_path):
     kernels.save(tmp_path / "kernels.nc")
     told = run("build", tmp_path / "kernels.nc", "--antialias", 1.0)
     assert told.exit_code == 0, told.output
-    expected = prepare(kernels, interval=1.0, antialias=True)
+    expected = prepare(kernels, Options.of(interval=1.0, antialias=True))
     assert told.stdout.strip() == str(expected) != str(prepare(kernels))
 
 

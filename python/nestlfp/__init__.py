@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ToleranceError,
         ToolchainError,
     )
+    from .filters.options import FIR, Auto, StateSpace
     from .kernels import KernelSet
     from .nodes.bank import FilterBank
     from .runtime.bank import install
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "FIR",
+    "Auto",
     "FieldRecorder",
     "FilterBank",
     "KernelError",
     "KernelSet",
     "NestLFPError",
     "NetworkError",
+    "StateSpace",
     "ToleranceError",
     "ToolchainError",
     "install",
@@ -44,6 +48,7 @@ __all__ = [
 # the steps of a build need few of them, and answer at once.
 _HOMES = {
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
+    "filters.options": ["FIR", "Auto", "StateSpace"],
     "kernels": ["KernelSet"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],

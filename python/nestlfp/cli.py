@@ -138,8 +138,13 @@ def build(
         str, typer.Option(help="How a node computes its signals: fir, state-space or auto.")
     ] = "fir",
     tolerance: Annotated[
-        float, typer.Option(help="Largest error of a reduced filter, relative to a peak.")
-    ] = 1e-6,
+        float | None,
+        typer.Option(help="Largest error of a reduced filter, relative to a peak: 1e-6."),
+    ] = None,
+    exact_channels: Annotated[
+        bool,
+        typer.Option("--exact-channels", help="Do not compress a reduced filter's channels."),
+    ] = False,
     by: Annotated[
         list[str] | None,
         typer.Option(help="Keep contributions apart: 'pre' or 'post'. May be given twice."),
@@ -158,20 +163,18 @@ def build(
     Example:
       nestlfp build kernels.nc --method auto --tolerance 1e-6
     """
+    from .filters.options import Options
     from .kernels import KernelSet
     from .runtime.bank import prepare
 
-    typer.echo(
-        prepare(
-            KernelSet.load(kernels),
-            method=method,
-            tolerance=tolerance,
-            by=tuple(by or ()),
-            interval=antialias,
-            antialias=antialias is not None,
-            progress=True,
-        )
+    options = Options.of_command(
+        method,
+        by=by or (),
+        tolerance=tolerance,
+        exact_channels=exact_channels,
+        antialias=antialias,
     )
+    typer.echo(prepare(KernelSet.load(kernels), options))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import nestlfp
 from mpirun import environment, mpirun
 from nestlfp.build import cmake
 from nestlfp.filters import cache
+from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
 from networks import (
     convolved,
@@ -241,7 +242,7 @@ def test_a_hundred_seconds_do_not_drift(nest):
 
 # ---------------------------------------------------------------------- the choice
 def test_auto_takes_the_cheaper_filter_and_says_so(hagen):
-    long = FilterBank(hagen, method="auto")
+    long = FilterBank(hagen, Options.of(method="auto"))
     assert long.filter.method == "state-space"
     assert "chosen by 'auto': 'fir' would take" in repr(long)
     short = FilterBank(exponential_kernels(lengths=(1, 1), channels=1), method="auto")
@@ -252,22 +253,22 @@ def test_auto_takes_the_cheaper_filter_and_says_so(hagen):
 
 def test_white_noise_falls_back_to_fir_or_is_refused():
     noise = kernel_set(np.random.default_rng(1).standard_normal((2, 3, 400)))
-    bank = FilterBank(noise, method="auto")
+    bank = FilterBank(noise, Options.of(method="auto"))
     assert bank.filter.method == "fir"
     assert "no state-space filter of order" in repr(bank)
     with pytest.raises(nestlfp.KernelError, match="smallest reached is 0") as caught:
-        FilterBank(noise, method="state-space")
+        FilterBank(noise, Options.of(method="state-space"))
     assert TOLERANCE < caught.value.smallest_error < 1.5
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, -1e-6, np.nan])
 def test_tolerances_that_are_none(tolerance):
     with pytest.raises(nestlfp.KernelError, match="tolerance must lie between 0 and 1"):
-        FilterBank(exponential_kernels(), method="state-space", tolerance=tolerance)
+        FilterBank(exponential_kernels(), Options.of(method="state-space", tolerance=tolerance))
 
 
 def test_errors_are_labelled_and_printed(hagen):
-    bank = FilterBank(hagen, method="state-space", tolerance=1e-5)
+    bank = FilterBank(hagen, Options.of(method="state-space", tolerance=1e-5))
     assert bank.error["LFP"].dims == ("LFP_channel",)
     assert 0 < float(bank.error["LFP"].max()) <= 1e-5
     assert float(bank.bound["LFP"].max()) > float(bank.error["LFP"].max())
@@ -280,7 +281,7 @@ def test_errors_are_labelled_and_printed(hagen):
 
 
 def test_exact_channels_are_not_compressed(hagen):
-    bank = FilterBank(hagen, method="state-space", exact_channels=True)
+    bank = FilterBank(hagen, Options.of(method="state-space", exact_channels=True))
     assert bank.filter.n_outputs == 16
     assert np.array_equal(bank.filter.expand(np.eye(16)), np.eye(16)[None])
 
@@ -289,18 +290,18 @@ def test_exact_channels_are_not_compressed(hagen):
 def test_realizations_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
     kernels = kernel_set([[LAG * np.exp(-LAG / 5)]])
-    first = FilterBank(kernels, method="state-space", tolerance=1e-8)
+    first = FilterBank(kernels, Options.of(method="state-space", tolerance=1e-8))
     (file,) = (tmp_path / "realizations").iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(cache.state_space, "realize", None)
-        again = FilterBank(kernels, method="state-space", tolerance=1e-8)
+        again = FilterBank(kernels, Options.of(method="state-space", tolerance=1e-8))
     assert again.nestml == first.nestml
     hold = np.zeros(1, dtype=int)
     assert json.dumps(again.filter.parameters(hold, 1, 0), default=list) == json.dumps(
         first.filter.parameters(hold, 1, 0), default=list
     )
     file.write_bytes(file.read_bytes()[:100])  # a file that was cut short is made anew
-    third = FilterBank(kernels, method="state-space", tolerance=1e-8)
+    third = FilterBank(kernels, Options.of(method="state-space", tolerance=1e-8))
     assert third.nestml == first.nestml
     assert file.stat().st_size > 100
 
@@ -309,10 +310,10 @@ def test_failures_are_kept_too(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
     noise = kernel_set(np.random.default_rng(1).standard_normal((1, 1, 300)))
     with pytest.raises(nestlfp.KernelError) as first:
-        FilterBank(noise, method="state-space")
+        FilterBank(noise, Options.of(method="state-space"))
     monkeypatch.setattr(cache.state_space, "realize", None)
     with pytest.raises(nestlfp.KernelError) as second:
-        FilterBank(noise, method="state-space")
+        FilterBank(noise, Options.of(method="state-space"))
     assert str(second.value) == str(first.value)
 
 
@@ -323,7 +324,7 @@ def test_cmake_and_python_agree_on_the_model(tmp_path, hagen, filtered):
     options = ["--method=state-space", "--tolerance=1e-4", "--nest-version=3.10.0", *filtered]
     cmake.main(["model", "--kernels", kernels, *options, "--output", output])
     low_pass = {"interval": 1.0, "antialias": True} if filtered else {}
-    bank = FilterBank(hagen, method="state-space", tolerance=1e-4, **low_pass)
+    bank = FilterBank(hagen, Options.of(method="state-space", tolerance=1e-4, **low_pass))
     written = tmp_path / "generated" / f"{bank.model}.nestml"
     assert written.read_text(encoding="utf-8") == bank.nestml
 

@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 import nestlfp
 from nestlfp import KernelError, KernelSet
+from nestlfp.filters.options import Options
 from networks import convolved, exponential_kernels
 
 
@@ -229,7 +230,7 @@ def test_kernels_that_cancel(nest):
     kernels = one(signals={"LFP": array}, post=["E", "I"])
     with pytest.raises(KernelError, match="sum to zero over the postsynaptic populations"):
         nestlfp.FilterBank(kernels)
-    assert nestlfp.FilterBank(kernels, by="post")
+    assert nestlfp.FilterBank(kernels, Options.of(by="post"))
 
 
 def test_datasets_that_are_no_kernels(hagen):

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..nodes.render import module_name
+from ..nodes.model import module_name
 from ..paths import cache_dir, project_dir
 from ..errors import ToolchainError
 from .toolchain import Nest, compiler_version, find_cmake, find_compiler, find_nest

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .._types import Ints
 from .coefficients import Array, Coefficients
 
 
 class Filter(Protocol):
-    """What the rest of the house needs of a filter."""
+    """Kernels as something that a NEST node can compute."""
 
     @property
     def method(self) -> str:
@@ -22,19 +20,23 @@ class Filter(Protocol):
         """File name of the node's template."""
 
     @property
-    def coefficients(self) -> Coefficients:
-        """What is computed."""
+    def grows(self) -> str:
+        """The parameter that is set once a node is there.
+
+        It is the length of a state that nobody records; NEST would make each of its elements a
+        recordable if the length were known when the node is created.
+        """
 
     @property
-    def sizes(self) -> dict[str, int]:
-        """The literals of the node's template; they alone decide its text."""
+    def coefficients(self) -> Coefficients:
+        """What is computed."""
 
     @property
     def n_outputs(self) -> int:
         """Number of values that a node hands out, recorded as ``Y_0``, ``Y_1``, ..."""
 
     @property
-    def max_hold(self) -> NDArray[np.int64]:
+    def max_hold(self) -> Ints:
         """The most steps that a node can hold back spikes of each population."""
 
     @property
@@ -45,12 +47,11 @@ class Filter(Protocol):
     def bound(self) -> Array:
         """Sum over lags of the error, relative to the channel's peak, (channel,)."""
 
-    @property
-    def microseconds(self) -> float:
-        """Estimated time of a step in which each population spikes, see `cost`."""
+    def microseconds(self, every: int) -> float:
+        """Estimated time of a step in which each population spikes, sampled one in `every`."""
 
-    def parameters(self, hold: NDArray[np.int64], every: int, until: int) -> dict[str, Any]:
-        """Parameters of a node.
+    def parameters(self, ports: int, hold: Ints, every: int, until: int) -> dict[str, Any]:
+        """All parameters of a node with this number of ports, of which the last may be idle.
 
         It holds back spikes of population p by hold[p] steps, and is sampled one step in `every`:
         for the first time `until` steps after its first.

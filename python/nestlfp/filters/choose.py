@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..errors import KernelError, ToleranceError
+from ..errors import ToleranceError
 from ..state_space import Realization
 from .base import Filter
 from .cache import cached_realization
 from .coefficients import Coefficients
 from .cost import state_space_microseconds
 from .fir import FIRFilter
+from .options import FIR, Auto, Method
 from .state_space import StateSpaceFilter
-
-METHODS = ("auto", "fir", "state-space")
 
 Once = Callable[[Callable[[], Realization]], Realization]
 
@@ -23,12 +22,7 @@ def _here(work: Callable[[], Realization]) -> Realization:
 
 
 def make_filter(
-    coefficients: Coefficients,
-    method: str,
-    *,
-    tolerance: float = 1e-6,
-    exact_channels: bool = False,
-    once: Once = _here,
+    coefficients: Coefficients, method: Method, every: int, *, once: Once = _here
 ) -> tuple[Filter, str]:
     """A filter of these coefficients, and what there is to say about the choice.
 
@@ -36,34 +30,27 @@ def make_filter(
     ----------
     coefficients : Coefficients
         What to compute.
-    method : {"auto", "fir", "state-space"}
-        "auto" takes the one whose step is estimated to cost less, or "fir" where no reduced filter
-        meets the tolerance.
-    tolerance : float
-        Largest error of the reduced filter at any lag, relative to a channel's peak.
-    exact_channels : bool
-        Do not compress across channels.
+    method : FIR, StateSpace or Auto
+        How. `Auto` takes the one whose step is estimated to cost less, or `FIR` where no reduced
+        filter meets the tolerance.
+    every : int
+        Steps between two samples, which decide what reading out costs.
     once : callable
         Calls the function it is given, on one of several processes, and returns its result on
         all: see `Ranks.on_root`.
 
     Raises
     ------
-    KernelError
-        If method or tolerance is none.
     ToleranceError
-        If the method is "state-space" and the tolerance cannot be met.
+        If the method is `StateSpace` and the tolerance cannot be met.
     """
-    if method not in METHODS:
-        raise KernelError(f"method must be one of {METHODS}, found {method!r}")
-    if not 0 < tolerance < 1:
-        raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
     fir = FIRFilter(coefficients)
-    if method == "fir":
+    if isinstance(method, FIR):
         return fir, ""
+    automatic = isinstance(method, Auto)
     populations = len(coefficients.lengths)
-    least = state_space_microseconds(populations, 1, populations, 0, 1)
-    if method == "auto" and fir.microseconds <= least:
+    least = state_space_microseconds(populations, 1, populations, 0, 1, every)
+    if automatic and fir.microseconds(every) <= least:
         return fir, "chosen by 'auto': no reduced filter is cheaper"
     try:
         reduced = StateSpaceFilter(
@@ -71,21 +58,19 @@ def make_filter(
             once(
                 lambda: cached_realization(
                     coefficients.h,
-                    tolerance,
-                    exact_channels=exact_channels,
+                    method.tolerance,
+                    exact_channels=method.exact_channels,
                     joint=coefficients.groups == 1,
                 )
             ),
         )
     except ToleranceError as failure:
-        if method == "state-space":
+        if not automatic:
             raise
         return fir, f"chosen by 'auto': {failure.reason}"
-    if method == "state-space":
+    if not automatic:
         return reduced, ""
-    chosen: Filter = reduced
-    other: Filter = fir
-    if fir.microseconds < reduced.microseconds:
-        chosen, other = fir, reduced
-    told = f"chosen by 'auto': {other.method!r} would take {other.microseconds:.2g} µs"
-    return chosen, told
+    filters: list[Filter] = [reduced, fir]  # a tie goes to the first
+    chosen, other = sorted(filters, key=lambda filter_: filter_.microseconds(every))
+    cost = other.microseconds(every)
+    return chosen, f"chosen by 'auto': {other.method!r} would take {cost:.2g} µs"

@@ -137,3 +137,8 @@ def _without_zeros_around(
     # A population without kernels imposes no lag of its own.
     first_lags = np.where(lengths > 0, starts, starts[lengths > 0].min()) + first_lag
     return moved, first_lags, lengths
+
+
+def for_ports(ports: int, values: NDArray[Any]) -> Array:
+    """A value for each port from one for each population; idle ports have 0."""
+    return np.pad(np.asarray(values, dtype=float), (0, ports - len(values)))

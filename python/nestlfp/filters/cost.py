@@ -26,8 +26,6 @@ PAIR = 5e-4
 """A triangular state seen by another, in short loops (µs); taken from `TAP`, not measured."""
 OUTPUT = 2e-4
 """An oscillator read out into one latent: two multiply-adds (µs)."""
-EVERY = 10
-"""Steps between two samples that estimates assume: 1 ms at a resolution of 0.1 ms."""
 
 
 def fir_microseconds(lengths: ArrayLike, channels: int) -> float:
@@ -45,7 +43,7 @@ def fir_microseconds(lengths: ArrayLike, channels: int) -> float:
 
 
 def state_space_microseconds(
-    populations: int, oscillators: int, kicked: int, pairs: int, latents: int
+    populations: int, oscillators: int, kicked: int, pairs: int, latents: int, every: int
 ) -> float:
     """A step of the state-space node with a spike of every population (µs).
 
@@ -57,7 +55,9 @@ def state_space_microseconds(
         Oscillators and triangular states driven by a population, summed over populations.
     pairs : int
         Entries of the triangular matrix that are used.
+    every : int
+        Steps from one sample to the next.
     """
     step = OSCILLATOR * oscillators + KICK * kicked + PAIR * pairs
-    read = OUTPUT * oscillators * latents / EVERY
+    read = OUTPUT * oscillators * latents / every
     return NODE + (PORT + SPIKE) * populations + step + read

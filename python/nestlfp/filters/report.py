@@ -6,6 +6,7 @@ from ..kernels import KernelSet
 from ..state_space import Orders, orders
 from .coefficients import Coefficients
 from .fir import FIRFilter
+from .options import Options
 from .state_space import StateSpaceFilter
 
 
@@ -33,7 +34,8 @@ class Reduction:
         self.populations = tuple(name for name, length in used if length)
 
     def __str__(self) -> str:
-        fir = FIRFilter(self.coefficients).microseconds
+        every = Options().every(self.coefficients.dt)
+        fir = FIRFilter(self.coefficients).microseconds(every)
         lines = [
             f"reduced filters (the FIR filter takes about {fir:.2g} µs for a step with a spike of "
             "every population):",
@@ -49,7 +51,7 @@ class Reduction:
             if realization is None:
                 lines.append(f"  {tolerance:9.0e}  not below an error of {error:.2g}")
                 continue
-            cost = StateSpaceFilter(self.coefficients, realization).microseconds
+            cost = StateSpaceFilter(self.coefficients, realization).microseconds(every)
             lines.append(
                 f"  {tolerance:9.0e}  {realization.latents:7}  {realization.order:5}  "
                 f"{error:7.1e}  {cost:11.2g}"

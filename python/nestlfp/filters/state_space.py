@@ -14,14 +14,13 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from .._types import Ints
 from ..state_space import Realization
-from .coefficients import Array, Coefficients
+from .coefficients import Array, Coefficients, for_ports
 from .cost import state_space_microseconds
 
-ROUND_UP = 8
-"""Oscillators come in multiples of the processor's vectors, and modules fit more kernels."""
-ROUND_UP_ROWS = 32
-"""So does the history."""
+ROUND_UP = 4
+"""Oscillators come in multiples of the processor's vectors."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +40,7 @@ class StateSpaceFilter:
     realization: Realization
     method: str = field(default="state-space", init=False)
     template: str = field(default="state_space_filter.nestml.jinja", init=False)
-
-    @property
-    def sizes(self) -> dict[str, int]:
-        """See `Filter.sizes`."""
-        rows = int((self.coefficients.furthest_hold + self.coefficients.lengths).max()) + 1
-        return {
-            "populations": self._modes.input.shape[0],
-            "groups": self.coefficients.groups,
-            "oscillators": self._modes.pole.size,
-            "triangular": len(self._triangular.matrix),
-            "latents": self.realization.latents,
-            "rows": rows + -rows % ROUND_UP_ROWS,
-        }
+    grows: str = field(default="depth", init=False)
 
     @property
     def n_outputs(self) -> int:
@@ -61,9 +48,14 @@ class StateSpaceFilter:
         return self.coefficients.groups * self.realization.latents
 
     @property
-    def max_hold(self) -> NDArray[np.int64]:
+    def _rows(self) -> int:
+        """Steps for which a node remembers spike counts, the present one among them."""
+        return int((self.coefficients.furthest_hold + self.coefficients.lengths).max()) + 1
+
+    @property
+    def max_hold(self) -> Ints:
         """See `Filter.max_hold`."""
-        return np.asarray(self.sizes["rows"] - 1 - self.coefficients.lengths, dtype=np.int64)
+        return np.asarray(self._rows - 1 - self.coefficients.lengths, dtype=np.int64)
 
     @property
     def error(self) -> Array:
@@ -75,8 +67,7 @@ class StateSpaceFilter:
         """See `Filter.bound`."""
         return self.realization.bound
 
-    @property
-    def microseconds(self) -> float:
+    def microseconds(self, every: int) -> float:
         """See `Filter.microseconds`."""
         modes, triangular = self._modes, self._triangular
         windows = [modes.first, modes.last], [triangular.first, triangular.last]
@@ -86,37 +77,54 @@ class StateSpaceFilter:
             kicked=sum(int(np.sum(last - first)) for first, last in windows),
             pairs=int(np.count_nonzero(triangular.matrix)),
             latents=self.realization.latents,
+            every=every,
         )
 
     def __str__(self) -> str:
         r = self.realization
         return f"order {r.order}, {r.latents} latents for {self.coefficients.n_channels} channels"
 
-    def parameters(self, hold: NDArray[np.int64], every: int, until: int) -> dict[str, Any]:
+    def parameters(self, ports: int, hold: Ints, every: int, until: int) -> dict[str, Any]:
         """See `Filter.parameters`."""
         modes, triangular = self._modes, self._triangular
         populations = len(hold)
-        found: dict[str, Any] = {
-            "first": modes.first,
-            "last": modes.last,
-            "entering": hold * populations,
-            "leaving": (hold + self.coefficients.lengths) * populations,
+        n, m, latents = modes.pole.size, len(triangular.matrix), self.realization.latents
+        vectors: dict[str, Any] = {
+            "matrix": triangular.matrix.T.ravel(),
+            "reach": triangular.reach.ravel(),
+            "input_tri": triangular.input.ravel(),
+            "tail_tri": triangular.tail.ravel(),
+            "output_tri": triangular.output.ravel(),
         }
         for name in ("pole", "input", "tail", "output"):
             values = getattr(modes, name).ravel()
-            found |= {f"{name}_re": values.real, f"{name}_im": values.imag}
-        if len(triangular.matrix):
-            found |= {
-                "matrix": triangular.matrix.T.ravel(),
-                "reach": triangular.reach.ravel(),
-                "input_tri": triangular.input.ravel(),
-                "tail_tri": triangular.tail.ravel(),
-                "first_tri": triangular.first,
-                "last_tri": triangular.last,
-                "output_tri": triangular.output.ravel(),
-            }
-        vectors = {name: np.asarray(values, dtype=float) for name, values in found.items()}
-        return {**vectors, "every": every, "clock": [0.0, float(until)]}
+            vectors |= {f"{name}_re": values.real, f"{name}_im": values.imag}
+        of_ports = {
+            "first": modes.first,
+            "last": modes.last,
+            "first_tri": triangular.first,
+            "last_tri": triangular.last,
+            "entering": hold * ports,
+            "leaving": (hold + self.coefficients.lengths) * ports,
+        }
+        return {
+            "outputs": self.n_outputs,
+            "latents": latents,
+            "groups": self.coefficients.groups,
+            "oscillators": n,
+            "triangular": m,
+            "inputs": populations * n,
+            "inputs_tri": populations * m,
+            "reads": n * latents,
+            "reads_tri": m * latents,
+            "square": m * m,
+            "twice": 2 * m,
+            "depth": self._rows * ports,
+            "every": every,
+            **{name: np.asarray(values, dtype=float) for name, values in vectors.items()},
+            **{name: for_ports(ports, values) for name, values in of_ports.items()},
+            "clock": [-1.0, float(until)],
+        }
 
     def expand(self, outputs: Array) -> Array:
         """See `Filter.expand`."""

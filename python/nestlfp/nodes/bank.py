@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Any
 
 import xarray as xr
 
+from .._types import Ints
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Coefficients
-from ..filters.cost import EVERY
-from ..kernels import KernelSet, by_dims
-from .render import render
+from ..filters.options import Options
+from ..kernels import KernelSet
+from .model import create_nodes, model_of
 
 
 class FilterBank:
@@ -21,12 +22,8 @@ class FilterBank:
     ----------
     kernels : KernelSet
         What to realize.
-    method : {"auto", "fir", "state-space"}
-        How, see `install`.
-    by : {"pre", "post"} or both, optional
-        Keep the contributions of these populations apart.
-    tolerance, exact_channels, interval, antialias
-        As for `install`.
+    options : Options, optional
+        How; see `install`.
     once : callable, optional
         Calls the function it is given on one of several processes, and returns its result on all.
 
@@ -34,12 +31,12 @@ class FilterBank:
     ----------
     kernels : KernelSet
         What is realized: after the low-pass filter, if there is one.
-    populations : tuple of str
-        Presynaptic populations, in the order of the node's spike ports.
-    model : str
-        Name of the NEST model.
-    nestml : str
-        Its NESTML source.
+    options : Options
+        How.
+    every : int
+        Steps between two samples that the options ask for.
+    filter : Filter
+        What a node computes.
     error : xarray.Dataset
         Certified error of each channel: the largest difference between realized and given kernels
         over all lags, relative to the channel's peak. It holds for the signal of a single spike.
@@ -49,37 +46,39 @@ class FilterBank:
     """
 
     def __init__(
-        self,
-        kernels: KernelSet,
-        *,
-        method: str = "fir",
-        by: str | Iterable[str] = (),
-        tolerance: float = 1e-6,
-        exact_channels: bool = False,
-        interval: float | None = None,
-        antialias: bool = False,
-        once: Once | None = None,
+        self, kernels: KernelSet, options: Options | None = None, *, once: Once | None = None
     ) -> None:
         if not isinstance(kernels, KernelSet):
             raise KernelError(
                 f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a "
                 "file, KernelSet.from_lfpykernels takes LFPykernels' dictionary"
             )
-        if antialias:
-            if interval is None:
-                raise KernelError("antialias=True needs to know the interval of the samples (ms)")
-            kernels = kernels.lowpass(interval)
-        self.interval, self.antialias = interval, antialias
+        self.options = options = options or Options()
+        self.every = options.every(kernels.dt)  # before anything that takes long
+        if options.antialias and options.interval is not None:
+            kernels = kernels.lowpass(options.interval)
         self.kernels = kernels
-        self.by = by_dims(by)
         self.filter, self._choice = make_filter(
-            Coefficients(kernels, self.by),
-            method,
-            tolerance=tolerance,
-            exact_channels=exact_channels,
+            Coefficients(kernels, options.by),
+            options.method,
+            self.every,
             **({"once": once} if once else {}),
         )
-        self.model, self.nestml = render(self.filter)
+        self._model = model_of(self.filter)
+
+    @property
+    def model(self) -> str:
+        """Name of the NEST model."""
+        return self._model.name
+
+    @property
+    def nestml(self) -> str:
+        """Its NESTML source."""
+        return self._model.text
+
+    def create_nodes(self, nest: Any, n: int, hold: Ints, every: int, until: int) -> Any:
+        """`n` nodes of the bank in NEST, see `Filter.parameters`; collective under MPI."""
+        return create_nodes(nest, self._model, self.filter, n, hold, every, until)
 
     @property
     def populations(self) -> tuple[str, ...]:
@@ -105,12 +104,12 @@ class FilterBank:
             + (f", {self._choice}" if self._choice else ""),
             f"  populations: {', '.join(self.populations)}",
             f"  channels: {coefficients.n_channels} of {', '.join(self.kernels.signals)}"
-            + (f", apart by {', '.join(self.by)}" if self.by else ""),
+            + (f", apart by {', '.join(self.options.by)}" if self.options.by else ""),
             f"  taps: {coefficients.h.shape[2]} of {self.kernels.dt:g} ms",
             f"  filter: {self.filter}",
             f"  error: {self.filter.error.max():.2g} of a channel's peak at most, "
             f"{self.filter.bound.max():.2g} for a spike in every step",
-            f"  cost: about {self.filter.microseconds:.2g} µs for a step with a spike of every "
-            f"population, sampled every {EVERY} steps",
+            f"  cost: about {self.filter.microseconds(self.every):.2g} µs for a step with a spike "
+            f"of every population, sampled every {self.every} steps",
         ]
         return "\n".join(lines)

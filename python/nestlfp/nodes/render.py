@@ -1,4 +1,4 @@
-"""A filter rendered as NESTML text.
+"""NESTML text from a template.
 
 The only things that enter the text are whole numbers and a model name made of them: names of
 populations, signals and channels stay data.
@@ -6,28 +6,13 @@ populations, signals and channels stay data.
 
 from __future__ import annotations
 
-import re
-
-from ..filters.base import Filter
 from ..paths import project_dir
 
 
-def render(filter_: Filter) -> tuple[str, str]:
-    """Name and NESTML text of the node model that computes a filter.
-
-    Returns
-    -------
-    model : str
-        Name of the model; it tells method and sizes, so that equal models have equal names.
-    text : str
-        NESTML source.
-    """
+def render(template: str, *, model: str, ports: int) -> str:
+    """NESTML source of a model with this name and number of spike ports."""
     import jinja2
 
-    sizes = {key: int(value) for key, value in filter_.sizes.items()}
-    method = re.sub(r"\W", "_", filter_.method)
-    # Upper-case initials keep the name short and unambiguous: P2 populations, T800 taps, ...
-    model = f"nestlfp_{method}_" + "_".join(f"{key[0]}{value}" for key, value in sizes.items())
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(project_dir() / "models"),
         undefined=jinja2.StrictUndefined,
@@ -35,9 +20,4 @@ def render(filter_: Filter) -> tuple[str, str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return model, environment.get_template(filter_.template).render(model=model, **sizes)
-
-
-def module_name(model: str) -> str:
-    """Name of the extension module of a model; NEST wants it to end in "module"."""
-    return f"{model}_module"
+    return environment.get_template(template).render(model=model, ports=int(ports))

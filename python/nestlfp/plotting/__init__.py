@@ -10,4 +10,4 @@ from .signals import (
     singular_values,
 )
 
-__all__ = ["kernels", "save", "signals", "singular_values"]
+__all__ = ["INK", "MAX_TRACES", "PALETTE", "kernels", "save", "signals", "singular_values"]

@@ -12,30 +12,23 @@ import numpy as np
 from ..build.modules import compile_module, problem_with
 from ..build.toolchain import find_nest
 from ..errors import KernelError, NetworkError, ToolchainError
+from ..filters.options import Method, Options
 from ..kernels import KernelSet
 from ..nodes.bank import FilterBank
-from ..nodes.render import module_name
+from ..nodes.model import module_name
 from .parallel import Ranks
 from .session import RECORDERS, import_nest
 
 
-def prepare(
-    kernels: KernelSet,
-    *,
-    method: str = "fir",
-    by: str | Iterable[str] = (),
-    tolerance: float = 1e-6,
-    exact_channels: bool = False,
-    interval: float | None = None,
-    antialias: bool = False,
-    progress: bool = True,
-) -> Path:
+def prepare(kernels: KernelSet, options: Options | None = None, *, progress: bool = True) -> Path:
     """Compile the module of a filter bank into the cache, without starting NEST.
 
     Parameters
     ----------
-    kernels, method, by, tolerance, exact_channels, interval, antialias
-        As for `install`.
+    kernels : KernelSet
+        Kernels at NEST's resolution.
+    options : Options, optional
+        As for `install`; `Options.of` takes the same names.
     progress : bool
         Say on standard error that a compilation takes place.
 
@@ -44,25 +37,17 @@ def prepare(
     Path
         The compiled module. A later `install` of the same kernels finds it there.
     """
-    bank = FilterBank(
-        kernels,
-        method=method,
-        by=by,
-        tolerance=tolerance,
-        exact_channels=exact_channels,
-        interval=interval,
-        antialias=antialias,
-    )
+    bank = FilterBank(kernels, options)
     return compile_module(bank.model, bank.nestml, progress=progress)
 
 
 def install(
     kernels: KernelSet,
     *,
-    method: str = "fir",
+    method: str | Method = "fir",
     by: str | Iterable[str] = (),
-    tolerance: float = 1e-6,
-    exact_channels: bool = False,
+    tolerance: float | None = None,
+    exact_channels: bool | None = None,
     interval: float | None = None,
     antialias: bool = False,
     module: str | os.PathLike[str] | None = None,
@@ -77,7 +62,7 @@ def install(
     ----------
     kernels : KernelSet
         Kernels at NEST's resolution.
-    method : {"auto", "fir", "state-space"}
+    method : {"auto", "fir", "state-space"} or FIR, StateSpace, Auto
         How the kernels are realized. "fir" takes them as they are, exactly, and is the default;
         its cost grows with every channel and tap. "state-space" computes the same sum to the
         tolerance with far fewer operations. "auto" takes the one whose step is estimated to cost
@@ -87,7 +72,8 @@ def install(
         Keep the contributions of these populations apart. Default: one signal, summed.
     tolerance : float
         Largest error of a reduced filter at any lag, relative to the channel's peak over lags and
-        populations; "fir" makes none.
+        populations; default: 1e-6. "fir" makes none. The same as
+        ``method=nestlfp.StateSpace(tolerance=...)``.
     exact_channels : bool
         Do not compress the channels of a reduced filter: each is realized by itself.
     interval : float, optional
@@ -125,16 +111,15 @@ def install(
             f"nestlfp.install must be called before any node is created: there are "
             f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
         )
-    bank = FilterBank(
-        kernels,
-        method=method,
+    options = Options.of(
+        method,
         by=by,
         tolerance=tolerance,
         exact_channels=exact_channels,
         interval=interval,
         antialias=antialias,
-        once=ranks.on_root,
     )
+    bank = FilterBank(kernels, options, once=ranks.on_root)
     check_resolution(kernels, nest)
     RECORDERS.clear()  # NEST is empty: recorders of an earlier network have lost their nodes
     if bank.model not in nest.node_models:

@@ -108,7 +108,7 @@ class FieldRecorder:
         self.schedule = schedule(
             coefficients.first_lags, extra, min_delay, max_delay, bank.filter.max_hold
         )
-        if self._ranks.rank == 0 and not bank.antialias:
+        if self._ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, self._every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
@@ -215,14 +215,11 @@ class FieldRecorder:
     # ------------------------------------------------------------------ wiring
     def _create_nodes(self, now: int) -> Any:
         """One filter node on each virtual process."""
-        nest, model = self._nest, self.bank.model
+        nest = self._nest
         # The node's next step is stamped now + 1; samples have stamps that, less shift, are
         # multiples of `every`.
         until = (self.schedule.shift - now - 1) % self._every
-        parameters = self.bank.filter.parameters(self.schedule.hold, self._every, until)
-        # Defaults are copied into each node inside the kernel: cheaper than setting each one.
-        nest.SetDefaults(model, parameters)
-        return nest.Create(model, self._n_vps)
+        return self.bank.create_nodes(nest, self._n_vps, self.schedule.hold, self._every, until)
 
     @property
     def _n_vps(self) -> int:
@@ -299,7 +296,7 @@ def _check_installed(bank: FilterBank, nest: Any) -> None:
 
 
 def _interval_steps(bank: FilterBank, interval: float | None, dt: float) -> int:
-    wanted = (bank.interval or 1.0) if interval is None else interval
+    wanted = (bank.options.interval or 1.0) if interval is None else interval
     try:
         every = int(steps(wanted, dt, "interval", NetworkError))
     except (NetworkError, TypeError, ValueError):
@@ -308,10 +305,11 @@ def _interval_steps(bank: FilterBank, interval: float | None, dt: float) -> int:
         raise NetworkError(
             f"interval must be a multiple of the resolution of {dt:g} ms, found {wanted!r}"
         )
-    if bank.antialias and every != int(steps(bank.interval or 0, dt, "interval", NetworkError)):
+    if bank.options.antialias and every != bank.every:
         raise NetworkError(
-            f"the bank's kernels were low-pass filtered for an interval of {bank.interval:g} ms, "
-            f"found {wanted:g} ms: install(kernels, interval={wanted:g}, antialias=True)"
+            "the bank's kernels were low-pass filtered for an interval of "
+            f"{bank.options.interval:g} ms, found {wanted:g} ms: "
+            f"install(kernels, interval={wanted:g}, antialias=True)"
         )
     return every
 

@@ -1,0 +1,159 @@
+"""What a user can ask of a filter, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+from ..errors import KernelError
+from ..grid import steps
+from ..kernels import by_dims
+
+
+@dataclass(frozen=True)
+class FIR:
+    """The kernels as they are: exact, at a cost that grows with every channel and tap."""
+
+
+@dataclass(frozen=True)
+class StateSpace:
+    """A reduced filter: the same sum with far fewer operations, to a tolerance.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest error at any lag, relative to the channel's peak over lags and populations.
+    exact_channels : bool
+        Do not compress the channels: each is realized by itself.
+
+    Raises
+    ------
+    KernelError
+        If the tolerance does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> from nestlfp import StateSpace
+    >>> StateSpace(tolerance=1e-4)
+    StateSpace(tolerance=0.0001, exact_channels=False)
+    """
+
+    tolerance: float = 1e-6
+    exact_channels: bool = False
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.tolerance, Real) and 0 < self.tolerance < 1):
+            raise KernelError(f"tolerance must lie between 0 and 1, found {self.tolerance!r}")
+
+
+@dataclass(frozen=True)
+class Auto(StateSpace):
+    """`StateSpace` with these options or `FIR`, whichever is estimated to cost less."""
+
+
+Method = FIR | StateSpace
+
+_BY_NAME: dict[str, type[FIR] | type[StateSpace]] = {
+    "auto": Auto,
+    "fir": FIR,
+    "state-space": StateSpace,
+}
+
+
+def method_named(method: str | Method, **given: Any) -> Method:
+    """The method of this name, with those of the given options that are not None.
+
+    Raises
+    ------
+    KernelError
+        If there is no such method, or it does not have such an option.
+    """
+    options = {name: value for name, value in given.items() if value is not None}
+    if isinstance(method, FIR | StateSpace):
+        if options:
+            raise KernelError(
+                f"{', '.join(options)} given beside method={method!r}: say it there instead"
+            )
+        return method
+    kind = _BY_NAME.get(method) if isinstance(method, str) else None
+    if kind is None:
+        raise KernelError(
+            f"method must be one of {tuple(_BY_NAME)}, nestlfp.FIR(), nestlfp.StateSpace(...) or "
+            f"nestlfp.Auto(...), found {method!r}"
+        )
+    if kind is FIR and options:
+        raise KernelError(
+            f"method='fir' is exact and has no {' or '.join(options)}: leave it away, or use "
+            "method='state-space' or 'auto'"
+        )
+    return kind(**options)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How kernels become a filter bank.
+
+    Parameters
+    ----------
+    method : FIR, StateSpace or Auto
+        How the kernels are realized.
+    by : tuple of {"post", "pre"}
+        The populations whose contributions are kept apart.
+    interval : float or None
+        Distance of two samples (ms); None leaves it to the recorder.
+    antialias : bool
+        Low-pass filter the kernels for the interval.
+    """
+
+    method: Method = field(default_factory=FIR)
+    by: tuple[str, ...] = ()
+    interval: float | None = None
+    antialias: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by", by_dims(self.by))
+        if self.antialias and self.interval is None:
+            raise KernelError("antialias=True needs to know the interval of the samples (ms)")
+
+    @classmethod
+    def of(
+        cls,
+        method: str | Method = "fir",
+        *,
+        by: str | Iterable[str] = (),
+        tolerance: float | None = None,
+        exact_channels: bool | None = None,
+        interval: float | None = None,
+        antialias: bool = False,
+    ) -> Options:
+        """Options as `install` takes them."""
+        chosen = method_named(method, tolerance=tolerance, exact_channels=exact_channels)
+        return cls(chosen, by_dims(by), interval, antialias)
+
+    @classmethod
+    def of_command(
+        cls,
+        method: str,
+        *,
+        by: Iterable[str],
+        tolerance: float | None,
+        exact_channels: bool,
+        antialias: float | None,
+    ) -> Options:
+        """Options as a command line has them: `antialias` is the interval (ms)."""
+        return cls.of(
+            method,
+            by=by,
+            tolerance=tolerance,
+            exact_channels=exact_channels or None,
+            interval=antialias,
+            antialias=antialias is not None,
+        )
+
+    def every(self, dt: float) -> int:
+        """Steps of `dt` (ms) between two samples; of 1 ms where no interval was asked for."""
+        if self.interval is None:
+            return max(1, round(1.0 / dt))
+        return max(1, int(steps(self.interval, dt, "interval", KernelError)))

@@ -1,0 +1,80 @@
+"""The NEST model of a filter: its name, its text, and nodes of it.
+
+A model is compiled for a number of spike ports, and serves all kernels of as many populations or
+fewer: all other sizes are parameters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from .._types import Ints
+from ..filters.base import Filter
+from .render import render
+
+
+@dataclass(frozen=True)
+class Model:
+    """A NESTML model of a filter node.
+
+    Parameters
+    ----------
+    name : str
+        Its name in NEST: the method, the number of ports and a digest of the text, so that models
+        of the same name are the same.
+    text : str
+        Its NESTML source.
+    ports : int
+        Presynaptic populations that it can tell apart.
+    """
+
+    name: str
+    text: str
+    ports: int
+
+    @property
+    def module(self) -> str:
+        """Name of its extension module; NEST wants it to end in "module"."""
+        return module_name(self.name)
+
+
+def module_name(model: str) -> str:
+    """Name of the extension module of a model; NEST wants it to end in "module"."""
+    return f"{model}_module"
+
+
+def capacity(populations: int) -> int:
+    """Ports of the model that serves so many populations: 2, 4, 8, ...
+
+    An idle port costs some nanoseconds a step, a module a compilation.
+    """
+    return 2 ** max(1, (populations - 1).bit_length())
+
+
+def model_of(filter_: Filter) -> Model:
+    """The model that computes a filter."""
+    ports = capacity(len(filter_.coefficients.lengths))
+    draft = render(filter_.template, model="MODEL", ports=ports)
+    digest = hashlib.sha256(draft.encode()).hexdigest()[:8]
+    method = re.sub(r"\W", "_", filter_.method)
+    name = f"nestlfp_{method}_p{ports}_{digest}"
+    return Model(name, render(filter_.template, model=name, ports=ports), ports)
+
+
+def create_nodes(
+    nest: Any, model: Model, filter_: Filter, n: int, hold: Ints, every: int, until: int
+) -> Any:
+    """`n` nodes that compute a filter; see `Filter.parameters` for the rest.
+
+    Collective: with several MPI ranks each calls it.
+    """
+    parameters = filter_.parameters(model.ports, hold, every, until)
+    growing = {filter_.grows: parameters.pop(filter_.grows)}
+    # Defaults are copied into each node inside the kernel: cheaper than setting each one.
+    nest.SetDefaults(model.name, {**parameters, filter_.grows: 0})
+    nodes = nest.Create(model.name, n)
+    nodes.set(growing)
+    return nodes
