@@ -121,7 +121,7 @@ def microseconds(kernels: nestlfp.KernelSet, config: str, design: str, gap: int)
         "extrapolated": share > 1,
     }
     if simulation.bank is not None:
-        found["estimate_us"] = simulation.bank.filter.microseconds
+        found["estimate_us"] = simulation.bank.filter.microseconds(10)
         found["filter"] = str(simulation.bank.filter)
         found["error"] = float(simulation.bank.filter.error.max())
         found["bound"] = float(simulation.bank.filter.bound.max())

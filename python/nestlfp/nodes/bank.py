@@ -76,9 +76,14 @@ class FilterBank:
         """Its NESTML source."""
         return self._model.text
 
+    def parameters(self, hold: Ints, every: int, until: int) -> dict[str, Any]:
+        """All parameters of a node of the bank, see `Filter.parameters`."""
+        return self.filter.parameters(self._model.ports, hold, every, until)
+
     def create_nodes(self, nest: Any, n: int, hold: Ints, every: int, until: int) -> Any:
         """`n` nodes of the bank in NEST, see `Filter.parameters`; collective under MPI."""
-        return create_nodes(nest, self._model, self.filter, n, hold, every, until)
+        parameters = self.parameters(hold, every, until)
+        return create_nodes(nest, self._model, n, parameters, self.filter.grows)
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from .._types import Ints
 from ..filters.base import Filter
 from .render import render
 
@@ -64,17 +63,13 @@ def model_of(filter_: Filter) -> Model:
     return Model(name, render(filter_.template, model=name, ports=ports), ports)
 
 
-def create_nodes(
-    nest: Any, model: Model, filter_: Filter, n: int, hold: Ints, every: int, until: int
-) -> Any:
-    """`n` nodes that compute a filter; see `Filter.parameters` for the rest.
+def create_nodes(nest: Any, model: Model, n: int, parameters: dict[str, Any], grows: str) -> Any:
+    """`n` nodes with these parameters, the one that `grows` set last: see `Filter.grows`.
 
     Collective: with several MPI ranks each calls it.
     """
-    parameters = filter_.parameters(model.ports, hold, every, until)
-    growing = {filter_.grows: parameters.pop(filter_.grows)}
     # Defaults are copied into each node inside the kernel: cheaper than setting each one.
-    nest.SetDefaults(model.name, {**parameters, filter_.grows: 0})
+    nest.SetDefaults(model.name, {**parameters, grows: 1})
     nodes = nest.Create(model.name, n)
-    nodes.set(growing)
+    nodes.set({grows: parameters[grows]})
     return nodes

@@ -1,0 +1,153 @@
+"""One model for many kernels: sizes are parameters, and what does not fit is passed over."""
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import nestlfp
+from nestlfp.filters.coefficients import Coefficients
+from nestlfp.filters.fir import FIRFilter
+from nestlfp.nodes.bank import FilterBank
+from nestlfp.nodes.model import capacity, model_of
+from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+
+
+def random_kernels(rng):
+    """1 to 8 populations, 1 to 64 channels, 50 to 2000 taps that start where they like."""
+    populations, channels = int(rng.integers(1, 9)), int(rng.integers(1, 65))
+    names = [f"P{i}" for i in range(populations)]
+    leads = rng.integers(1, 40, populations)
+    lengths = rng.integers(50, 2000, populations)
+    return exponential_kernels(leads, lengths, channels, pre=names, post=["Y"])
+
+
+def test_few_modules_serve_many_kernels():
+    rng = np.random.default_rng(0)
+    models = set()
+    for _ in range(200):
+        kernels = random_kernels(rng)
+        fir = FIRFilter(Coefficients(kernels))
+        models.add(model_of(fir).name)
+    assert len(models) <= 6  # and as many for the other method
+
+
+def test_methods_and_texts_have_models_of_their_own():
+    kernels = exponential_kernels()
+    fir = FilterBank(kernels)
+    reduced = FilterBank(kernels, nestlfp.filters.options.Options.of("state-space"))
+    assert fir.model != reduced.model
+    assert fir.nestml.count(fir.model) == 1
+    assert [capacity(n) for n in (1, 2, 3, 4, 5, 8, 9)] == [2, 2, 4, 4, 8, 8, 16]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_kernels_fit(nest, seed):
+    rng = np.random.default_rng(seed)
+    kernels = random_kernels(rng)
+    trains = {name: np.unique(rng.integers(30, 900, 6)) / 10 for name in kernels.pre}
+    reset(nest)
+    bank = nestlfp.install(kernels)
+    populations = {
+        name: replayed(nest, [np.round(times - 1.0, 1)]) for name, times in trains.items()
+    }
+    recorder = nestlfp.FieldRecorder(bank, populations, interval=0.1)
+    nest.Simulate(100.0)
+    assert_signal_is_convolution(recorder.signals(), kernels, trains, 100.0)
+
+
+@pytest.mark.parametrize("method", ["fir", "state-space"])
+def test_two_sets_of_kernels_share_a_model(nest, method):
+    small = exponential_kernels(lengths=(30, 40), channels=1)
+    large = exponential_kernels(leads=(3, 9), lengths=(300, 20), channels=5)
+    reset(nest, threads=2)
+    banks = [nestlfp.install(kernels, method=method) for kernels in (small, large, small)]
+    assert len({bank.model for bank in banks}) == 1
+    E, I = replayed(nest, [[1.0, 5.0]]), replayed(nest, [[2.0]])  # noqa: E741
+    recorders = [nestlfp.FieldRecorder(bank, {"E": E, "I": I}, interval=0.1) for bank in banks]
+    nest.Simulate(50.0)
+    for recorder, kernels in zip(recorders, (small, large, small), strict=True):
+        assert_signal_is_convolution(
+            recorder.signals(),
+            kernels,
+            {"E": [2.0, 6.0], "I": [3.0]},
+            50.0,
+            rtol=1e-12 if method == "fir" else 1e-5,
+        )
+
+
+def test_samples_to_come_are_no_recordables(nest, hagen):
+    reset(nest, dt=hagen.dt)
+    for method in ("fir", "state-space"):
+        bank = nestlfp.install(hagen, method=method)
+        hold = np.zeros(2, dtype=np.int64)
+        (node,) = bank.create_nodes(nest, 1, hold, 1, 0)
+        assert len(node.recordables) < 250
+        assert node.get(bank.filter.grows) > 1000
+
+
+# ---------------------------------------------------------------------- what does not fit
+SPOILT = {
+    "span": "[1e9, 0.0]",
+    "start": "[1e12, 0.0]",
+    "hold": "[1e9, -5.0]",
+    "lane": "[1e9, 0.0]",
+}
+SPOILT_REDUCED = {
+    "last": "[1e9, 0.0]",
+    "first": "[-1e9, 0.0]",
+    "entering": "[1e9, 1e9]",
+    "leaving": "[-1e9, 1e9]",
+}
+
+
+def spoil(method, name, value, when):
+    """What NEST prints while a spike reaches a node of which a parameter is out of bounds."""
+    script = f"""
+        import nest, nestlfp
+        from networks import exponential_kernels, replayed
+        nest.verbosity = nest.VerbosityLevel.ERROR
+        bank = nestlfp.install(exponential_kernels(), method={method!r})
+        parrots = replayed(nest, [[1.0, 3.0, 12.0]])
+        recorder = nestlfp.FieldRecorder(bank, {{"E": parrots, "I": None}})
+        nodes = nest.NodeCollection([n for n in range(1, nest.network_size + 1)
+                                     if nest.NodeCollection([n]).model == bank.model])
+        {"nest.Simulate(10.0)" if when == "later" else ""}
+        nodes.{name} = {value}
+        nest.Simulate(20.0)
+        print("alive", nest.biological_time)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "alive" in done.stdout
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_nothing_beyond_the_ring_is_touched(name):
+    told = spoil("fir", name, SPOILT[name], "later")
+    assert told.count("[WARNING] nestlfp") == 1
+    assert "spikes of this port are passed over" in told
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+@pytest.mark.parametrize("name", SPOILT_REDUCED)
+def test_nothing_beyond_the_history_is_touched(name, when):
+    told = spoil("state-space", name, SPOILT_REDUCED[name], when)
+    assert when == "later" or told.count("[WARNING] nestlfp") == 1
+
+
+@pytest.mark.parametrize("method", ["fir", "state-space"])
+def test_a_node_without_kernels_says_so(nest, method, capfd):
+    bank = nestlfp.install(exponential_kernels(), method=method)
+    nest.ResetKernel()
+    reset(nest)
+    bank = nestlfp.install(exponential_kernels(), method=method)
+    nest.Create(bank.model)
+    nest.Simulate(1.0)
+    nest.Simulate(1.0)
+    assert capfd.readouterr().out.count("[WARNING] nestlfp: a filter node has no kernels") == 1
