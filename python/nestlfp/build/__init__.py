@@ -1,0 +1,1 @@
+"""From NESTML text to an extension module that NEST can load."""

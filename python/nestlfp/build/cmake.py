@@ -1,0 +1,103 @@
+"""What the CMake project wants to know: one step finds NEST, one renders and generates.
+
+``python -m nestlfp.build nest`` and ``python -m nestlfp.build model`` are called by CMakeLists.txt
+at configure time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from ..errors import NestLFPError
+from ..kernels import KernelSet
+from ..nodes.bank import FilterBank
+from ..nodes.render import module_name
+from .nestml import generate_cpp
+from .toolchain import Nest, find_compiler, find_nest
+
+
+def cmake_quoted(text: str) -> str:
+    """A CMake bracket argument: nothing inside is expanded."""
+    marks = "=" * next(n for n in range(1, 99) if f"]{'=' * n}]" not in text)
+    return f"[{marks}[{text}]{marks}]"
+
+
+def _write_cmake(nest: Nest, out: TextIO) -> None:
+    definitions = ["_GLIBCXX_USE_CXX11_ABI=0"] if nest.old_abi else []
+    # NEST's headers differ with and without OpenMP: a module must be compiled as NEST was.
+    options = ["-fopenmp"] if sys.platform == "linux" else []
+    for name, values in (
+        ("NEST_VERSION", [nest.version]),
+        ("NEST_PREFIX", [str(nest.prefix)]),
+        ("NEST_INCLUDES", [str(nest.include)]),
+        ("NEST_COMPILER", [find_compiler(nest)]),
+        ("NEST_DEFINITIONS", definitions),
+        ("NEST_OPTIONS", options),
+        ("NEST_HAS_MPI", ["ON" if nest.mpi else "OFF"]),
+    ):
+        out.write(f"set({name} {' '.join(map(cmake_quoted, values))})\n")
+
+
+def _find_nest(given: argparse.Namespace) -> None:
+    """Write what there is to know of a NEST as CMake variables."""
+    nest = find_nest(given.with_nest)
+    with given.output.open("w", encoding="utf-8") as out:
+        _write_cmake(nest, out)
+
+
+def _generate(given: argparse.Namespace) -> None:
+    """Render and generate; writes ``module.cmake`` beside the sources."""
+    given.output.mkdir(parents=True, exist_ok=True)
+    nestml = given.nestml
+    if given.kernels is not None:
+        bank = FilterBank(
+            KernelSet.load(given.kernels),
+            method=given.method,
+            by=[name for name in given.by.split(",") if name],
+            tolerance=given.tolerance,
+            interval=given.antialias,
+            antialias=given.antialias is not None,
+        )
+        nestml = given.output / f"{bank.model}.nestml"
+        nestml.write_text(bank.nestml, encoding="utf-8")
+        print(bank)
+    sources = generate_cpp(nestml, given.output / "cpp", given.nest_version)
+    lines = [f"set(MODULE_NAME {cmake_quoted(module_name(nestml.stem))})", "set(MODULE_SOURCES"]
+    lines += [cmake_quoted(str(source)) for source in sources] + [")"]
+    (given.output / "module.cmake").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _interval(text: str) -> float | None:
+    return float(text) if text else None  # CMake hands over options that were not given
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The steps of the CMake project."""
+    parser = argparse.ArgumentParser(prog="python -m nestlfp.build", description=__doc__)
+    steps = parser.add_subparsers(required=True)
+
+    nest = steps.add_parser("nest", help=_find_nest.__doc__)
+    nest.set_defaults(step=_find_nest)
+    nest.add_argument("--with-nest", default="", help="a nest-config; default: Python's NEST")
+    nest.add_argument("--output", type=Path, required=True, help="the file of CMake variables")
+
+    model = steps.add_parser("model", help=_generate.__doc__)
+    model.set_defaults(step=_generate)
+    source = model.add_mutually_exclusive_group(required=True)
+    source.add_argument("--kernels", type=Path, help="kernel file (netCDF-4)")
+    source.add_argument("--nestml", type=Path, help="NESTML file that is ready to be compiled")
+    model.add_argument("--method", default="fir")
+    model.add_argument("--by", default="", help="pre, post or pre,post")
+    model.add_argument("--tolerance", type=float, default=1e-6)
+    model.add_argument("--antialias", type=_interval, help="low-pass filter for samples (ms)")
+    model.add_argument("--nest-version", required=True)
+    model.add_argument("--output", type=Path, required=True, help="folder for the sources")
+
+    given = parser.parse_args(arguments)
+    try:
+        given.step(given)
+    except NestLFPError as error:
+        sys.exit(f"nestlfp: {error}")
