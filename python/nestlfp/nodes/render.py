@@ -7,9 +7,12 @@ populations, signals and channels stay data.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from ..filters.base import Filter
 from ..paths import project_dir
+
+if TYPE_CHECKING:
+    from ..filters.base import Filter
 
 
 def render(filter_: Filter) -> tuple[str, str]:
