@@ -14,11 +14,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
 import matplotlib as mpl
@@ -28,6 +30,7 @@ import matplotlib.pyplot as plt
 import nest
 import numpy as np
 import rivals
+import usage
 from configurations import CONFIGURATIONS, DT, kernel_set
 
 import nestlfp
@@ -201,13 +204,19 @@ def figure(results: dict[str, Any]) -> plt.Figure:
     return fig
 
 
-def main(wanted: list[str]) -> None:
+def main() -> None:
     """Measure, print, write."""
+    asked = usage.parser(__doc__)
+    # Without choices=, which argparse does not let be left out here.
+    asked.add_argument("configurations", nargs="*", help="Default: all of them.")
+    wanted = asked.parse_args().configurations or sorted(CONFIGURATIONS)
+    if unknown := set(wanted) - set(CONFIGURATIONS):
+        asked.error(f"no configuration {sorted(unknown)}: it should be of {sorted(CONFIGURATIONS)}")
     nest.verbosity = nest.VerbosityLevel.ERROR
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / "cost.json"
     results = {}
-    for config in wanted or sorted(CONFIGURATIONS):
+    for config in wanted:
         results[config] = result = measure(config)
         result["ratios"] = ratios(result)
         for name, values in result["ratios"].items():
@@ -222,4 +231,4 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

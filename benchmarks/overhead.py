@@ -31,8 +31,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import usage
 from scipy.stats import bootstrap
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=2"}
 
@@ -278,13 +282,15 @@ def figure(results: dict[str, Any]) -> Any:
 
 def main() -> None:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = usage.parser(__doc__)
     parser.add_argument("networks", nargs="*", help=f"some of {', '.join(NETWORKS)}")
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--turns", type=int, default=40, help="pieces of each copy in a round")
     parser.add_argument("--huge-pages", action="store_true", help="needs reserved ones")
     options = parser.parse_args()
+    if unknown := set(options.networks) - set(NETWORKS):
+        parser.error(f"no network {sorted(unknown)}: it should be of {sorted(NETWORKS)}")
     if options.huge_pages and not HUGE_PAGES.items() <= os.environ.items():
         # The C library reads this when a process starts.
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **HUGE_PAGES})

@@ -18,11 +18,15 @@ import statistics
 import time
 from pathlib import Path
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that wait must not count as work
 
 import nest
 import numpy as np
+import usage
 
 import nestlfp
 
@@ -198,6 +202,7 @@ def table(rows: list[dict]) -> str:
 
 def main() -> None:
     """Measure, predict, print and write."""
+    usage.parser(__doc__).parse_args()
     nest.verbosity = nest.VerbosityLevel.ERROR
     measured = measure()
     rows = predict(measured["constants"])

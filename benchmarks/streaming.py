@@ -12,10 +12,14 @@ import shutil
 import time
 from pathlib import Path
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
 import nest
 import numpy as np
+import usage
 import xarray as xr
 
 import nestlfp
@@ -64,6 +68,7 @@ def build() -> None:
 
 def main() -> None:
     """Simulate, print and write."""
+    usage.parser(__doc__).parse_args()
     nest.verbosity = nest.VerbosityLevel.ERROR
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(STORE, ignore_errors=True)

@@ -12,10 +12,14 @@ import statistics
 import time
 from pathlib import Path
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
 import nest
 import numpy as np
+import usage
 
 import nestlfp
 
@@ -62,6 +66,7 @@ def wire(n_vps: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure, print and write."""
+    usage.parser(__doc__).parse_args()
     nest.verbosity = nest.VerbosityLevel.ERROR
     wire(2)  # imports and first calls
     report = {"neurons": sum(SIZES.values())}

@@ -8,6 +8,9 @@ The kernels are those of two populations, E and I; examples/two_population makes
 import argparse
 import os
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
 import nest

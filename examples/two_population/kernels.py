@@ -17,7 +17,8 @@ import parameters as p
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from nestlfp import KernelSet
+from nestlfp import KernelSet, ToolchainError
+from nestlfp.build.remedies import explain
 from nestlfp.sources.lfpykernels import compute
 
 
@@ -119,12 +120,18 @@ def nrnivmodl(sources: Path, folder: Path) -> None:
     beside = Path(sys.executable).parent
     command = shutil.which("nrnivmodl", path=beside) or shutil.which("nrnivmodl")
     if command is None:
-        raise SystemExit(f"nrnivmodl of NEURON is neither in {beside} nor on the PATH")
-    run = subprocess.run(
-        [command, str(sources)], cwd=folder, capture_output=True, text=True, check=False
-    )
+        raise ToolchainError(f"nrnivmodl of NEURON is neither in {beside} nor on the PATH")
+    # It does not start without Python's shared library, which many systems have not installed;
+    # but only CoreNEURON's translator opens it, which is not used here. Any name will do.
+    environment = {"NMODL_PYLIB": "not-needed", **os.environ}
+    log = folder / "log"
+    with log.open("w") as output:
+        run = subprocess.run(
+            [command, str(sources)],
+            cwd=folder, env=environment, stdout=output, stderr=output, check=False,
+        )  # fmt: skip
     if run.returncode:
-        raise SystemExit(
-            f"nrnivmodl could not compile {sources}: is there a C++ compiler?\n"
-            f"{run.stdout}\n{run.stderr}"
+        raise ToolchainError(
+            f"nrnivmodl could not compile {sources}: {explain(log.read_text())}\n"
+            f"The whole log is {log}"
         )

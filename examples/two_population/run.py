@@ -20,9 +20,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
-import kernels
 import nest
 import network
 import numpy as np
@@ -30,6 +32,7 @@ import parameters as p
 import typer
 import xarray as xr
 
+import kernels
 import nestlfp
 import nestlfp.plotting
 import nestlfp.signals

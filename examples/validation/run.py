@@ -15,6 +15,9 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
@@ -34,6 +37,10 @@ from nestlfp.sources import hybrid
 SHOWN = (1000.0, 1300.0)  # ms
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
 def main(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out/validation"),
     duration: Annotated[float, typer.Option(min=100.0, help="Simulated time (ms).")] = 2000.0,
@@ -141,4 +148,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -15,10 +15,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "two_population"))
 
-import kernels as published
 import lfpykernels
 import parameters as p
 
+import kernels as published
 from nestlfp import KernelSet
 from nestlfp.sources import hybrid
 from nestlfp.sources.lfpykernels import compute

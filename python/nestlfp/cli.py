@@ -12,17 +12,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .errors import NestLFPError
+from .errors import NestLFPError, told
 
 
 class _Commands(TyperGroup):
-    """Commands whose errors of nestlfp are a line on stderr and exit code 1, no traceback."""
+    """Commands whose errors are a line on stderr and exit code 1, no traceback, see `told`."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except NestLFPError as error:
-            typer.echo(f"nestlfp: {error}", err=True)
+        except BrokenPipeError:
+            raise  # Typer's: the program that reads our output has enough
+        except Exception as error:
+            line = told(error)
+            if line is None:
+                raise
+            typer.echo(f"nestlfp: {line}", err=True)
             raise typer.Exit(1) from None
 
 

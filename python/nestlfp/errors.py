@@ -4,6 +4,12 @@ Each says what is wrong, where, the value found and what would be right, and is 
 before the network in NEST has been changed.
 """
 
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import TracebackType
+
 
 class NestLFPError(Exception):
     """Base of all errors below."""
@@ -59,3 +65,41 @@ class StreamError(NestLFPError, OSError):
 
 class MissingExtraError(NestLFPError, ImportError):
     """A package is missing that one of nestlfp's extras installs."""
+
+
+def told(error: BaseException) -> str | None:
+    """What a person is told of an error of theirs or of their machine.
+
+    None for any other error: that is a defect, and its traceback is needed.
+    """
+    nest_error = getattr(sys.modules.get("nest"), "NESTError", NestLFPError)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, MemoryError):
+        return f"the memory of this machine is not enough: {error}"
+    if isinstance(error, ImportError) and not isinstance(error, NestLFPError):
+        return f"{error}: is everything installed, in the environment of {sys.executable}?"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename!r}: {error.strerror}"
+    if isinstance(error, (NestLFPError, OSError, nest_error)):
+        return str(error) or type(error).__name__
+    return None
+
+
+def tell_plainly() -> None:
+    """Let this process end with one line, and no traceback, where `told` has something to say.
+
+    For scripts: to be called before anything is imported that may be missing.
+    """
+    others = sys.excepthook
+
+    def hook(
+        kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+    ) -> None:
+        line = told(error)
+        if line is None:
+            others(kind, error, traceback)
+        else:
+            print(f"{Path(sys.argv[0]).name}: {line}", file=sys.stderr)
+
+    sys.excepthook = hook

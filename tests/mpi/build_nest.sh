@@ -21,7 +21,7 @@ if ! installed; then
       # shellcheck disable=SC2086
       DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
     else
-      echo "nest-mpi: no MPI here, tests with it are skipped; install: $packages" >&2
+      echo "nest-mpi: no MPI here, tests with it are skipped; to run them: apt-get install $packages" >&2
       exit 0
     fi
   fi

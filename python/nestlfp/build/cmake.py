@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import TextIO
 
 from ..errors import NestLFPError
-from ..filters.options import Options
-from ..kernels import KernelSet
-from ..nodes.bank import FilterBank
-from ..nodes.model import module_name
-from ..nodes.export import export
+from ..nodes.render import module_name
+from .compiler import after_all_others, find_compiler
 from .nestml import generate_cpp
-from .toolchain import Nest, find_compiler, find_nest
+from .toolchain import Nest, find_nest
 
 
 def cmake_quoted(text: str) -> str:
@@ -29,13 +26,15 @@ def cmake_quoted(text: str) -> str:
 
 def _write_cmake(nest: Nest, out: TextIO) -> None:
     definitions = ["_GLIBCXX_USE_CXX11_ABI=0"] if nest.old_abi else []
-    # NEST's headers differ with and without OpenMP: a module must be compiled as NEST was.
-    options = ["-fopenmp"] if sys.platform == "linux" else []
+    options = after_all_others(nest)
+    if nest.openmp:
+        # NEST's headers differ with and without. Apple's compiler knows the option only so.
+        options += ["-Xpreprocessor", "-fopenmp"] if sys.platform == "darwin" else ["-fopenmp"]
     for name, values in (
         ("NEST_VERSION", [nest.version]),
         ("NEST_PREFIX", [str(nest.prefix)]),
         ("NEST_INCLUDES", [str(nest.include)]),
-        ("NEST_COMPILER", [find_compiler(nest)]),
+        ("NEST_COMPILER", [find_compiler(nest).command[0]]),
         ("NEST_DEFINITIONS", definitions),
         ("NEST_OPTIONS", options),
         ("NEST_HAS_MPI", ["ON" if nest.mpi else "OFF"]),
@@ -56,6 +55,12 @@ def _generate(given: argparse.Namespace) -> None:
     nestml = given.nestml
     exported: tuple[Path, ...] = ()
     if given.kernels is not None:
+        # Imported here, since a NESTML file that is ready can do without, and sooner.
+        from ..filters.options import Options
+        from ..kernels import KernelSet
+        from ..nodes.bank import FilterBank
+        from ..nodes.export import export
+
         options = Options.of_command(
             given.method,
             by=[name for name in given.by.split(",") if name],

@@ -1,17 +1,47 @@
-"""What nestlfp needs, what of it was found, and the command that would mend the rest."""
+"""What nestlfp needs, what of it was found, and the command that would mend the rest.
+
+It does not stop at looking: a small node is compiled and loaded, as `install` will do it.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 
 from ..errors import ToolchainError
-from .modules import modules_dir
-from .toolchain import Nest, compiler_version, find_cmake, find_compiler, find_nest
+from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
+from .modules import CachedModule, build_environment, compile_module, modules_dir
+from .remedies import remedy
+from .toolchain import Nest, find_nest
+
+OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream"}
+
+MODEL = "nestlfp_doctor"
+TEXT = f"""model {MODEL}:
+    state:
+        y real = 0
+
+    parameters:
+        gain real = 1
+
+    input:
+        spike_in <- spike
+
+    update:
+        y += gain * spike_in * 1 s
+"""
+LOAD = f"""
+import sys, nest
+nest.verbosity = nest.VerbosityLevel.ERROR
+nest.Install(sys.argv[1])
+node = nest.Create("{MODEL}")
+nest.Connect(nest.Create("spike_generator", params=dict(spike_times=[1.0])), node)
+nest.Simulate(3.0)
+assert node.y == 1.0, f"it computes {{node.y}}, not 1"
+"""
 
 
 def doctor() -> tuple[str, bool]:
@@ -27,20 +57,25 @@ def doctor() -> tuple[str, bool]:
     needs: list[tuple[str, Callable[[], str]]] = [
         ("NEST", lambda: _nest(find_nest())),
         ("C++ compiler", lambda: _compiler(find_nest())),
+        ("headers of Boost", lambda: _header("boost/type_index.hpp", find_nest())),
+        ("headers of libltdl", lambda: _header("ltdl.h", find_nest())),
         ("CMake", find_cmake),
-        ("make", _make),
-        ("NESTML", lambda: _version("nestml", "pip install nestml")),
+        ("make", lambda: find_make()[0]),
+        ("NESTML", lambda: _version("nestml", "NESTML")),
         ("module cache", _cache),
         ("MPI", lambda: _mpi(find_nest())),
     ]
     lines = []
     healthy = True
     for what, find in needs:
-        try:
-            lines.append(f"ok       {what}: {find()}")
-        except (ToolchainError, OSError) as error:
-            healthy = False
-            lines.append(f"MISSING  {what}: {error}")
+        told, fine = _examined(what, find)
+        lines.append(told)
+        healthy = healthy and fine
+    if healthy:
+        told, healthy = _examined("a module", lambda: _module(find_nest()))
+        lines.append(told)
+    else:
+        lines.append("untried  a module: compiled and loaded once nothing is missing")
     for package, extra in OPTIONAL.items():
         try:
             lines.append(f"ok       {package}: {importlib.metadata.version(package)}")
@@ -49,7 +84,12 @@ def doctor() -> tuple[str, bool]:
     return "\n".join(lines), healthy
 
 
-OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream"}
+def _examined(what: str, find: Callable[[], str]) -> tuple[str, bool]:
+    """The line for one thing, and whether it is there."""
+    try:
+        return f"ok       {what}: {find()}", True
+    except (ToolchainError, OSError) as error:
+        return f"MISSING  {what}: {error}", False
 
 
 def _nest(nest: Nest) -> str:
@@ -63,21 +103,26 @@ def _nest(nest: Nest) -> str:
 
 def _compiler(nest: Nest) -> str:
     compiler = find_compiler(nest)
-    return f"{compiler}, {compiler_version(compiler)}"
+    return f"{compiler}, {compiler.version}"
 
 
-def _make() -> str:
-    program = shutil.which("make") or shutil.which("ninja")
-    if program is None:
-        raise ToolchainError("neither make nor ninja found: 'apt-get install make'")
-    return program
+def _header(name: str, nest: Nest) -> str:
+    """Where the compiler finds a header that NEST's own include."""
+    found = find_compiler(nest).find_header(name, nest)
+    if found is None:
+        package = name.partition("/")[0] + "/" if "/" in name else name
+        raise ToolchainError(f"NEST's headers include {name}: {remedy(package)}")
+    if found.is_relative_to(OWN_HEADERS):
+        return f"{found}, nestlfp's own: the system has none"
+    packaged = "boost_headers" in found.parts
+    return f"{found}" + (", of PyPI's boost-headers: the system has none" if packaged else "")
 
 
-def _version(package: str, command: str) -> str:
+def _version(package: str, what: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        raise ToolchainError(f"{package} is missing; {command}") from None
+        raise ToolchainError(f"{package} is not installed: {remedy(what)}") from None
 
 
 def _cache() -> str:
@@ -88,15 +133,27 @@ def _cache() -> str:
     return f"{folder}, {len(list(folder.glob('*/*.so')))} modules"
 
 
+def _module(nest: Nest) -> str:
+    """Compile a small node, and simulate it in a NEST of its own: the caller's may be in use."""
+    entry = CachedModule(MODEL, TEXT, nest, find_compiler(nest))
+    path = compile_module(MODEL, TEXT, nest=nest)
+    loaded = _python(LOAD, str(path), environment=build_environment(entry))
+    if loaded.returncode != 0:
+        reason = (loaded.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise ToolchainError(f"NEST does not load {path}: {reason}")
+    return f"{path} was compiled, loaded and simulated"
+
+
 def _mpi(nest: Nest) -> str:
     """Whether mpi4py is there and uses the MPI library that NEST uses."""
     if not nest.mpi:
         return "this NEST runs in one process, with threads; nothing else is needed"
-    version = _version("mpi4py", "pip install 'nestlfp[mpi]'")
+    version = _version("mpi4py", "mpi4py")
     mend = "'pip install --force-reinstall --no-binary mpi4py mpi4py' builds it for this MPI"
     # Importing mpi4py starts MPI, which a doctor had better do in another process.
-    code = "from mpi4py import MPI; print(MPI.Get_library_version().split(chr(10))[0].strip())"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    told = _python(
+        "from mpi4py import MPI; print(MPI.Get_library_version().split(chr(10))[0].strip())"
+    )
     if told.returncode != 0:
         raise ToolchainError(f"mpi4py {version} does not start; {mend}: {told.stderr[-300:]}")
     library = told.stdout.strip()
@@ -104,3 +161,10 @@ def _mpi(nest: Nest) -> str:
     if uses_open_mpi != ("Open MPI" in library):
         raise ToolchainError(f"mpi4py {version} uses {library}, NEST another MPI library; {mend}")
     return f"mpi4py {version} with the MPI library that NEST uses, {library}"
+
+
+def _python(
+    code: str, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

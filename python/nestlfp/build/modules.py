@@ -18,10 +18,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..nodes.model import module_name
-from ..paths import cache_dir, project_dir
 from ..errors import ToolchainError
-from .toolchain import Nest, compiler_version, find_cmake, find_compiler, find_nest
+from ..nodes.render import module_name
+from ..paths import cache_dir, project_dir
+from .compiler import Compiler, find_cmake, find_compiler, find_make
+from .remedies import explain
+from .toolchain import Nest, find_nest
 
 
 def modules_dir() -> Path:
@@ -36,7 +38,7 @@ class CachedModule:
     model: str
     text: str
     nest: Nest
-    compiler: str
+    compiler: Compiler
 
     @property
     def key(self) -> str:
@@ -47,8 +49,8 @@ class CachedModule:
             self.nest.version,
             str(library),
             hashlib.sha256(library.read_bytes()).hexdigest(),
-            self.compiler,
-            compiler_version(self.compiler),
+            str(self.compiler),
+            self.compiler.version,
             os.environ.get("CXXFLAGS", ""),
             importlib.metadata.version("nestml"),
             (project_dir() / "CMakeLists.txt").read_text(encoding="utf-8"),
@@ -137,20 +139,20 @@ def _build(entry: CachedModule, progress: bool) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     part = Path(tempfile.mkdtemp(prefix=f"{entry.key}.part", dir=entry.folder.parent))
     try:
-        nestml = part / f"{entry.model}.nestml"
-        nestml.write_text(entry.text, encoding="utf-8")
-        _run_cmake(entry, nestml, part / "build")
-        built = next((part / "build").rglob(entry.path.name))
         done = part / "done"
         done.mkdir()
-        shutil.move(built, done / built.name)
-        shutil.move(nestml, done / nestml.name)
+        nestml = done / f"{entry.model}.nestml"
+        nestml.write_text(entry.text, encoding="utf-8")
+        # Built elsewhere, since the name of the cache folder may hold what CMake cannot take.
+        with tempfile.TemporaryDirectory(prefix="nestlfp_") as build:
+            _run_cmake(entry, nestml, Path(build))
+            built = shutil.move(next(Path(build).rglob(entry.path.name)), done)
         note = {
-            "sha256": hashlib.sha256((done / built.name).read_bytes()).hexdigest(),
+            "sha256": hashlib.sha256(Path(built).read_bytes()).hexdigest(),
             "nest": entry.nest.version,
-            "compiler": compiler_version(entry.compiler),
+            "compiler": entry.compiler.version,
         }
-        (done / built.name).with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+        Path(built).with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
         shutil.rmtree(entry.folder, ignore_errors=True)
         done.replace(entry.folder)
     finally:
@@ -158,35 +160,52 @@ def _build(entry: CachedModule, progress: bool) -> None:
 
 
 def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
-    cmake = find_cmake()
+    """Configure and build; a `ToolchainError` with the first error and what mends it."""
+    cmake, source = find_cmake(), project_dir()
+    make, generator = find_make()
+    for what, path in (
+        ("the folder of nestlfp", source),
+        ("the path of Python", sys.executable),
+        ("the folder for temporary files (TMPDIR)", build),
+    ):
+        if odd := set(str(path)) & set('";#'):
+            raise ToolchainError(
+                f"{what} has {' '.join(sorted(odd))} in its name, with which CMake cannot work: "
+                f"{str(path)!r}"
+            )
+    shutil.copyfile(nestml, build / nestml.name)
+    settings = [
+        *("-G", os.environ.get("CMAKE_GENERATOR", generator), f"-DCMAKE_MAKE_PROGRAM={make}"),
+        *(f"-DNESTML={build / nestml.name}", f"-DPython_EXECUTABLE={sys.executable}"),
+    ]
     log = entry.folder.with_suffix(".log")
-    settings = [f"-DNESTML={nestml}", f"-DPython_EXECUTABLE={sys.executable}"]
     with log.open("w", encoding="utf-8") as output:
         for command in (
-            [cmake, "-S", str(project_dir()), "-B", str(build), *settings],
-            [cmake, "--build", str(build), "--parallel", "2"],
+            [cmake, "-S", str(source), "-B", str(build), *settings],
+            [cmake, "--build", str(build)],
         ):
             status = subprocess.run(
-                command, stdout=output, stderr=output, env=_clean_environment(entry), check=False
+                command, stdout=output, stderr=output, env=build_environment(entry), check=False
             )
             if status.returncode != 0:
-                lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+                told = explain(log.read_text(encoding="utf-8", errors="replace"))
                 raise ToolchainError(
-                    "the filter node could not be compiled; 'nestlfp doctor' tells what is "
-                    f"missing. End of {log}:\n" + "\n".join(lines[-20:])
+                    f"the filter node could not be compiled: {told}\nThe whole log is {log}; "
+                    "'nestlfp doctor' tells what else is missing"
                 )
 
 
-def _clean_environment(entry: CachedModule) -> dict[str, str]:
-    """The environment without what would make a child process join an MPI job."""
+def build_environment(entry: CachedModule) -> dict[str, str]:
+    """The environment for a child process, without what would make it join an MPI job."""
     environment = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("OMPI_", "PMIX_", "PMI_", "MPI_", "HYDRA_"))
     }
-    environment["CXX"] = entry.compiler
+    environment["CXX"] = str(entry.compiler)
+    environment["LC_ALL"] = "C"  # what goes wrong is told in English, and read
     # The child must import this nestlfp and this NEST, wherever they came from.
-    paths = [str(Path(__file__).parent.parent), str(entry.nest.package.parent)]
+    paths = [str(Path(__file__).parents[2]), str(entry.nest.package.parent)]
     paths += environment.get("PYTHONPATH", "").split(os.pathsep)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return environment

@@ -9,7 +9,7 @@ from ..nodes.model import module_name
 
 
 def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
-    """C++ sources of the extension module of one NESTML file.
+    """C++ sources of the extension module of one NESTML file: a single one, quick to compile.
 
     Parameters
     ----------
@@ -49,4 +49,16 @@ def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
         raise ToolchainError(f"NESTML rejects {nestml}: {'; '.join(map(str, errors))}")
     models, metadata = nestml_frontend.transform_models(transformers, models)
     nestml_frontend.generate_code(generator, models, metadata)
-    return sorted(target.glob("*.cpp"))
+    return [_joined(target, nestml.stem)]
+
+
+def _joined(folder: Path, model: str) -> Path:
+    """One source out of NESTML's two.
+
+    NEST's headers are more than half of the work, and are read once instead of twice. One of them
+    has no include guard: what includes it a second time finds an empty file beside itself.
+    """
+    (folder / "nest_impl.h").touch()
+    source = folder / "joined.cpp"
+    source.write_text(f'#include "{module_name(model)}.cpp"\n#include "{model}.cpp"\n')
+    return source

@@ -1,4 +1,4 @@
-"""Which NEST this is, and how to compile an extension module for it.
+"""Which NEST this is, and how it was built.
 
 NEST comes as a wheel (headers inside the Python package, a nest-config that names folders of
 another machine), from source or from conda (headers below the prefix). All three are read off
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import mmap
-import os
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ToolchainError
+from .remedies import remedy
 
 SUPPORTED = (3, 10)  # the oldest NEST whose extension interface the generated code fits
 
@@ -40,6 +40,8 @@ class Nest:
         Whether it was built with MPI.
     old_abi : bool
         Whether it was built with the C++ ABI before GCC 5, as the wheels are.
+    openmp : bool
+        Whether it was built with OpenMP, as modules must then be too.
     compiler : str or None
         The compiler that built it, where that is on this machine.
     """
@@ -50,6 +52,7 @@ class Nest:
     version: str
     mpi: bool
     old_abi: bool
+    openmp: bool
     compiler: str | None
 
     @property
@@ -100,13 +103,17 @@ def find_nest(nest_config: str = "") -> Nest:
             f"NEST {version[1]} in {package} is too old: nestlfp needs NEST "
             f"{'.'.join(map(str, SUPPORTED))} or newer"
         )
+    library = next(package.glob("nestkernel_api*.so"), None)
+    if library is None:
+        raise ToolchainError(f"NEST in {package} is incomplete: it has no nestkernel_api*.so")
     return Nest(
         package=package,
         prefix=package.parents[3] if prefix == package and len(package.parents) > 3 else prefix,
         include=include,
         version=version[1],
         mpi=bool(re.search(r"^#define HAVE_MPI\b", config, re.MULTILINE)),
-        old_abi=_has_old_abi(package),
+        old_abi=_has_old_abi(library),
+        openmp=_names(library, rb"GOMP_parallel|__kmpc_fork_call"),
         compiler=_compiler_of(prefix),
     )
 
@@ -115,8 +122,8 @@ def _imported_package() -> Path:
     spec = importlib.util.find_spec("nest")
     if spec is None or spec.origin is None:
         raise ToolchainError(
-            "Python does not find NEST (import nest fails): install it, for example with "
-            "'pip install nest-simulator', or activate the environment that has it"
+            f"Python does not find NEST (import nest fails): {remedy('NEST')}, or activate the "
+            "environment that has it"
         )
     return Path(spec.origin).resolve().parent
 
@@ -134,18 +141,19 @@ def _package_of(nest_config: str) -> Path:
     raise ToolchainError(f"with-nest: no Python package nest below {str(prefix)!r}")
 
 
-def _has_old_abi(package: Path) -> bool:
+def _has_old_abi(library: Path) -> bool:
     """Whether no symbol of the kernel names a type of the C++11 ABI."""
-    library = next(package.glob("nestkernel_api*.so"), None)
-    if library is None:
-        raise ToolchainError(f"NEST in {package} is incomplete: it has no nestkernel_api*.so")
-    if sys.platform != "linux":  # the two ABIs are libstdc++'s
-        return False
+    # The two ABIs are libstdc++'s.
+    return sys.platform == "linux" and not _names(library, rb"_ZN\w*4nest\w*__cxx11")
+
+
+def _names(library: Path, symbol: bytes) -> bool:
+    """Whether a library's symbols, its own or those it asks for, have one like this."""
     with (
         library.open("rb") as file,
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        return re.search(rb"_ZN\w*4nest\w*__cxx11", content) is None
+        return re.search(symbol, content) is not None
 
 
 def _compiler_of(prefix: Path) -> str | None:
@@ -154,46 +162,3 @@ def _compiler_of(prefix: Path) -> str | None:
         return None
     told = subprocess.run([config, "--compiler"], capture_output=True, text=True, check=False)
     return told.stdout.strip() if shutil.which(told.stdout.strip()) else None
-
-
-def find_compiler(nest: Nest) -> str:
-    """Path of the C++ compiler: CXX, else the one that built NEST, else the system's.
-
-    Raises
-    ------
-    ToolchainError
-        If there is none.
-    """
-    asked = os.environ.get("CXX", "").strip()
-    if asked:
-        program = shutil.which(asked.split()[0])
-        if program is None:
-            raise ToolchainError(f"the C++ compiler that CXX names was not found: {asked!r}")
-        return program
-    for name in (nest.compiler, "c++", "g++", "clang++"):
-        program = shutil.which(name) if name else None
-        if program:
-            return program
-    raise ToolchainError(
-        "no C++ compiler found (looked at CXX, c++, g++, clang++): install one, for example with "
-        "'apt-get install g++ make' or 'conda install cxx-compiler make', or set CXX"
-    )
-
-
-def find_cmake() -> str:
-    """Path of CMake: the one that came with nestlfp, else the system's."""
-    try:
-        import cmake
-
-        return str(Path(cmake.CMAKE_BIN_DIR) / "cmake")
-    except (ImportError, AttributeError):
-        program = shutil.which("cmake")
-    if program is None:
-        raise ToolchainError("no CMake found: install it, for example with 'pip install cmake'")
-    return program
-
-
-def compiler_version(compiler: str) -> str:
-    """First line of what the compiler says of itself."""
-    told = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False)
-    return (told.stdout or told.stderr).partition("\n")[0].strip()

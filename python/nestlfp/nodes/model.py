@@ -34,16 +34,6 @@ class Model:
     text: str
     ports: int
 
-    @property
-    def module(self) -> str:
-        """Name of its extension module; NEST wants it to end in "module"."""
-        return module_name(self.name)
-
-
-def module_name(model: str) -> str:
-    """Name of the extension module of a model; NEST wants it to end in "module"."""
-    return f"{model}_module"
-
 
 def capacity(populations: int) -> int:
     """Ports of the model that serves so many populations: 2, 4, 8, ...

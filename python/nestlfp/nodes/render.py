@@ -1,4 +1,4 @@
-"""NESTML text from a template.
+"""NESTML text from a template, and what things are called that come of it.
 
 The only things that enter the text are whole numbers and a model name made of them: names of
 populations, signals and channels stay data.
@@ -21,3 +21,8 @@ def render(template: str, *, model: str, ports: int) -> str:
         lstrip_blocks=True,
     )
     return environment.get_template(template).render(model=model, ports=int(ports))
+
+
+def module_name(model: str) -> str:
+    """Name of the extension module of a model; NEST wants it to end in "module"."""
+    return f"{model}_module"

@@ -15,7 +15,7 @@ from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Method, Options
 from ..kernels import KernelSet
 from ..nodes.bank import FilterBank
-from ..nodes.model import module_name
+from ..nodes.render import module_name
 from .parallel import Ranks
 from .session import RECORDERS, import_nest
 

@@ -1,0 +1,120 @@
+"""The README's first steps on a machine that has what it asks for, and nothing else."""
+
+import json
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from machine import image, machine, require
+
+from environments import run
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+pytestmark = pytest.mark.bare
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """The project as it is committed."""
+    require()
+    folder = tmp_path_factory.mktemp("clone") / "nestlfp"
+    run(f"git clone --quiet {ROOT} {folder}")
+    return folder
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_nothing_else_is_installed():
+    """The image is what hides in no other test: no Boost, libltdl, libpython, MPI or git."""
+    require()
+    missing = ["boost/type_index.hpp", "ltdl.h", "mpi.h", "gsl/gsl_math.h", "python3.11/Python.h"]
+    assert not [name for name in missing if (image() / "usr" / "include" / name).exists()]
+    assert not list((image() / "usr" / "lib").rglob("libpython3*.so*"))
+    assert not [p for p in ("mpicxx", "git", "cmake") if (image() / "usr" / "bin" / p).exists()]
+
+
+def demo(user, checkout):
+    """Report and output of `make demo`."""
+    with machine(user) as bare:
+        bare.put(checkout)
+        told = bare.run("cd nestlfp; make demo")
+        out = bare.files / "nestlfp" / "out" / "two_population"
+        assert (out / "signals.png").stat().st_size > 10_000
+        return json.loads((out / "report.json").read_text()), told
+
+
+def first_steps(checkout, wheel, kernels):
+    """What an ordinary user does who has no checkout: pip install, doctor, README's script."""
+    install, doctor = blocks("bash")[1].strip().split("\n")
+    assert install.startswith("pip install '.[")
+    with machine("ada") as bare:
+        bare.put(wheel)
+        bare.put(kernels)
+        (bare.files / "script.py").write_text(blocks("python")[0] + "print(signals.sizes)\n")
+        bare.run(
+            f"python3 -m venv venv; . venv/bin/activate; {install.replace('.', wheel.name, 1)}"
+        )
+        told = [bare.run(f". venv/bin/activate; {line}") for line in (doctor, "python script.py")]
+        # Without a checkout no test of MPI can be run; with one, they say what they need.
+        bare.put(checkout)
+        tests = (
+            "python -m pip install --quiet pytest mpi4py; cd nestlfp;"
+            " tests/mpi/build_nest.sh $(which python);"
+            " PYTHONPATH=tests python -m pytest -q tests/runtime/test_mpi.py"
+        )
+        return *told, bare.run(f". venv/bin/activate; {tests}")
+
+
+@pytest.fixture(scope="module")
+def told(checkout, tmp_path_factory, hagen):
+    """All of it, two at a time: most of it is waiting for downloads and for one core."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(f"python -m build --wheel --no-isolation -o {folder} {checkout}")
+    (wheel,) = folder.glob("*.whl")
+    hagen.save(folder / "kernels.nc")
+    image()
+    with ThreadPoolExecutor(2) as pool:
+        started = {
+            "root": pool.submit(demo, "root", checkout),
+            "ada": pool.submit(demo, "ada", checkout),
+            "steps": pool.submit(first_steps, checkout, wheel, folder / "kernels.nc"),
+        }
+        return {name: future.result() for name, future in started.items()}
+
+
+@pytest.mark.parametrize("user", ["root", "ada"])
+def test_make_demo(told, user):
+    report, _ = told[user]
+    assert max(report["online_vs_offline"].values()) <= 1e-12
+    assert max(report["kernels_vs_reference"].values()) <= 1e-4
+    assert report["spike_trains_identical"] is True
+
+
+def test_doctor_is_right(told):
+    """Everything is there, and it says where the headers come from; the script proves it right."""
+    doctor, script, _ = told["steps"]
+    assert "MISSING" not in doctor
+    assert re.search(r"ok       headers of Boost: .*of PyPI's boost-headers", doctor)
+    assert re.search(r"ok       headers of libltdl: .*nestlfp's own", doctor)
+    assert re.search("ok       a module: .*compiled, loaded and simulated", doctor)
+    assert "'time': 99" in script
+
+
+def test_tests_without_mpi_say_what_is_missing(told):
+    *_, tests = told["steps"]
+    assert "to run them: apt-get install openmpi-bin" in tests
+    assert "no NEST with MPI here: make nest-mpi" in tests
+    assert re.search(r"\d+ skipped", tests)
+    assert "failed" not in tests
+
+
+def test_nothing_is_left_over(told):
+    mounted = subprocess.run(["mount"], capture_output=True, text=True, check=True).stdout
+    assert str(image().parent) not in mounted
+    assert not list(image().parent.glob("machine_*"))
