@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ToolchainError
-from ..nodes.model import module_name
+from ..nodes.render import module_name
 
 
 def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
