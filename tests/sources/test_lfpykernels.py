@@ -182,7 +182,7 @@ def test_names_must_be_printable():
         (with_one("I:E", DIPOLE, np.ones((3, 21))), {}, r"'I:E' has shape \(3, 21\), .* \(3, 20\)"),
         (with_one("E:I", POTENTIAL, np.ones(20)), {}, r"shape \(channel, lag\), found \(20,\)"),
         (with_one("E:I", POTENTIAL, np.ones((4, 0))), {}, r"\(channel, lag\), found \(4, 0\)"),
-        (with_one("E:I", POTENTIAL, [["a"]]), {}, "of pathway 'E:I' is no array of numbers"),
+        (with_one("E:I", POTENTIAL, [["a"]]), {}, "of pathway 'E:I' must be real numbers"),
         (
             with_one("E:I", POTENTIAL, np.where(np.arange(80).reshape(4, 20) == 43, np.nan, 1.0)),
             {},
@@ -204,7 +204,7 @@ def test_names_must_be_printable():
         (dictionary(), {"names": {"Foo": "X"}}, r"names given for \['Foo'\], but the probes are"),
         (dictionary(), {"units": {"EEG": "mV"}}, "units given for unknown signals"),
         (dictionary(), {"positions": {"LFP": [0.0, 1.0]}}, r"shape \(channel, 3\) = \(4, 3\)"),
-        (dictionary(), {"positions": {"LFP": ["a"]}}, "positions of 'LFP' are no numbers"),
+        (dictionary(), {"positions": {"LFP": ["a"]}}, "positions of 'LFP' must be real numbers"),
         (dictionary(), {"probes": [FakeProbe()]}, "probe 'FakeProbe' is not among the kernels'"),
         (dictionary(), {"dt": 0.0}, "dt must be a positive number of ms, found 0.0"),
         (dictionary(), {"dt": np.nan}, "dt must be a positive number of ms, found nan"),
