@@ -159,7 +159,7 @@ def test_times_between_lags_that_are_none(hagen, dt):
 def test_times_in_the_wrong_unit_do_not_fill_the_memory(hagen):
     with pytest.raises(KernelError, match=r"dt = 1e-09 ms would make kernels of 5e\+10 lags"):
         hagen.resample(1e-9)
-    with pytest.raises(KernelError, match="would make kernels of .* lags, more than 1000000"):
+    with pytest.raises(KernelError, match=r"would make kernels of .* lags, more than 1000000"):
         hagen.lowpass(1e9)
 
 
@@ -196,14 +196,14 @@ def test_convolve_refuses_what_it_cannot_mean(hagen):
     with pytest.raises(KernelError, match="duration"):
         hagen.convolve({}, 0.0)
     for time in (np.nan, np.inf, 1e300):
-        with pytest.raises(KernelError, match="whole multiples of dt .* found"):
+        with pytest.raises(KernelError, match=r"whole multiples of dt .* found"):
             hagen.convolve({"E": [time]}, 1.0)
     with pytest.raises(KernelError, match=r"one list, of all its neurons .* shape \(2, 1\)"):
         hagen.convolve({"E": [[1.0], [2.0]]}, 10.0)
     for times in ([[1.0], [1.0, 2.0]], ["1.0"], [1j], [None], {"times": [1.0]}, [True]):
         with pytest.raises(KernelError, match="spike times of 'E' must be"):
             hagen.convolve({"E": times}, 10.0)
-    with pytest.raises(KernelError, match="spike_times must be a dict .* found list"):
+    with pytest.raises(KernelError, match=r"spike_times must be a dict .* found list"):
         hagen.convolve([[1.0]], 10.0)
     for duration in ("long", None, [1.0, "x"], np.nan):
         with pytest.raises(KernelError, match="duration must be"):

@@ -406,7 +406,7 @@ def test_bad_networks(network):
         only(network, spikes={"X": (np.array([0]), np.array([1.0]))})
     with pytest.raises(NetworkError, match="one neuron for each time"):
         only(network, spikes={"E": (np.array([0, 1]), np.array([1.0]))})
-    with pytest.raises(KernelError, match="spike times of 'E' must be whole multiples"):
+    with pytest.raises(NetworkError, match="spike times of 'E' must be whole multiples"):
         only(network, spikes={"E": (np.array([0]), np.array([1.05]))})
     with pytest.raises(NetworkError, match="unknown neurons: 'I' has 3"):
         only(network, connections={("E", "I"): hybrid.Connections([0], [3], [1.0], [1.0])})
