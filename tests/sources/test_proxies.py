@@ -281,7 +281,10 @@ def recorded():
     mean = nestlfp.FieldRecorder(sum_bank, populations, interval=DT)
     relative = {name: found / found.mean() for name, found in weights.items()}
     each = nestlfp.FieldRecorder(sum_bank, populations, interval=DT, weights=relative)
-    recorders = units.record(unit_bank, populations, interval=DT)
+    recorders = [
+        nestlfp.FieldRecorder(unit_bank, populations, interval=DT, **one)
+        for one in units.per_contact()
+    ]
     nest.Simulate(DURATION)
     events = spike_recorder.events
     trains = {}
@@ -320,7 +323,9 @@ def test_delay_range_makes_room_whatever_population_is_nearest(nest):
         bank = nestlfp.install(proxy.kernels)
         parrots = replayed(nest, [times - np.float64(1.0) for times, _ in trains.values()])
         nodes = {name: parrots[k : k + 1] for k, name in enumerate(trains)}
-        recorders = proxy.record(bank, nodes, interval=DT)
+        recorders = [
+            nestlfp.FieldRecorder(bank, nodes, interval=DT, **one) for one in proxy.per_contact()
+        ]
         nest.Simulate(60.0)
         found = proxy.signals(recorders)["LFP"]
         expected = proxy.convolve(trains, 60.0)["LFP"].isel(time=slice(0, found.sizes["time"]))
@@ -372,6 +377,9 @@ def test_online_telenczuk_equals_tklfp(recorded):
 
 # ---------------------------------------------------------------------- bad input
 BAD_RWSLFP = {
+    "time constants in words": ({"ampa": ("2", "0.4")}, "ampa must be real numbers, found text"),
+    "weights in words": ({"excitatory": {"E": "20"}}, "'E' must be finite .* found '20'"),
+    "weights without names": ({"excitatory": [20.0]}, r"excitatory must be a dict of .* \[20.0\]"),
     "no time constant": ({"ampa": (0.0, 0.4)}, r"ampa must be two positive numbers of ms"),
     "negative time constant": ({"gaba": (5.0, -0.2)}, r"gaba must be two positive .* -0.2"),
     "one time constant": ({"gaba": 5.0}, "gaba must be two positive numbers"),
@@ -443,7 +451,7 @@ def test_bad_input_of_telenczuk(case):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"I": ([1.0], [0])}, r"spikes of unknown populations \['I'\]"),
+        ({"I": ([1.0], [0])}, r"spikes of unknown populations: \['I'\]"),
         ({"E": ([1.0], [4])}, r"spikes of unknown neurons: 'E' has the neurons 0 … 3, found 4"),
         ({"E": ([1.0], [-1])}, "spikes of unknown neurons"),
         ({"E": ([1.0, 2.0], [1])}, "'E' has 2 spike times, but 1 neurons"),
