@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from nestlfp import KernelSet, plotting
 from nestlfp.errors import MissingExtraError, SignalError
+from nestlfp.plotting.reduction import ENVELOPE_BINS, MAX_TRACES
 
 RNG = np.random.default_rng(7)
 
@@ -207,7 +208,7 @@ def test_many_channels_kept_apart_are_thinned_traces():
     both = both.assign_coords(pre=["E", "I"])
     both["LFP"].attrs["units"] = "mV"
     (ax,) = plotting.signals(both).axes
-    assert len(traces(ax)) == 2 * plotting.MAX_TRACES
+    assert len(traces(ax)) == 2 * MAX_TRACES
     assert legend(ax) == ["E", "I"]
     assert (labels(ax)[0], labels(ax)[-1]) == ("0", "3830")
 
@@ -219,10 +220,10 @@ def test_long_signals_are_drawn_as_envelope(tmp_path):
     figure = plotting.signals(dataset(values))
     (ax,) = figure.axes
     bottom, top = in_units(ax)
-    assert len(top) == 2 * plotting.ENVELOPE_BINS == len(ax.lines[0].get_xdata())
+    assert len(top) == 2 * ENVELOPE_BINS == len(ax.lines[0].get_xdata())
     np.testing.assert_allclose([top.max(), bottom.min()], [7.0, -5.0], atol=1e-3)
     at = ax.lines[1].get_xdata()[np.argmax(top)]
-    assert abs(at - 123_457 * 0.5) < 2 * 150_000 / plotting.ENVELOPE_BINS
+    assert abs(at - 123_457 * 0.5) < 2 * 150_000 / ENVELOPE_BINS
     plotting.save(figure, tmp_path / "long.svg")
     assert (tmp_path / "long.svg").stat().st_size < 500_000
 
@@ -232,7 +233,7 @@ def test_long_images_keep_their_peaks():
     values[3, 20_000] = -9.0
     ax = plotting.signals(dataset(values)).axes[0]
     shown = ax.images[0].get_array()
-    assert shown.shape == (40, plotting.ENVELOPE_BINS)
+    assert shown.shape == (40, ENVELOPE_BINS)
     assert shown[39 - 3].min() == pytest.approx(-9.0, abs=1e-2)
 
 
