@@ -65,14 +65,14 @@ def check_signal_names(names: Iterable[Any], error: type[NestLFPError] = KernelE
             )
 
 
-def listed(names: Any, what: str) -> list[Any]:
+def listed(names: Any, what: str, error: type[NestLFPError] = KernelError) -> list[Any]:
     """Names as a list; a single name may stand for itself."""
     if isinstance(names, str):
         return [names]
     try:
         return list(names)
     except TypeError:
-        raise KernelError(f"{what} must be a list of names, found {names!r}") from None
+        raise error(f"{what} must be a list of names, found {names!r}") from None
 
 
 def check_unique(names: Iterable[Any], what: str) -> None:

@@ -10,17 +10,20 @@ import numpy as np
 
 from .._types import Floats
 from ..extras import require
-from .reduction import Rows, evenly
+from .reduction import Rows, evenly, pathway
 from .style import INK, escaped, nice, number, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_TITLE_SIZES = (10.0, 9.0, 8.0, 7.0)  # points
+_MISSING = "0.45"  # a grey unlike white, which stands for zero
 
-def put_title(ax: Axes, text: str, colours: Mapping[str, str] | None = None) -> None:
-    """The title on the left, and names with their colours on the right of the same line."""
-    columns = max(min(65 // max((len(name) + 4 for name in colours or {}), default=1), 8), 1)
-    lines = math.ceil(len(colours or {}) / columns)
+
+def put_title(ax: Axes, text: str, legend: Sequence[tuple[str, str]] = ()) -> None:
+    """The title on the left, and (name, colour) on the right of the same line."""
+    columns = max(min(65 // max((len(name) + 4 for name, _ in legend), default=1), 8), 1)
+    lines = math.ceil(len(legend) / columns)
     ax.set_title(
         shortened(text),
         loc="left",
@@ -29,12 +32,12 @@ def put_title(ax: Axes, text: str, colours: Mapping[str, str] | None = None) -> 
         fontsize=max(min(10.0, 200 / max(len(text), 1)), 6.0),
         parse_math=False,
     )
-    if not colours:
+    if not legend:
         return
     line = require("matplotlib.lines", "plot").Line2D
     ax.legend(
-        [line([], [], color=colour, lw=2) for colour in colours.values()],
-        [escaped(name) for name in colours],
+        [line([], [], color=colour, lw=2) for _, colour in legend],
+        [escaped(name, None) for name, _ in legend],
         loc="lower right",
         bbox_to_anchor=(1, 1),
         ncols=columns,
@@ -44,6 +47,59 @@ def put_title(ax: Axes, text: str, colours: Mapping[str, str] | None = None) -> 
         handlelength=1.0,
         columnspacing=1.4,
     )
+
+
+def put_pathways(
+    axes: Sequence[Axes], pathways: Sequence[Mapping[str, str]], width_in: float
+) -> None:
+    """Titles "E → I" that fit into so many inches: smaller, or on two lines, or shortened."""
+    titles, size = _fitted(pathways, width_in)
+    for ax, text in zip(axes, titles, strict=True):
+        ax.set_title(text, loc="left", fontweight="bold", fontsize=size, pad=4, parse_math=False)
+
+
+def _fitted(pathways: Sequence[Mapping[str, str]], width_in: float) -> tuple[list[str], float]:
+    for gap in (" ", "\n"):
+        titles = [pathway(populations, gap) for populations in pathways]
+        for size in _TITLE_SIZES:
+            if _width(titles, size) <= width_in:
+                return titles, size
+    for most in range(40, 4, -1):
+        titles = [pathway(populations, "\n", most) for populations in pathways]
+        if _width(titles, _TITLE_SIZES[-1]) <= width_in:
+            break
+    return titles, _TITLE_SIZES[-1]
+
+
+def _width(titles: Iterable[str], size: float) -> float:
+    """Width (inches) of the longest line in bold letters of this size (points)."""
+    font = require("matplotlib.font_manager", "plot").FontProperties(weight="bold", size=size)
+    measure = require("matplotlib.textpath", "plot").text_to_path.get_text_width_height_descent
+    lines = [line for text in titles for line in text.split("\n")]
+    return max(measure(line, font, ismath=False)[0] for line in lines) / 72
+
+
+def mark_rows(ax: Axes, missing: Sequence[str]) -> None:
+    """Grey behind the rows that are not finite, or not all of the time, and a word why."""
+    for row, what in enumerate(missing):
+        if not what:
+            continue
+        ax.axhspan(
+            row - 0.45, row + 0.45, facecolor="0.93", edgecolor="0.8", hatch="////", lw=0, zorder=0,
+            gid=f"not-finite-{row}",
+        )  # fmt: skip
+        ax.text(
+            0.01, row, what, transform=ax.get_yaxis_transform(), va="center", fontsize=7,
+            gid="not-finite", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )  # fmt: skip
+
+
+def mark_image(ax: Axes, missing: Sequence[str]) -> None:
+    """A word on channels that an image shows in grey."""
+    bad = sum(bool(what) for what in missing)
+    if bad:
+        text = f"grey: not finite ({bad} of {len(missing)} channels)"
+        ax.set_title(text, loc="right", fontsize=8, pad=4)
 
 
 def label_rows(ax: Axes, rows: Rows, height_in: float) -> None:
@@ -136,7 +192,7 @@ def draw_image(ax: Axes, x: Floats, values: Floats, limit: float) -> None:
         origin="lower",
         aspect="auto",
         interpolation="nearest",
-        cmap="RdBu_r",
+        cmap=require("matplotlib", "plot").colormaps["RdBu_r"].with_extremes(bad=_MISSING),
         vmin=-limit or -1.0,
         vmax=limit or 1.0,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,7 +12,9 @@ import xarray as xr
 from .._types import Floats, Ints
 from ..errors import SignalError
 from ..kernels import channel_dim
+from ..kernels.names import listed
 from ..signals.layout import pathways
+from .style import shortened
 
 MAX_TRACES = 32
 ENVELOPE_BINS = 2000
@@ -36,6 +39,7 @@ class Panel:
     rows: Rows
     x: Floats
     parts: list[tuple[dict[str, str], Floats]]
+    missing: list[str]  # for each row, what of it is not finite, or ""
     as_image: bool
     height_in: float
 
@@ -43,7 +47,7 @@ class Panel:
     def scale(self) -> float:
         """The signal from one row to the next: the largest trace reaches a bit beyond its row."""
         return 0.8 * _largest_finite(
-            values.max(axis=-1, initial=0) - values.min(axis=-1, initial=0)
+            np.fmax.reduce(values, axis=-1, initial=0) - np.fmin.reduce(values, axis=-1, initial=0)
             for _, values in self.parts
         )
 
@@ -54,6 +58,7 @@ class Panel:
 
 
 def prepared(name: str, array: xr.DataArray, *, centre: bool) -> Panel:
+    """What to draw of one signal; about each channel's mean where it is to be centred."""
     rows = _stacking(name, array)
     apart = array.dims[:-2]
     # Kernels have a plot for each pathway; signals that are kept apart share one.
@@ -61,14 +66,31 @@ def prepared(name: str, array: xr.DataArray, *, centre: bool) -> Panel:
     if not as_image:
         rows = _thinned(rows)
     x = array[array.dims[-1]].values.astype(float)
-    parts = [
-        (populations, _reduced(part.values[rows.order].astype(float), as_image, centre))
+    given = [
+        (populations, _finite(part.values[rows.order].astype(float)))
         for populations, part in pathways(array)
     ]
+    missing = _missing([values for _, values in given])
+    parts = [(populations, _reduced(values, as_image, centre)) for populations, values in given]
     if x.size > LONG:
         x = np.repeat(x[_pieces(x.size)], 1 if as_image else 2)
     height = 3.2 if as_image else min(max(0.32 * rows.order.size, 0.8), 4.5)
-    return Panel(name, array.attrs["units"], rows, x, parts, as_image, height)
+    return Panel(name, array.attrs["units"], rows, x, parts, missing, as_image, height)
+
+
+def _finite(values: Floats) -> Floats:
+    """Values with NaN, which is drawn as a gap, for all that is not finite."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _missing(parts: list[Floats]) -> list[str]:
+    """For each row, how many of its samples are missing from one of the parts or more."""
+    gaps = np.any([np.isnan(values) for values in parts], axis=0)
+    samples = gaps.shape[1]
+    return [
+        "" if n == 0 else "not finite" if n == samples else f"{n} of {samples} samples not finite"
+        for n in gaps.sum(axis=1).tolist()
+    ]
 
 
 def _reduced(values: Floats, as_image: bool, centre: bool) -> Floats:
@@ -76,12 +98,15 @@ def _reduced(values: Floats, as_image: bool, centre: bool) -> Floats:
 
     An image, which has one colour for a piece, takes the value farther from zero.
     """
-    mean = values.mean(axis=-1, keepdims=True) if centre else 0.0
+    mean: Any = 0.0
+    if centre:
+        known = np.sum(~np.isnan(values), axis=-1, keepdims=True)
+        mean = np.nansum(values, axis=-1, keepdims=True) / np.maximum(known, 1)
     if values.shape[-1] <= LONG:
         return values - mean
     starts = _pieces(values.shape[-1])
-    low = np.minimum.reduceat(values, starts, axis=-1) - mean
-    high = np.maximum.reduceat(values, starts, axis=-1) - mean
+    low = np.fmin.reduceat(values, starts, axis=-1) - mean
+    high = np.fmax.reduceat(values, starts, axis=-1) - mean
     if as_image:
         return np.where(high >= -low, high, low)
     return np.stack([low, high], axis=-1).reshape(len(values), -1)
@@ -124,7 +149,8 @@ def _largest_finite(arrays: Iterable[Floats]) -> float:
 
 
 def known_signals(names: Iterable[str] | str | None, available: Sequence[str]) -> list[str]:
-    wanted = [names] if isinstance(names, str) else list(available if names is None else names)
+    """The signals to draw, all where none are named; a single name may stand for itself."""
+    wanted = listed(available if names is None else names, "signals", SignalError)
     unknown = [name for name in wanted if name not in available]
     if unknown or not wanted:
         raise SignalError(f"signals {unknown} not among {list(available)}")
@@ -138,8 +164,12 @@ def contributions(panels: Iterable[Panel]) -> list[str]:
     ]
 
 
-def pathway(populations: Mapping[str, str]) -> str:
-    """``"E → I"``; what is summed over its targets is plain "E", over its sources "→ I"."""
+def pathway(populations: Mapping[str, str], gap: str = " ", most: int | None = None) -> str:
+    """``"E → I"``; what is summed over its targets is plain "E", over its sources "→ I".
+
+    Before the arrow stands `gap`; names are shortened to `most` letters each.
+    """
+    pre, post = (shortened(populations.get(dim, ""), most) for dim in ("pre", "post"))
     if "post" not in populations:
-        return populations.get("pre", "")
-    return f"{populations.get('pre', '')} → {populations['post']}".strip()
+        return pre
+    return f"{pre}{gap}→ {post}".strip()

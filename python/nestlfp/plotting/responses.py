@@ -16,14 +16,17 @@ from .axes import (
     fit_rows,
     label_rows,
     limits,
-    put_title,
+    put_pathways,
     scale_bar,
 )
-from .reduction import Panel, known_signals, pathway, prepared
+from .reduction import Panel, known_signals, prepared
 from .style import INK, WIDTH_IN, new_figure, style
 
 if TYPE_CHECKING:
     from .style import Canvas
+
+_BESIDE_IN = 0.9  # for the labels left of the first plot
+_APART_IN = 0.15  # between two titles
 
 
 def kernels(
@@ -94,14 +97,14 @@ def _draw_pathways(axes: NDArray[Any], panel: Panel, shared_scale: bool) -> None
     alone = [panel if shared_scale else replace(panel, parts=[part]) for part in panel.parts]
     peaks = [max(one.peak, 1e-9 * panel.peak) for one in alone]
     scales = [max(one.scale, 1e-9 * panel.scale) for one in alone]
-    for ax, (populations, values), peak, scale in zip(
-        plots, panel.parts, peaks, scales, strict=True
-    ):
+    for ax, (_, values), peak, scale in zip(plots, panel.parts, peaks, scales, strict=True):
         if panel.as_image:
             draw_image(ax, panel.x, values, peak)
         else:
             draw_traces(ax, panel.x, values, scale, INK)
-        put_title(ax, pathway(populations))
+    figure = plots[0].figure
+    pitch = (figure.bbox.width / figure.dpi - _BESIDE_IN) / axes.shape[1]
+    put_pathways(plots, [populations for populations, _ in panel.parts], pitch - _APART_IN)
     if not panel.as_image:
         fit_rows(plots, panel.rows.order.size)
     groups = [plots] if shared_scale else [[ax] for ax in plots]

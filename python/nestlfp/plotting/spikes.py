@@ -12,10 +12,13 @@ from .._types import Floats, Ints
 from ..errors import SignalError
 from .axes import limits, put_title
 from .reduction import evenly
-from .style import escaped, number
+from .style import escaped, number, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+_NAME = 24  # letters of a population beside its spikes and in the legend
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,12 @@ def draw_bands(
             style: dict[str, Any] = {"marker": "|", "markersize": size, "markeredgewidth": 0.7}
             style |= {"gid": f"spikes-{band.name}", "rasterized": True}
             ax.plot(band.times, y, ls="", color=colour, **style)
-    ax.set_yticks([base + height / 2 for base in bases], [escaped(band.name) for band in bands])
+    ax.set_yticks(
+        [base + height / 2 for base in bases],
+        [escaped(shortened(band.name, _NAME)) for band in bands],
+    )
     ax.tick_params(left=False)
     ax.spines["left"].set_visible(False)
     ax.set_ylim(-2, step * len(bands))
-    put_title(ax, "spikes", {f"{band.name}: {band.rate}": colours[band.name] for band in bands})
+    legend = [(f"{shortened(b.name, _NAME)}: {b.rate}", colours[b.name]) for b in bands]
+    put_title(ax, "spikes", legend)

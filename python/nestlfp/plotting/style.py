@@ -117,10 +117,13 @@ def number(value: float) -> str:
     return f"{float(mantissa):g}·10{raised}"
 
 
-def shortened(text: str) -> str:
-    return text if len(text) <= 40 else f"{text[:39]}…"
+def shortened(text: str, most: int | None = 40) -> str:
+    """Text of at most so many letters, with its beginning and its end."""
+    if most is None or len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - 1) // 2 :]}"
 
 
-def escaped(text: str) -> str:
-    """Text that matplotlib draws as it is, where it cannot be told not to look for formulas."""
-    return shortened(text).replace("$", r"\$")
+def escaped(text: str, most: int | None = 40) -> str:
+    """Shortened text that matplotlib draws as it is, where it would look for formulas."""
+    return shortened(text, most).replace("$", r"\$")

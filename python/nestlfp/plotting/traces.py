@@ -18,6 +18,8 @@ from .axes import (
     fit_rows,
     label_rows,
     limits,
+    mark_image,
+    mark_rows,
     put_title,
     scale_bar,
 )
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from .style import Canvas
+
+_NAME = 20  # letters of each population in a legend
 
 
 def signals(
@@ -132,11 +136,14 @@ def _draw_panel(ax: Axes, panel: Panel, colours: Mapping[str, str]) -> None:
     if panel.as_image:
         draw_image(ax, panel.x, panel.parts[0][1], panel.peak)
         colour_bar([ax], panel.peak, f"{panel.name} minus mean ({panel.unit})")
+        mark_image(ax, panel.missing)
     else:
         for populations, values in panel.parts:
             colour = colours.get(pathway(populations), INK)
             draw_traces(ax, panel.x, values, panel.scale, colour)
         fit_rows([ax], panel.rows.order.size)
         scale_bar(ax, panel.scale, panel.unit)
+        mark_rows(ax, panel.missing)
     label_rows(ax, panel.rows, panel.height_in)
-    put_title(ax, panel.name, {name: colours[name] for name in contributions([panel])})
+    apart = [populations for populations, _ in panel.parts if populations]
+    put_title(ax, panel.name, [(pathway(p, most=_NAME), colours[pathway(p)]) for p in apart])
