@@ -110,6 +110,14 @@ def test_one_sample_and_one_channel(tmp_path):
         plotting.save(figure, tmp_path / "one.png")
 
 
+def test_wrong_types():
+    for time in (10, (10,), ("a", "b"), (None, None)):
+        with pytest.raises(SignalError, match=r"time must be \(start, stop\) in ms, found"):
+            plotting.signals(dataset([[1, 2]]), time=time)
+    with pytest.raises(SignalError, match="signals must be a list of names, found 7"):
+        plotting.signals(dataset([[1, 2]]), signals=7)
+
+
 def test_not_signals():
     with pytest.raises(SignalError, match=r"xarray\.Dataset"):
         plotting.signals(dataset([[1, 2]])["LFP"])

@@ -146,7 +146,10 @@ def test_normalize_gives_mean_zero_and_variance_one():
 BAD_RWSLFP = {
     "time constants in words": ({"ampa": ("2", "0.4")}, "ampa must be real numbers, found text"),
     "weights in words": ({"excitatory": {"E": "20"}}, "'E' must be finite .* found '20'"),
-    "weights without names": ({"excitatory": [20.0]}, r"excitatory must be a dict with .* \[20.0\]"),
+    "weights without names": (
+        {"excitatory": [20.0]},
+        r"excitatory must be a dict with .* \[20.0\]",
+    ),
     "no time constant": ({"ampa": (0.0, 0.4)}, r"ampa must be two positive numbers of ms"),
     "negative time constant": ({"gaba": (5.0, -0.2)}, r"gaba must be two positive .* -0.2"),
     "one time constant": ({"gaba": 5.0}, "gaba must be two positive numbers"),

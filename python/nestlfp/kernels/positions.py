@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import KernelError
+from .checks import real
 
 GEOMETRY = "geometry"
 """The attribute of a kernel set's dataset that holds its `Geometry` as text."""
@@ -47,12 +48,11 @@ def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Float
     if is_probe(given):
         return contact_positions(given)
     try:
-        found = np.array(given, dtype=float)
-    except (TypeError, ValueError) as error:
+        found = real(given, f"positions of {what}").copy()
+    except KernelError as error:
         raise KernelError(
-            f"positions of {what} must be numbers of shape (n, 3) in µm, or a probeinterface "
-            f"Probe; found {given!r}"
-        ) from error
+            f"{error}; give an array of shape (n, 3) in µm, or a probeinterface Probe"
+        ) from None
     if found.ndim != 2 or found.shape[1] != 3 or len(found) == 0:
         raise KernelError(f"positions of {what} must have shape (n, 3) in µm, found {found.shape}")
     if not np.all(np.isfinite(found)):
@@ -144,7 +144,8 @@ class Cylinder:
     y: float = 0.0
 
     def __post_init__(self) -> None:
-        values = np.array([self.radius, self.bottom, self.top, self.x, self.y], dtype=float)
+        given = [self.radius, self.bottom, self.top, self.x, self.y]
+        values = real(given, "radius, bottom, top, x and y of a cylinder")
         if not (np.all(np.isfinite(values)) and self.radius > 0 and self.top >= self.bottom):
             raise KernelError(
                 "a cylinder needs a radius > 0 and bottom <= top, all finite (µm), found "

@@ -98,8 +98,9 @@ def _contacts(kernels: KernelSet, signal: str | None) -> tuple[str, Floats, list
     if f"{signal}_z" not in array.coords:
         raise KernelError(f"the contacts of signal {signal!r} have no positions")
     found = np.column_stack([array.coords[f"{signal}_{axis}"].values for axis in AXES])
-    labels = [str(label) for label in array[channel_dim(signal)].values]
-    return signal, np.nan_to_num(found.astype(float)), labels
+    known = np.isfinite(found[:, 2])  # where only the depth is known, contacts stand on the axis
+    labels = [str(label) for label in array[channel_dim(signal)].values[known]]
+    return signal, np.nan_to_num(found[known]), labels
 
 
 def _placed(geometry: Geometry) -> dict[str, Floats]:

@@ -117,7 +117,10 @@ def _part(
 ) -> xr.Dataset:
     part = dataset[known_signals(names, [str(name) for name in dataset.data_vars])]
     t = part["time"].values
-    start, stop = (-np.inf, np.inf) if time is None else time
+    try:
+        start, stop = map(float, (-np.inf, np.inf) if time is None else time)
+    except (TypeError, ValueError):
+        raise SignalError(f"time must be (start, stop) in ms, found {time!r}") from None
     inside = np.flatnonzero((t >= start) & (t <= stop))
     if inside.size == 0:
         there = f"{t[0]:g} … {t[-1]:g} ms" if t.size else "no samples"
