@@ -159,6 +159,8 @@ def test_what_does_not_fit_the_network(network, populations):
         run(probes=[])
     with pytest.raises(NetworkError, match="name them"):
         run(probes=[probes()[0], probes()[0]])
+    with pytest.raises(NetworkError, match="must not be named 'lag'"):
+        run(probes={"lag": probes()[0]})
     with pytest.raises(NetworkError, match="unknown probe 'int'"):
         run(probes=[3])
     sphere = lfpykit.OneSphereVolumeConductor(None, r=np.full((3, 1), 9e3))

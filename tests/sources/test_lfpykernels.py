@@ -202,6 +202,7 @@ def test_names_must_be_printable():
         ),
         ({"E:E": {DIPOLE: np.ones((1, 5))}}, {}, "must have the 3 channels x, y, z, found 1"),
         (dictionary(), {"names": {"Foo": "X"}}, r"names given for \['Foo'\], but the probes are"),
+        (dictionary(), {"names": {POTENTIAL: "time"}}, "must not be named 'time'"),
         (dictionary(), {"units": {"EEG": "mV"}}, "units given for unknown signals"),
         (dictionary(), {"positions": {"LFP": [0.0, 1.0]}}, r"shape \(channel, 3\) = \(4, 3\)"),
         (dictionary(), {"positions": {"LFP": ["a"]}}, "positions of 'LFP' must be real numbers"),

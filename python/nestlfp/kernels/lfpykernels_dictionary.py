@@ -17,7 +17,7 @@ from .._types import Floats
 from ..errors import KernelError
 from .arrays import labelled
 from .checks import positive_ms, real
-from .names import AXES, check_name
+from .names import AXES, check_name, check_signal_names
 from .probes import DIPOLE, PREDICTS
 
 _QUIET = 1e-3  # a half of the lags below this part of the peak is probably not meant as a kernel
@@ -289,6 +289,7 @@ def signal_names(probes: Iterable[str], names: Mapping[str, str]) -> dict[str, s
                 "names={...}"
             )
         signal_of[probe] = signal
+    check_signal_names(signal_of.values())
     return signal_of
 
 

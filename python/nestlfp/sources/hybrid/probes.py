@@ -11,6 +11,7 @@ from ... import geometry
 from ..._types import Floats
 from ...errors import NetworkError
 from ...kernels import AXES
+from ...kernels.names import check_signal_names
 from ...kernels.probes import PREDICTS
 
 Probes = Sequence[Any] | Mapping[str, Any]
@@ -19,11 +20,12 @@ Probes = Sequence[Any] | Mapping[str, Any]
 def named(probes: Probes) -> dict[str, tuple[Any, str]]:
     """Name of each signal with its probe and unit."""
     if isinstance(probes, Mapping):
+        check_signal_names(probes, NetworkError)
         return {name: (probe, _kind(probe)[1]) for name, probe in probes.items()}
-    named = {_kind(probe)[0]: (probe, _kind(probe)[1]) for probe in probes}
-    if len(named) < len(probes):
+    found = {_kind(probe)[0]: (probe, _kind(probe)[1]) for probe in probes}
+    if len(found) < len(probes):
         raise NetworkError("several probes of one kind: name them, probes={'LFP_a': ...}")
-    return named
+    return found
 
 
 def _kind(probe: Any) -> tuple[str, str]:
@@ -45,6 +47,7 @@ def contacts(probe: Any) -> Floats | None:
 
 
 def channel_count(probe: Any) -> int:
+    """Number of channels of the signal that a probe sees."""
     found = contacts(probe)
     if found is not None:
         return len(found)
