@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import nestlfp
-import nestlfp.sources
 from environments import run
 
 ROOT = Path(__file__).parents[1]
@@ -46,12 +45,19 @@ def test_every_source_has_an_example():
     assert sum(bool(code) for code in BLOCKS.values()) >= 5
 
 
+def broken(name):
+    raise ImportError(f"the package {name} cannot be imported")
+
+
 MODULES = [
     module.name
-    for package in (nestlfp, nestlfp.sources)
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
-    if module.name != "nestlfp.__main__"
+    for module in pkgutil.walk_packages(nestlfp.__path__, "nestlfp.", onerror=broken)
+    if not module.name.endswith("__main__")
 ]
+
+
+def test_doctests_are_found_at_any_depth():
+    assert {"nestlfp.state_space.design", "nestlfp.sources.hybrid.network"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -46,8 +46,9 @@ def test_positions_take_what_is_in_micrometres():
         ([[1.0, 2.0]], r"found \(1, 2\)"),
         (np.zeros((0, 3)), r"found \(0, 3\)"),
         ([[0, 0, np.inf]], "must be finite"),
-        ([[0, 0], [1, 2, 3]], "must be numbers of shape"),
-        ("tetrode", "must be numbers of shape"),
+        ([[0, 0], [1, 2, 3]], r"must be an array of real numbers.* of shape \(n, 3\) in µm, or a"),
+        ("tetrode", r"found text such as 'tetrode'; give an array of shape \(n, 3\) in µm, or a"),
+        ([[1j, 0, 0]], "found complex numbers"),
         ([[0.0, 0.0, -4e-4], [0.0, 0.0, 4e-4]], "µm and look like metres: none exceeds 0.0004"),
     ],
 )
@@ -186,6 +187,13 @@ def test_picture_of_contacts_or_populations_alone():
         picture(known, signal="LFP")
     with pytest.raises(KernelError, match="no signal 'EEG'"):
         picture(known, signal="EEG")
+
+
+def test_contacts_of_unknown_depth_are_not_drawn_at_the_origin():
+    given = kernels([[0.0, 0.0, -200.0], [np.nan] * 3, [np.nan, np.nan, 200.0]])
+    side = picture(given).axes[0]
+    np.testing.assert_array_equal(side.lines[0].get_xydata(), [[0, -200], [0, 200]])
+    assert [text.get_text() for text in side.texts] == ["0", "2"]
 
 
 def test_picture_of_many_contacts_does_not_name_them():

@@ -14,11 +14,17 @@ GRID_TOLERANCE = 1e-6
 
 def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]) -> Ints:
     """Times as whole numbers of steps, or an `error` that says what is off the grid."""
-    exact = np.asarray(time_ms, dtype=float) / dt_ms
+    try:
+        times = np.asarray(time_ms, dtype=float)
+    except (TypeError, ValueError):
+        raise error(f"{what} must be numbers of ms, found {time_ms!r}") from None
+    exact = times / dt_ms
     whole = np.rint(exact)
-    # An absolute tolerance in steps would reject late times for their rounding alone.
-    off = np.abs(exact - whole) > np.maximum(GRID_TOLERANCE, 1e-12 * np.abs(exact))
-    if np.any(off | ~np.isfinite(exact)):
-        found = np.asarray(time_ms, dtype=float)[off | ~np.isfinite(exact)].flat[0]
+    off = ~(np.abs(exact) < 2**53)  # not finite, or so late that steps cannot be counted
+    with np.errstate(invalid="ignore"):
+        # An absolute tolerance in steps would reject late times for their rounding alone.
+        off |= np.abs(exact - whole) > np.maximum(GRID_TOLERANCE, 1e-12 * np.abs(exact))
+    if np.any(off):
+        found = times[off].flat[0]
         raise error(f"{what} must be whole multiples of dt = {dt_ms:g} ms, found {found} ms")
     return whole.astype(np.int64)

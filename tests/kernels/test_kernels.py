@@ -9,7 +9,9 @@ from hypothesis.extra.numpy import arrays
 
 import nestlfp
 from nestlfp import KernelError, KernelSet
+from nestlfp.errors import SignalError
 from nestlfp.filters.options import Options
+from nestlfp.kernels.names import check_signal_names
 from networks import convolved, exponential_kernels
 
 
@@ -53,6 +55,51 @@ def test_select(hagen):
         hagen.select(pre=["X"])
 
 
+def test_a_single_name_stands_for_itself(hagen):
+    part = hagen.select(signals="CDM", pre="I", post="E")
+    assert (part.signals, part.pre, part.post) == (("CDM",), ("I",), ("E",))
+    assert one(pre="exc", post="inh").pre == ("exc",)
+    with pytest.raises(KernelError, match=r"pre: \['exc'\] not among the kernels' \['E', 'I'\]"):
+        hagen.select(pre="exc")
+    with pytest.raises(KernelError, match="pre must be a list of names, found 7"):
+        hagen.select(pre=7)
+    with pytest.raises(KernelError, match="post must be a list of names, found None"):
+        one(post=None)
+
+
+# ---------------------------------------------------------------------- the fingerprint
+def test_fingerprint_tells_apart_all_that_a_signal_depends_on(hagen, tmp_path):
+    known = {"positions": {"LFP": [[0.0, 0.0, 1.0]]}, "channels": {"LFP": ["top"]}}
+    array = np.arange(1.0, 21.0).reshape(2, 2, 1, 5)
+
+    def made(**changes):
+        options = {"pre": ["E", "I"], "post": ["E", "I"], **known, **changes}
+        return one(options.pop("array", array), **options)
+
+    first_of_all = made().fingerprint
+    different = [
+        made(pre=["I", "E"]),
+        made(post=["I", "E"]),
+        made(pre=["E", "X"]),
+        made(units={"LFP": "µV"}),
+        made(channels={"LFP": ["bottom"]}),
+        made(positions={"LFP": [[0.0, 0.0, 2.0]]}),
+        made(positions={}),
+        made(dt=0.2),
+        made(first_lag=0.2),
+        made(array=2 * array),
+        made(array=array.reshape(2, 2, 5, 1), positions={}, channels={}),
+        made(signals={"EEG": array}, units={"EEG": "mV"}, positions={}, channels={}),
+    ]
+    assert len({first_of_all, *(kernels.fingerprint for kernels in different)}) == 13
+    assert made(provenance={"tool": "another"}).fingerprint == first_of_all
+    assert made(array=array.astype("int32")).fingerprint == first_of_all
+    assert one(np.array([[[[0.0, 1.0]]]])).fingerprint == one([[[[-0.0, 1.0]]]]).fingerprint
+    for kernels in (hagen, made(), made(channels={"LFP": [3]})):
+        kernels.save(tmp_path / "kernels.nc")
+        assert KernelSet.load(tmp_path / "kernels.nc").fingerprint == kernels.fingerprint
+
+
 # ---------------------------------------------------------------------- algebra
 def test_scale_changes_only_the_named_populations(hagen):
     scaled = hagen.scale({"I": -2.0})
@@ -65,6 +112,13 @@ def test_scale_changes_only_the_named_populations(hagen):
         hagen.scale({"X": 1.0})
     with pytest.raises(KernelError, match="finite"):
         hagen.scale({"E": np.inf})
+    assert scaled.fingerprint != hagen.fingerprint
+    for wrong in ("2", None, 1j, [1.0, 2.0], True):
+        with pytest.raises(KernelError, match="factor"):
+            hagen.scale({"E": wrong})
+    for wrong in (2.0, [("E", 2.0)], None):
+        with pytest.raises(KernelError, match="factors must be a dict"):
+            hagen.scale(wrong)
 
 
 @pytest.mark.parametrize(("method", "error"), [("cubic", 2e-6), ("pchip", 2e-3), ("linear", 4e-3)])
@@ -93,6 +147,21 @@ def test_resample_keeps_what_need_not_change(hagen):
         one().resample(2.0)
     with pytest.raises(KernelError, match="method must be one of"):
         hagen.resample(0.1, method="nearest")
+
+
+@pytest.mark.parametrize("dt", ["0.1", None, 0.1j, [0.1], True, np.nan, np.inf, -0.1, 0])
+def test_times_between_lags_that_are_none(hagen, dt):
+    with pytest.raises(KernelError, match="dt must be a positive number of ms, found"):
+        hagen.resample(dt)
+    with pytest.raises(KernelError, match="dt must be a positive number of ms, found"):
+        one(dt=dt)
+
+
+def test_times_in_the_wrong_unit_do_not_fill_the_memory(hagen):
+    with pytest.raises(KernelError, match=r"dt = 1e-09 ms would make kernels of 5e\+10 lags"):
+        hagen.resample(1e-9)
+    with pytest.raises(KernelError, match=r"would make kernels of .* lags, more than 1000000"):
+        hagen.lowpass(1e9)
 
 
 @settings(deadline=None, max_examples=60)
@@ -127,8 +196,22 @@ def test_convolve_refuses_what_it_cannot_mean(hagen):
         hagen.convolve({"X": [1.0]}, 10.0)
     with pytest.raises(KernelError, match="duration"):
         hagen.convolve({}, 0.0)
-    with pytest.raises(KernelError, match="found nan"):
-        hagen.convolve({"E": [np.nan]}, 1.0)
+    for time in (np.nan, np.inf, 1e300):
+        with pytest.raises(KernelError, match=r"whole multiples of dt .* found"):
+            hagen.convolve({"E": [time]}, 1.0)
+    with pytest.raises(KernelError, match=r"one list, of all its neurons .* shape \(2, 1\)"):
+        hagen.convolve({"E": [[1.0], [2.0]]}, 10.0)
+    for times in ([[1.0], [1.0, 2.0]], ["1.0"], [1j], [None], {"times": [1.0]}, [True]):
+        with pytest.raises(KernelError, match="spike times of 'E' must be"):
+            hagen.convolve({"E": times}, 10.0)
+    with pytest.raises(KernelError, match=r"spike_times must be a dict .* found list"):
+        hagen.convolve([[1.0]], 10.0)
+    for duration in ("long", None, [1.0, "x"], np.nan):
+        with pytest.raises(KernelError, match="duration must be"):
+            hagen.convolve({}, duration)
+    with pytest.raises(KernelError, match="by must be"):
+        hagen.convolve({}, 10.0, by="neuron")
+    assert not hagen.convolve({"E": [], "I": np.array([], dtype=object)}, 10.0)["LFP"].any()
 
 
 # ---------------------------------------------------------------------- files
@@ -174,6 +257,31 @@ def test_signal_names_that_are_no_identifiers(name):
         one(signals={name: np.ones((1, 1, 1, 3))}, units={name: "mV"})
 
 
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (["time"], "must not be named 'time', which is a dimension"),
+        (["LFP", "lag"], "must not be named 'lag'"),
+        (["pre"], "must not be named 'pre'"),
+        (["post"], "must not be named 'post'"),
+        (["LFP", "LFP_channel"], "named 'LFP_channel' beside the signal 'LFP', whose channels"),
+        (["LFP_x", "LFP"], "named 'LFP_x' beside the signal 'LFP', whose positions"),
+    ],
+)
+def test_signal_names_that_other_things_have(names, match):
+    with pytest.raises(KernelError, match=match):
+        one(signals=dict.fromkeys(names, np.ones((1, 1, 1, 3))), units=dict.fromkeys(names, "mV"))
+
+
+def test_signal_names_in_a_dataset():
+    taken = one().dataset.rename(LFP="time", LFP_channel="time_channel")
+    with pytest.raises(KernelError, match="must not be named 'time'"):
+        KernelSet(taken)
+    with pytest.raises(SignalError, match="must not be named 'lag'"):
+        check_signal_names(["lag"], SignalError)
+    assert one(signals={"LFP_channel": np.ones((1, 1, 1, 3))}, units={"LFP_channel": "mV"})
+
+
 def test_foreign_and_broken_files(tmp_path, hagen):
     with pytest.raises(KernelError, match="no kernel file"):
         KernelSet.load(tmp_path / "nowhere.nc")
@@ -192,7 +300,7 @@ def test_foreign_and_broken_files(tmp_path, hagen):
 
 # ---------------------------------------------------------------------- bad input
 def bad(value):
-    array = np.ones((1, 1, 2, 5))
+    array = np.ones((1, 1, 2, 5), dtype=type(value))
     array[0, 0, 1, 3] = value
     return array
 
@@ -206,6 +314,16 @@ def bad(value):
         ({"signals": {"LFP": np.ones((2, 1, 2, 5))}}, r"\(1, 1, ..., ...\), found \(2, 1, 2, 5\)"),
         ({"signals": {"LFP": np.ones((1, 5))}}, r"found \(1, 5\)"),
         ({"signals": {}}, "no signals|unknown signals"),
+        ({"signals": [1.0]}, "signals must be a dict"),
+        ({"signals": {"LFP": bad(1e101)}}, r"too large: 1e\+101 mV at E -> E, channel 1, lag 0.4"),
+        ({"signals": {"LFP": bad(1 + 1j)}}, "must be real numbers, found complex numbers such as"),
+        ({"signals": {"LFP": np.ones((1, 1, 1, 3), complex)}}, r"found complex .* \(1\+0j\)"),
+        ({"signals": {"LFP": np.ones((1, 1, 1, 3), bool)}}, "found truth values such as True"),
+        ({"signals": {"LFP": np.full((1, 1, 1, 3), "1")}}, "real numbers, found text such as '1'"),
+        ({"signals": {"LFP": [[[[None, 1.0]]]]}}, "signal 'LFP' must be real numbers, found obj"),
+        ({"signals": {"LFP": [[[[1.0], [1.0, 2.0]]]]}}, "must be an array of real numbers"),
+        ({"provenance": {"what": object()}}, "provenance must be a dict of JSON-compatible"),
+        ({"positions": {"LFP": [["a", "b", "c"]]}}, "positions of signal 'LFP' must be real num"),
         ({"signals": {"LFP": np.ones((1, 1, 0, 5))}}, "no channels"),
         ({"units": {}}, "has no unit"),
         ({"units": {"LFP": "mV", "CDM": "nA µm"}}, r"units given for unknown signals \['CDM'\]"),
@@ -244,3 +362,31 @@ def test_datasets_that_are_no_kernels(hagen):
         KernelSet(hagen.dataset.assign_coords(lag=lag))
     with pytest.raises(KernelError, match="must have dimensions"):
         KernelSet(hagen.dataset.transpose("pre", "post", ...))
+    with pytest.raises(KernelError, match=r"must be an xarray\.Dataset, found list"):
+        KernelSet([1.0])
+    for changed, match in (
+        (hagen.dataset.isel(pre=0), r"coordinate 'pre' must be a list, found \(\)"),
+        (hagen.dataset.astype(complex), "found complex numbers"),
+        (hagen.dataset.astype(str), "found text"),
+        (hagen.dataset * 1e120, "too large"),
+        (hagen.dataset.assign_attrs(provenance="["), "'provenance' is no JSON text"),
+        (hagen.dataset.assign_attrs(provenance="[]"), "'provenance' must be a JSON object"),
+        (hagen.dataset.assign_attrs(provenance=3), "'provenance' is no JSON text"),
+        (hagen.dataset.assign_coords(LFP_z=("LFP_channel", ["a"] * 13)), "positions of signal"),
+        (hagen.dataset.assign_coords(LFP_z=7.0), "'LFP_z' must have the dimension"),
+    ):
+        for name in changed.data_vars:
+            changed[name].attrs["units"] = "mV"
+        with pytest.raises(KernelError, match=match):
+            KernelSet(changed)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float16, np.longdouble, np.int64, np.uint8])
+def test_other_real_numbers_are_converted_once(kind):
+    values = np.array([1, 2, 3]).reshape(1, 1, 1, 3).astype(kind)
+    made, given = one(values), one().select(signals="LFP").dataset.isel(lag=slice(3))
+    handed_over = KernelSet(given.assign(LFP=(given["LFP"].dims, values, given["LFP"].attrs)))
+    for kernels in (made, handed_over):
+        assert kernels["LFP"].dtype == np.float64
+        assert kernels["LFP"].values.ravel().tolist() == [1.0, 2.0, 3.0]
+        assert kernels.convolve({"E": [0.1]}, 1.0)["LFP"].dtype == np.float64

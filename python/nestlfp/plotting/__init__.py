@@ -1,13 +1,18 @@
-"""Figures of signals and kernels, with matplotlib."""
+"""Figures of signals and kernels.
 
-from .signals import (
-    INK,
-    MAX_TRACES,
-    PALETTE,
-    kernels,
-    save,
-    signals,
-    singular_values,
-)
+Traces are stacked by depth, the highest contact on top, with one scale bar for all of them. More
+than 32 channels are drawn as an image, since lines that close hide each other; where
+contributions of populations are kept apart, whose colours an image cannot show, evenly chosen
+channels are drawn as lines instead. Samples closer together than a pixel are drawn as the
+envelope of their smallest and largest values, so that no peak is lost and files stay small.
 
-__all__ = ["INK", "MAX_TRACES", "PALETTE", "kernels", "save", "signals", "singular_values"]
+The functions return a `matplotlib.figure.Figure` that does not belong to pyplot; hand one in with
+``figure=plt.figure()`` to see it in a window.
+"""
+
+from .responses import kernels
+from .singular import singular_values
+from .style import save
+from .traces import signals
+
+__all__ = ["kernels", "save", "signals", "singular_values"]

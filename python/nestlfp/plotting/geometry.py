@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
 from ..geometry import Geometry, geometry_of
 from ..kernels import AXES, KernelSet, channel_dim
-from .signals import INK, PALETTE, _escaped, _new_figure, _style
+from .style import INK, PALETTE, escaped, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
 
-    Canvas = Figure | SubFigure
+    from .style import Canvas
 
-Array = NDArray[np.float64]
 _MARGIN = 0.08  # of the extent, around everything drawn
 _HEIGHT_IN = 6.0
 _MOST_LABELS = 32  # contacts; more stand too close to be named
@@ -66,17 +64,17 @@ def probe_and_cells(
     low, high = _extent(contacts, geometry, cells)
     size = high - low
     require("matplotlib", "plot")
-    with _style():
+    with style():
         height = _HEIGHT_IN * (1 + size[1] / size[2])
         width = np.clip(_HEIGHT_IN * size[0] / size[2] + 1.2, 3.5, 9.0)
-        figure = figure or _new_figure(float(width), float(np.clip(height, 4.0, 10.0)))
+        figure = figure or new_figure(float(width), float(np.clip(height, 4.0, 10.0)))
         side, top = figure.subplots(2, 1, sharex=True, height_ratios=[size[2], size[1]])
         colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(geometry.cylinders)}
         _draw_side(side, geometry, cells, colours, _HEIGHT_IN * 72 / size[2])
         _draw_top(top, geometry, colours)
         for ax, vertical in ((side, 2), (top, 1)):
             if contacts.size:
-                _draw_contacts(ax, contacts[:, [0, vertical]], f"contacts of {_escaped(name)}")
+                _draw_contacts(ax, contacts[:, [0, vertical]], f"contacts of {escaped(name)}")
             ax.set(
                 xlim=(low[0], high[0]),
                 ylim=(low[vertical], high[vertical]),
@@ -89,7 +87,7 @@ def probe_and_cells(
     return figure
 
 
-def _contacts(kernels: KernelSet, signal: str | None) -> tuple[str, Array, list[str]]:
+def _contacts(kernels: KernelSet, signal: str | None) -> tuple[str, Floats, list[str]]:
     """Name of the signal, positions (n, 3) and labels of its contacts; none where it has none."""
     if signal is None:
         placed = [name for name in kernels.signals if f"{name}_z" in kernels[name].coords]
@@ -100,11 +98,12 @@ def _contacts(kernels: KernelSet, signal: str | None) -> tuple[str, Array, list[
     if f"{signal}_z" not in array.coords:
         raise KernelError(f"the contacts of signal {signal!r} have no positions")
     found = np.column_stack([array.coords[f"{signal}_{axis}"].values for axis in AXES])
-    labels = [str(label) for label in array[channel_dim(signal)].values]
-    return signal, np.nan_to_num(found.astype(float)), labels
+    known = np.isfinite(found[:, 2])  # where only the depth is known, contacts stand on the axis
+    labels = [str(label) for label in array[channel_dim(signal)].values[known]]
+    return signal, np.nan_to_num(found[known]), labels
 
 
-def _placed(geometry: Geometry) -> dict[str, Array]:
+def _placed(geometry: Geometry) -> dict[str, Floats]:
     """Segments of each population's cell, shape (n, 7), moved to its place in the picture.
 
     Cells stand side by side, as far apart as the wider of two neighbours needs.
@@ -123,7 +122,9 @@ def _placed(geometry: Geometry) -> dict[str, Array]:
     return placed
 
 
-def _extent(contacts: Array, geometry: Geometry, cells: dict[str, Array]) -> tuple[Array, Array]:
+def _extent(
+    contacts: Floats, geometry: Geometry, cells: dict[str, Floats]
+) -> tuple[Floats, Floats]:
     """Corners of the box to draw, with a margin, each side at least a tenth of the longest."""
     points = [contacts]
     for c in geometry.cylinders.values():
@@ -141,7 +142,7 @@ def _extent(contacts: Array, geometry: Geometry, cells: dict[str, Array]) -> tup
 def _draw_side(
     ax: Axes,
     geometry: Geometry,
-    cells: dict[str, Array],
+    cells: dict[str, Floats],
     colours: dict[str, str],
     points_per_um: float,
 ) -> None:
@@ -149,7 +150,7 @@ def _draw_side(
     collections = require("matplotlib.collections", "plot")
     for name, c in geometry.cylinders.items():
         corner, height = (c.x - c.radius, c.bottom), c.top - c.bottom
-        shape = patches.Rectangle(corner, 2 * c.radius, height, label=f"somata of {_escaped(name)}")
+        shape = patches.Rectangle(corner, 2 * c.radius, height, label=f"somata of {escaped(name)}")
         ax.add_patch(_tinted(shape, colours[name]))
     for name, segments in cells.items():
         lines = np.stack([segments[:, [0, 2]], segments[:, [3, 5]]], axis=1)
@@ -174,16 +175,16 @@ def _tinted(shape: Any, colour: str) -> Any:
     return shape
 
 
-def _draw_contacts(ax: Axes, where: Array, label: str) -> None:
+def _draw_contacts(ax: Axes, where: Floats, label: str) -> None:
     size, edge = (4, 0.5) if len(where) <= _MOST_LABELS else (2, 0)
     ax.plot(*where.T, "o", color=INK, ms=size, mec="white", mew=edge, zorder=3, label=label)
 
 
-def _label_contacts(ax: Axes, contacts: Array, labels: list[str]) -> None:
+def _label_contacts(ax: Axes, contacts: Floats, labels: list[str]) -> None:
     """Names of the contacts beside them, if there is room."""
     for place, label in zip(contacts, labels, strict=True) if len(labels) <= _MOST_LABELS else ():
         ax.annotate(
-            _escaped(label),
+            escaped(label),
             (place[0], place[2]),
             xytext=(5, 0),
             textcoords="offset points",

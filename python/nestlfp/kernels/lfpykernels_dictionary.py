@@ -1,0 +1,315 @@
+"""LFPykernels' dictionary of kernels, as labelled kernels.
+
+Users of LFPykernels have a dictionary ``{"POST:PRE": {ProbeClassName: array}}``. Reading it needs
+no LFPykernels: the names say what is what. `nestlfp.sources.lfpykernels` computes such arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from .._types import Floats
+from ..errors import KernelError
+from .arrays import labelled
+from .checks import positive_ms, real
+from .names import AXES, check_name, check_signal_names
+from .probes import DIPOLE, PREDICTS
+
+_QUIET = 1e-3  # a half of the lags below this part of the peak is probably not meant as a kernel
+
+Pathway = tuple[str, str]  # (post, pre)
+
+
+def from_dictionary(
+    H_YX: Mapping[str, Mapping[str, ArrayLike]],
+    *,
+    dt: float,
+    names: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    positions: Mapping[str, ArrayLike] | None = None,
+    probes: Iterable[Any] | None = None,
+    fir: bool | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Kernels from the dictionary that users of LFPykernels have.
+
+    Parameters
+    ----------
+    H_YX : dict of str to dict of str to array, shape (channel, lag)
+        Kernels by pathway ``"POST:PRE"`` and by the name of the probe's class, as
+        ``KernelApprox.get_kernel`` returns them, for every pair of populations. Potentials in
+        mV, current dipole moments in nA µm.
+    dt : float
+        Distance of two lags (ms).
+    names : dict of str to str, optional
+        Signal to make of a probe class. Default: "LFP" of the potential probes of LFPykit and
+        LFPykernels, "CDM" of their dipole probes.
+    units : dict of str to str, optional
+        Unit of a signal. Needed for signals of other probe classes. Default: "mV" and "nA µm".
+    positions : dict of str to array, shape (channel,) or (channel, 3), optional
+        Contact positions (µm) of a signal: depths z where x = y = 0, or x, y, z.
+    probes : iterable of probe objects, optional
+        The probes behind the kernels, to take contact positions from.
+    fir : bool, optional
+        Whether the lags are dt, 2 dt, ..., tau (``get_kernel(..., fir=True)``), or -tau, ...,
+        tau, of which those above 0 are kept. Default: found from the values, which are zero
+        at the lags up to 0 of the symmetric form.
+    provenance : dict, optional
+        What made the kernels: JSON-compatible values, kept with the file.
+
+    Returns
+    -------
+    xarray.Dataset
+        Of the layout of `KernelSet`: lags dt, ..., tau. `KernelSet.from_lfpykernels` and
+        `nestlfp.sources.lfpykernels.from_dictionary` make a `KernelSet` of it.
+
+    Raises
+    ------
+    KernelError
+        If a key is no "POST:PRE", pathways are missing, probes or shapes differ between
+        pathways, a probe class is unknown, the form of the lags cannot be told, or values
+        are not finite.
+
+    Notes
+    -----
+    LFPykernels 0.2 is right only where dt is a power of two, such as 2**-4 ms. At dt = 0.1 ms
+    its grid of delays loses a sample to rounding and the kernels come a step or so late,
+    which nobody can see from the values: compute at 2**-4 ms and use `KernelSet.resample`.
+
+    References
+    ----------
+    Hagen et al. (2022) Brain signal predictions from multi-scale networks using a linearized
+    framework. PLoS Comput Biol 18(8): e1010353.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from nestlfp import KernelSet
+    >>> response = np.exp(-np.arange(1, 51) / 10) * np.ones((2, 1)) * 1e-6
+    >>> kernels = KernelSet.from_lfpykernels(
+    ...     {"E:E": {"GaussCylinderPotential": response}},
+    ...     dt=0.5, positions={"LFP": [0.0, 100.0]},
+    ... )
+    >>> kernels["LFP"].dims, kernels["LFP"].attrs["units"]
+    (('post', 'pre', 'LFP_channel', 'lag'), 'mV')
+    """
+    dt = positive_ms(dt, "dt")
+    if not (isinstance(H_YX, Mapping) and H_YX):
+        raise KernelError(f"no kernels in the dictionary of LFPykernels, found {H_YX!r}")
+    pathways = {_pathway(key): H_YX[key] for key in H_YX}
+    post = list(dict.fromkeys(y for y, _ in pathways))
+    pre = list(dict.fromkeys(x for _, x in pathways))
+    arrays = stacked(pathways, post, pre)
+    if not (fir if fir is not None else _is_fir(arrays)):
+        arrays = _positive_lags(arrays)
+    return of_probes(
+        arrays,
+        post=post,
+        pre=pre,
+        dt=dt,
+        names=names,
+        units=units,
+        positions=positions,
+        probes=probes,
+        provenance={"tool": "LFPykernels", **(provenance or {})},
+    )
+
+
+def _pathway(key: Any) -> Pathway:
+    parts = key.split(":") if isinstance(key, str) else []
+    if len(parts) != 2 or not all(part.strip() for part in parts):
+        raise KernelError(f"keys must be pathways 'POST:PRE' such as 'E:I', found {key!r}")
+    post, pre = (check_name(part, "a population") for part in parts)
+    return post, pre
+
+
+def stacked(
+    pathways: Mapping[Pathway, Mapping[str, ArrayLike]], post: Sequence[str], pre: Sequence[str]
+) -> dict[str, Floats]:
+    """An array (post, pre, channel, lag) for each probe, all pathways together."""
+    missing = [f"{y}:{x}" for y in post for x in pre if (y, x) not in pathways]
+    if missing:
+        raise KernelError(
+            f"kernels are missing for the pathways POST:PRE {missing}; "
+            "a pathway without connections needs kernels of zeros"
+        )
+    first, wanted = next(iter(pathways.items()))
+    if not wanted:
+        raise KernelError(f"no probe in pathway '{_label(first)}'")
+    found = {}
+    for pathway, probes in pathways.items():
+        if set(probes) != set(wanted):
+            raise KernelError(
+                f"pathways must have the same probes: '{_label(first)}' has {sorted(wanted)}, "
+                f"'{_label(pathway)}' has {sorted(probes)}"
+            )
+        for probe, values in probes.items():
+            found[pathway, probe] = _checked(values, f"{probe} of pathway '{_label(pathway)}'")
+    n_lags = found[first, next(iter(wanted))].shape[1]
+    for (pathway, probe), array in found.items():
+        shape = (found[first, probe].shape[0], n_lags)
+        if array.shape != shape:
+            raise KernelError(
+                f"shapes disagree: {probe} of pathway '{_label(pathway)}' has shape "
+                f"{array.shape}, where '{_label(first)}' says {shape} (channel, lag)"
+            )
+    return {
+        probe: np.stack([np.stack([found[(y, x), probe] for x in pre]) for y in post])
+        for probe in wanted
+    }
+
+
+def _checked(values: ArrayLike, what: str) -> Floats:
+    array = real(values, what)
+    if array.ndim != 2 or array.size == 0:
+        raise KernelError(f"{what} must have shape (channel, lag), found {array.shape}")
+    bad = np.argwhere(~np.isfinite(array))
+    if bad.size:
+        channel, lag = bad[0]
+        raise KernelError(
+            f"{what} is not finite: {array[channel, lag]} at channel {channel}, sample {lag}"
+        )
+    return array
+
+
+def _label(pathway: Pathway) -> str:
+    return ":".join(pathway)
+
+
+# ---------------------------------------------------------------------- the two forms of lags
+def _is_fir(arrays: Mapping[str, Floats]) -> bool:
+    """Whether the lags are dt ... tau rather than -tau ... tau, told from the values.
+
+    A wrong guess would shift every signal by tau, so that doubtful cases are errors.
+    """
+    n_lags = next(iter(arrays.values())).shape[-1]
+    until_zero = (n_lags + 1) // 2
+    early = [np.abs(array[..., :until_zero]).max() for array in arrays.values()]
+    peaks = [np.abs(array).max() for array in arrays.values()]
+    if all(peak == 0 for peak in peaks):
+        return True  # rejected for being zero, whatever the form
+    if any(e > _QUIET * peak for e, peak in zip(early, peaks, strict=True)):
+        return True
+    if n_lags % 2 == 1 and not any(early):
+        return False
+    raise KernelError(
+        f"of {n_lags} lags the first {until_zero} are (nearly) zero: say fir=True if they are "
+        "dt, 2 dt, ..., tau; the form -tau ... tau has an odd number of lags, and zeros at all "
+        "those up to 0"
+    )
+
+
+def _positive_lags(arrays: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The lags dt ... tau of kernels given at -tau ... tau."""
+    n_lags = next(iter(arrays.values())).shape[-1]
+    if n_lags % 2 == 0 or n_lags < 3:
+        raise KernelError(
+            f"lags -tau ... tau (fir=False) must be an odd number of at least 3, found {n_lags}"
+        )
+    until_zero = (n_lags + 1) // 2
+    for probe, array in arrays.items():
+        if np.any(array[..., :until_zero]):
+            raise KernelError(
+                f"{probe} is not zero at lags up to 0 (the first {until_zero} of {n_lags}): "
+                "a signal would come before its spike; or are the lags dt ... tau (fir=True)?"
+            )
+    return {probe: array[..., until_zero:] for probe, array in arrays.items()}
+
+
+# ---------------------------------------------------------------------- labels
+def of_probes(
+    arrays: Mapping[str, Floats],
+    *,
+    post: Sequence[str],
+    pre: Sequence[str],
+    dt: float,
+    names: Mapping[str, str] | None,
+    units: Mapping[str, str] | None,
+    positions: Mapping[str, ArrayLike] | None,
+    probes: Iterable[Any] | None,
+    provenance: Mapping[str, Any],
+) -> xr.Dataset:
+    """Arrays by probe class become signals with units, channels and positions."""
+    signal_of = signal_names(arrays, names or {})
+    all_units = {
+        signal: PREDICTS[probe][1] for probe, signal in signal_of.items() if probe in PREDICTS
+    } | dict(units or {})
+    for probe, signal in signal_of.items():
+        if signal not in all_units:
+            raise KernelError(
+                f"signal {signal!r} of the unknown probe {probe!r} has no unit: add it to "
+                "units={...}"
+            )
+    places = _probe_positions(probes or (), signal_of)
+    places |= {signal: _xyz(signal, given) for signal, given in (positions or {}).items()}
+    channels = {}
+    for probe, signal in signal_of.items():
+        if PREDICTS.get(probe) == DIPOLE:
+            if arrays[probe].shape[2] != 3:
+                raise KernelError(
+                    f"{probe} must have the 3 channels x, y, z, found {arrays[probe].shape[2]}"
+                )
+            channels[signal] = AXES
+    return labelled(
+        {signal: arrays[probe] for probe, signal in signal_of.items()},
+        pre=pre,
+        post=post,
+        dt=dt,
+        units=all_units,
+        channels=channels,
+        positions=places,
+        provenance=provenance,
+    )
+
+
+def signal_names(probes: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """The signal that each probe class becomes."""
+    probes = list(probes)
+    unknown = sorted(set(names) - set(probes))
+    if unknown:
+        raise KernelError(f"names given for {unknown}, but the probes are {probes}")
+    signal_of: dict[str, str] = {}
+    for probe in probes:
+        if probe not in names and probe not in PREDICTS:
+            raise KernelError(
+                f"unknown probe {probe!r}: say what it predicts with "
+                f"names={{{probe!r}: <signal>}} and units={{<signal>: <unit>}}; "
+                f"known are {sorted(PREDICTS)}"
+            )
+        signal = names[probe] if probe in names else PREDICTS[probe][0]
+        taken = [other for other, name in signal_of.items() if name == signal]
+        if taken:
+            raise KernelError(
+                f"{taken[0]} and {probe} would both become signal {signal!r}: rename one with "
+                "names={...}"
+            )
+        signal_of[probe] = signal
+    check_signal_names(signal_of.values())
+    return signal_of
+
+
+def _probe_positions(probes: Iterable[Any], signal_of: Mapping[str, str]) -> dict[str, Floats]:
+    places = {}
+    for probe in probes:
+        name = type(probe).__name__
+        if name not in signal_of:
+            raise KernelError(
+                f"probe {name!r} is not among the kernels', which are {sorted(signal_of)}"
+            )
+        if getattr(probe, "z", None) is not None:
+            z = np.ravel(probe.z)
+            x, y = (np.ravel(getattr(probe, axis, np.zeros_like(z))) for axis in "xy")
+            places[signal_of[name]] = np.column_stack(np.broadcast_arrays(x, y, z))
+    return places
+
+
+def _xyz(signal: str, given: ArrayLike) -> Floats:
+    array = real(given, f"positions of {signal!r}")
+    if array.ndim == 1:  # depths alone
+        array = np.column_stack([np.zeros((array.size, 2)), array])
+    return array

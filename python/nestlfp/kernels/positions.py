@@ -1,0 +1,210 @@
+"""Where things are: electrode contacts, population cylinders, morphologies. All in µm.
+
+`positions` turns what a user has (an array, or a `Probe` of probeinterface) into checked
+positions; `Geometry` is what a set of kernels may know of its populations. Users find both in
+`nestlfp.geometry`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from .._types import Floats
+from ..errors import KernelError
+from .checks import real
+
+GEOMETRY = "geometry"
+"""The attribute of a kernel set's dataset that holds its `Geometry` as text."""
+
+_MICROMETRES = {"um": 1.0, "µm": 1.0, "mm": 1e3, "m": 1e6}
+_SMALLEST_UM = 1.0  # no layout of contacts, cells or heads fits into a cube of this half-width
+
+
+# ---------------------------------------------------------------------- positions
+def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Floats:
+    """Positions as an array of shape (n, 3) in µm.
+
+    Parameters
+    ----------
+    given : array, shape (n, 3), or probeinterface.Probe
+        Positions (µm), or a probe, whose own unit is heeded.
+    what : str
+        What is there, for error messages: ``"the contacts"``.
+    smallest : float, optional
+        Positions that all lie closer to the origin than this (µm) are in another unit.
+
+    Raises
+    ------
+    KernelError
+        If the shape is another one, a position is not finite, or the unit is not µm.
+    """
+    if is_probe(given):
+        return contact_positions(given)
+    try:
+        found = real(given, f"positions of {what}").copy()
+    except KernelError as error:
+        raise KernelError(
+            f"{error}; give an array of shape (n, 3) in µm, or a probeinterface Probe"
+        ) from None
+    if found.ndim != 2 or found.shape[1] != 3 or len(found) == 0:
+        raise KernelError(f"positions of {what} must have shape (n, 3) in µm, found {found.shape}")
+    if not np.all(np.isfinite(found)):
+        raise KernelError(f"positions of {what} must be finite, found {found.tolist()}")
+    check_micrometres(found, what, smallest)
+    return found
+
+
+def position(given: ArrayLike, what: str, *, smallest: float = 0.0) -> Floats:
+    """One position or direction as an array of shape (3,); see `positions`."""
+    if np.shape(given) != (3,):
+        raise KernelError(f"{what} must have shape (3,), found {np.shape(given)}")
+    return positions([given], what, smallest=smallest)[0]
+
+
+def check_micrometres(found: Floats, what: str, smallest: float = _SMALLEST_UM) -> None:
+    """A `KernelError` where lengths are so short that they must be in metres or mm."""
+    largest = float(np.max(np.abs(found)))
+    if not 0 < largest < smallest:
+        return
+    if largest < _SMALLEST_UM:
+        unit, advice = "metres", "multiply them by 1e6, or by 1e3 if they are millimetres"
+    else:
+        unit, advice = "millimetres", "multiply them by 1e3"
+    raise KernelError(
+        f"positions of {what} must be in µm and look like {unit}: none exceeds {largest:g} "
+        f"({advice})"
+    )
+
+
+def is_probe(given: Any) -> bool:
+    """Whether this is a `Probe` of probeinterface."""
+    return hasattr(given, "contact_positions") and hasattr(given, "si_units")
+
+
+def contact_positions(probe: Any) -> Floats:
+    """Contacts of a probeinterface probe, in the order of the probe.
+
+    Parameters
+    ----------
+    probe : probeinterface.Probe
+        A probe of two or three dimensions in any of probeinterface's units. (The package comes
+        with the extra ``probe`` of nestlfp.)
+
+    Returns
+    -------
+    array, shape (n, 3)
+        Positions (µm). A flat probe stands in the x-z plane at y = 0: its first coordinate,
+        across the shank, is x, its second, along the shank, is z, the depth axis of the
+        populations. To place it elsewhere, make it three-dimensional first
+        (``probe.to_3d(...)``, ``probe.move(...)``).
+    """
+    if not is_probe(probe):
+        raise KernelError(f"expected a probeinterface Probe, found {type(probe).__name__}")
+    if probe.contact_positions is None or len(probe.contact_positions) == 0:
+        raise KernelError("the probe has no contacts: call its set_contacts first")
+    if probe.si_units not in _MICROMETRES:
+        raise KernelError(
+            f"unit of the probe must be one of {sorted(_MICROMETRES)}, found {probe.si_units!r}"
+        )
+    found = np.array(probe.contact_positions, dtype=float) * _MICROMETRES[probe.si_units]
+    if found.shape[1] == 2:
+        found = np.column_stack([found[:, 0], np.zeros(len(found)), found[:, 1]])
+    if not np.all(np.isfinite(found)):
+        raise KernelError("the contacts of the probe are not finite")
+    check_micrometres(found, f"the contacts of a probe in {probe.si_units}")
+    return found
+
+
+# ---------------------------------------------------------------------- populations
+@dataclass(frozen=True)
+class Cylinder:
+    """The volume in which the somata of a population lie.
+
+    Parameters
+    ----------
+    radius : float
+        Radius in the x-y plane (µm).
+    bottom, top : float
+        Depths between which the somata lie (µm).
+    x, y : float
+        The axis of the cylinder (µm).
+    """
+
+    radius: float
+    bottom: float
+    top: float
+    x: float = 0.0
+    y: float = 0.0
+
+    def __post_init__(self) -> None:
+        given = [self.radius, self.bottom, self.top, self.x, self.y]
+        values = real(given, "radius, bottom, top, x and y of a cylinder")
+        if not (np.all(np.isfinite(values)) and self.radius > 0 and self.top >= self.bottom):
+            raise KernelError(
+                "a cylinder needs a radius > 0 and bottom <= top, all finite (µm), found "
+                f"radius {self.radius}, bottom {self.bottom}, top {self.top}"
+            )
+        check_micrometres(values[:1], "a population's cylinder (its radius)")
+
+    @classmethod
+    def of_normal_depths(cls, radius: float, loc: float, scale: float) -> Cylinder:
+        """The cylinder that holds 95 % of somata with normally distributed depths (µm).
+
+        The parameters are those of LFPykernels' ``populationParameters``.
+        """
+        return cls(radius, loc - 2 * scale, loc + 2 * scale)
+
+    @property
+    def center(self) -> Floats:
+        """Middle of the cylinder, shape (3,), in µm."""
+        return np.array([self.x, self.y, (self.bottom + self.top) / 2])
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a kernel set knows of the network's populations in space.
+
+    Parameters
+    ----------
+    cylinders : dict of str to Cylinder
+        Where the somata of each population lie.
+    segments : dict of str to array, shape (n, 7)
+        A typical cell of a population, its soma at the origin: start x, y, z, end x, y, z and
+        diameter of each segment (µm).
+    """
+
+    cylinders: Mapping[str, Cylinder]
+    segments: Mapping[str, Floats] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """As text, for an attribute of a file."""
+        return json.dumps(
+            {
+                "cylinders": {name: asdict(found) for name, found in self.cylinders.items()},
+                "segments": {name: np.round(s, 3).tolist() for name, s in self.segments.items()},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Geometry:
+        """What `to_json` wrote."""
+        try:
+            found = json.loads(text)
+            cylinders = {name: Cylinder(**c) for name, c in found["cylinders"].items()}
+            segments = {name: np.array(s, dtype=float) for name, s in found["segments"].items()}
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise KernelError(f"the attribute 'geometry' cannot be read: {error!r}") from error
+        return cls(cylinders, segments)
+
+    @classmethod
+    def of(cls, dataset: xr.Dataset) -> Geometry | None:
+        """What a kernel set's dataset knows of its populations in space, or None."""
+        text = dataset.attrs.get(GEOMETRY)
+        return None if text is None else cls.from_json(text)

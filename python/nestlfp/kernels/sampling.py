@@ -1,0 +1,92 @@
+"""Kernels at other lags: resampled, and low-pass filtered for slow sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.interpolate import CubicSpline, PchipInterpolator, make_interp_spline
+from scipy.signal import firwin
+
+from .._types import Floats
+from ..errors import KernelError
+from ..grid import GRID_TOLERANCE, steps
+from .checks import dt_ms, first_lag_steps, positive_ms
+
+MOST_LAGS = 1_000_000
+"""A second at NEST's finest resolution. A dt in the wrong unit would fill the memory."""
+
+_INTERPOLATORS = {
+    "cubic": CubicSpline,
+    "pchip": PchipInterpolator,
+    "linear": lambda x, y, axis: make_interp_spline(x, y, k=1, axis=axis),
+}
+
+
+def resampled(dataset: xr.Dataset, dt: float, method: str) -> xr.Dataset:
+    """Kernels at another distance of lags; see `KernelSet.resample`."""
+    dt, old = positive_ms(dt, "dt"), dt_ms(dataset)
+    if method not in _INTERPOLATORS:
+        raise KernelError(f"method must be one of {sorted(_INTERPOLATORS)}, found {method!r}")
+    if np.isclose(dt, old, rtol=1e-12, atol=0):
+        return dataset
+    first = first_lag_steps(dataset)
+    # One lag before the first, where the kernel is zero, anchors the interpolation.
+    knots = (first - 1 + np.arange(dataset.sizes["lag"] + 2)) * old
+    lowest = np.floor(knots[0] / dt + GRID_TOLERANCE) + 1
+    if first >= 0:
+        lowest = max(lowest, 0)
+    highest = np.floor(knots[-2] / dt + GRID_TOLERANCE)
+    if highest < lowest:
+        raise KernelError(f"no lag is left at dt = {dt:g} ms: the kernels end at {knots[-2]:g} ms")
+    _check_count(highest - lowest + 1, f"dt = {dt:g} ms")
+    new = np.arange(lowest, highest + 1) * dt
+
+    def at_new_lags(values: Floats) -> Any:
+        padded = np.pad(values, [(0, 0)] * 3 + [(1, 1)])
+        x = knots
+        if method != "linear":  # the kernel need not reach zero right after its last lag
+            padded, x = padded[..., :-1], knots[:-1]
+        return _INTERPOLATORS[method](x, padded, axis=-1)(new)
+
+    return _with_lags(dataset, at_new_lags, new, dt)
+
+
+def lowpassed(dataset: xr.Dataset, interval: float) -> xr.Dataset:
+    """Kernels for sampling without aliasing; see `KernelSet.lowpass`."""
+    dt = dt_ms(dataset)
+    q = int(steps(interval, dt, "interval", KernelError))
+    if q < 1:
+        raise KernelError(f"interval must be at least dt = {dt:g} ms, found {interval}")
+    if q == 1:
+        return dataset
+    reach = 10 * q
+    count = dataset.sizes["lag"] + 2 * reach
+    _check_count(count, f"interval = {interval:g} ms")
+    taps = firwin(2 * reach + 1, 1 / q, window="hamming")
+    lags = (first_lag_steps(dataset) - reach + np.arange(count)) * dt
+    # Not by FFT, whose rounding would leave no kernel's leading zeros zero.
+    return _with_lags(
+        dataset, lambda values: np.apply_along_axis(np.convolve, -1, values, taps), lags, dt
+    )
+
+
+def _check_count(count: float, what: str) -> None:
+    if count > MOST_LAGS:
+        raise KernelError(
+            f"{what} would make kernels of {count:.3g} lags, more than {MOST_LAGS}: is it in ms?"
+        )
+
+
+def _with_lags(
+    dataset: xr.Dataset, change: Callable[[Floats], Any], lags: Any, dt: float
+) -> xr.Dataset:
+    """The dataset with every signal's values changed along the lags."""
+    changed = {
+        str(name): (array.dims, change(array.values), array.attrs)
+        for name, array in dataset.data_vars.items()
+    }
+    lag = ("lag", lags, {"units": "ms", "dt_ms": dt})
+    return dataset.drop_vars([*changed, "lag"]).assign(changed).assign_coords(lag=lag)

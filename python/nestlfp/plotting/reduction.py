@@ -1,0 +1,175 @@
+"""What of a signal is drawn: channels by depth, few enough rows, few enough samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .._types import Floats, Ints
+from ..errors import SignalError
+from ..kernels import channel_dim
+from ..kernels.names import listed
+from ..signals.layout import pathways
+from .style import shortened
+
+MAX_TRACES = 32
+ENVELOPE_BINS = 2000
+LONG = 2 * ENVELOPE_BINS  # samples from which on the envelope is drawn
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The order in which channels are stacked, from the bottom up."""
+
+    order: Ints
+    labels: list[str]
+    title: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One signal, ready to be drawn: a ``(channel, sample)`` array per pathway, rows from below."""
+
+    name: str
+    unit: str
+    rows: Rows
+    x: Floats
+    parts: list[tuple[dict[str, str], Floats]]
+    missing: list[str]  # for each row, what of it is not finite, or ""
+    as_image: bool
+    height_in: float
+
+    @property
+    def scale(self) -> float:
+        """The signal from one row to the next: the largest trace reaches a bit beyond its row."""
+        return 0.8 * _largest_finite(
+            np.fmax.reduce(values, axis=-1, initial=0) - np.fmin.reduce(values, axis=-1, initial=0)
+            for _, values in self.parts
+        )
+
+    @property
+    def peak(self) -> float:
+        """The largest distance from zero."""
+        return _largest_finite(np.abs(values) for _, values in self.parts)
+
+
+def prepared(name: str, array: xr.DataArray, *, centre: bool) -> Panel:
+    """What to draw of one signal; about each channel's mean where it is to be centred."""
+    rows = _stacking(name, array)
+    apart = array.dims[:-2]
+    # Kernels have a plot for each pathway; signals that are kept apart share one.
+    as_image = rows.order.size > MAX_TRACES and (not apart or not centre)
+    if not as_image:
+        rows = _thinned(rows)
+    x = array[array.dims[-1]].values.astype(float)
+    given = [
+        (populations, _finite(part.values[rows.order].astype(float)))
+        for populations, part in pathways(array)
+    ]
+    missing = _missing([values for _, values in given])
+    parts = [(populations, _reduced(values, as_image, centre)) for populations, values in given]
+    if x.size > LONG:
+        x = np.repeat(x[_pieces(x.size)], 1 if as_image else 2)
+    height = 3.2 if as_image else min(max(0.32 * rows.order.size, 0.8), 4.5)
+    return Panel(name, array.attrs["units"], rows, x, parts, missing, as_image, height)
+
+
+def _finite(values: Floats) -> Floats:
+    """Values with NaN, which is drawn as a gap, for all that is not finite."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _missing(parts: list[Floats]) -> list[str]:
+    """For each row, how many of its samples are missing from one of the parts or more."""
+    gaps = np.any([np.isnan(values) for values in parts], axis=0)
+    samples = gaps.shape[1]
+    return [
+        "" if n == 0 else "not finite" if n == samples else f"{n} of {samples} samples not finite"
+        for n in gaps.sum(axis=1).tolist()
+    ]
+
+
+def _reduced(values: Floats, as_image: bool, centre: bool) -> Floats:
+    """Many samples as the smallest and largest value of each of `ENVELOPE_BINS` pieces.
+
+    An image, which has one colour for a piece, takes the value farther from zero.
+    """
+    mean: Any = 0.0
+    if centre:
+        known = np.sum(~np.isnan(values), axis=-1, keepdims=True)
+        mean = np.nansum(values, axis=-1, keepdims=True) / np.maximum(known, 1)
+    if values.shape[-1] <= LONG:
+        return values - mean
+    starts = _pieces(values.shape[-1])
+    low = np.fmin.reduceat(values, starts, axis=-1) - mean
+    high = np.fmax.reduceat(values, starts, axis=-1) - mean
+    if as_image:
+        return np.where(high >= -low, high, low)
+    return np.stack([low, high], axis=-1).reshape(len(values), -1)
+
+
+def _pieces(count: int) -> Ints:
+    return np.linspace(0, count, ENVELOPE_BINS, endpoint=False).astype(np.int64)
+
+
+def _stacking(name: str, array: xr.DataArray) -> Rows:
+    """Channels by depth where their depths differ, otherwise the first one on top."""
+    labels = [str(label) for label in array[channel_dim(name)].values]
+    unknown = np.full(len(labels), np.nan)
+    z = np.asarray(array.coords.get(f"{name}_z", unknown), dtype=float)
+    known = np.isfinite(z)
+    if not known.any() or (len(labels) > 1 and np.ptp(z[known]) == 0):
+        title = "component" if set(labels) <= {"x", "y", "z"} else "channel"
+        return Rows(np.arange(len(labels))[::-1], labels[::-1], title)
+    # Channels of one depth keep their order from the top; those of unknown depth come last.
+    order = np.lexsort((-np.arange(len(labels)), np.where(known, z, -np.inf)))
+    return Rows(
+        order,
+        [f"{z[i]:g}".replace("-", "−") if known[i] else labels[i] for i in order],
+        "depth z (µm)",
+    )
+
+
+def _thinned(rows: Rows) -> Rows:
+    chosen = evenly(rows.order.size, MAX_TRACES)
+    return Rows(rows.order[chosen], [rows.labels[i] for i in chosen], rows.title)
+
+
+def evenly(count: int, most: int) -> Ints:
+    """Indices of at most `most` of `count` things, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def _largest_finite(arrays: Iterable[Floats]) -> float:
+    return max(float(np.max(a, where=np.isfinite(a), initial=0)) for a in arrays)
+
+
+def known_signals(names: Iterable[str] | str | None, available: Sequence[str]) -> list[str]:
+    """The signals to draw, all where none are named; a single name may stand for itself."""
+    wanted = listed(available if names is None else names, "signals", SignalError)
+    unknown = [name for name in wanted if name not in available]
+    if unknown or not wanted:
+        raise SignalError(f"signals {unknown} not among {list(available)}")
+    return wanted
+
+
+def contributions(panels: Iterable[Panel]) -> list[str]:
+    """Names of the contributions that are kept apart."""
+    return [
+        pathway(populations) for panel in panels for populations, _ in panel.parts if populations
+    ]
+
+
+def pathway(populations: Mapping[str, str], gap: str = " ", most: int | None = None) -> str:
+    """``"E → I"``; what is summed over its targets is plain "E", over its sources "→ I".
+
+    Before the arrow stands `gap`; names are shortened to `most` letters each.
+    """
+    pre, post = (shortened(populations.get(dim, ""), most) for dim in ("pre", "post"))
+    if "post" not in populations:
+        return pre
+    return f"{pre}{gap}→ {post}".strip()

@@ -1,0 +1,307 @@
+"""Signals and kernels from replayed spikes: what the hybrid scheme is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ... import geometry
+from ..._types import Floats
+from ...errors import NetworkError
+from ...grid import steps
+from ...kernels import AXES, KernelSet, by_dims, channel_dim
+from .._provenance import package_version, plain
+from .cells import Column, Population, Synapses
+from .network import Network
+from .probes import Probes, channel_count, contacts, named
+from .replay import responses
+from .response import METHODS, Row, Task
+
+
+def signals(
+    network: Network,
+    populations: Mapping[str, Population],
+    probes: Probes,
+    duration: float,
+    *,
+    by: str | Iterable[str] = (),
+    method: str = "simulate",
+    seed: int = 1,
+    processes: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """The signal of a network's recorded spikes, calculated cell by cell.
+
+    Parameters
+    ----------
+    network : Network
+        Connections and spikes.
+    populations : dict of str to Population
+        The populations that have cells. The signal is that of their transmembrane currents.
+    probes : sequence or dict of LFPykit models
+        Models such as ``lfpykit.LineSourcePotential(cell=None, x, y, z, sigma)`` ("LFP", mV) and
+        ``lfpykit.CurrentDipoleMoment(cell=None)`` ("CDM", nA µm); a dictionary names the signals.
+    duration : float
+        Length of the signal (ms).
+    by : {"pre", "post"} or both, optional
+        Keep the contributions of these populations apart. Apart by "pre", each cell is simulated
+        once for each presynaptic population.
+    method : {"simulate", "superpose"}
+        Simulate each cell with all its synapses in NEURON, or superpose simulated responses to
+        single activations of each segment. The results agree to 1e-8 of the peak; superposing
+        is the faster the fewer spikes there are, and takes memory in the square of the segments.
+    seed : int
+        Of positions and synapses.
+    processes : int, optional
+        How many to use. Default: one per core. They do not change the result. With 0, cells are
+        simulated in the calling process, whose own sections in NEURON are deleted.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `KernelSet.convolve` returns it.
+    """
+    how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
+    keep = by_dims(by)
+    n = int(steps(duration, network.dt, "duration", NetworkError))
+    groups = [[name] for name in network.sizes] if "pre" in keep else [list(network.sizes)]
+    rows = [{name: _trains(network, name) for name in group} for group in groups]
+    replayed = _replay(network, populations, probes, rows, n, **how)
+
+    # An empty signal of a kernel set with these channels has the layout that convolve gives.
+    ones = {name: np.ones_like(data[..., :1]) for name, data in replayed.items()}
+    pre = list(network.sizes) if "pre" in keep else ["all"]
+    source = _provenance(populations, method, seed)
+    kernel = _kernel_set(ones, probes, pre, list(populations), network.dt, source)
+    result = kernel.convolve({}, n * network.dt, by=keep)
+    for name, data in replayed.items():
+        summed = data if "post" in keep else data.sum(axis=0, keepdims=True)
+        result[name].values = summed.reshape(result[name].shape)
+    return result
+
+
+def kernels(
+    network: Network,
+    populations: Mapping[str, Population],
+    probes: Probes,
+    tau: float = 50.0,
+    *,
+    method: str = "simulate",
+    seed: int = 1,
+    processes: int | None = None,
+    progress: bool = True,
+) -> KernelSet:
+    """Kernels measured by letting every neuron of a population spike at the same time.
+
+    The kernel of population X through population Y is the signal of Y's cells after a
+    synchronous spike of all neurons of X, divided by their number (Skaar et al. 2020, PLoS
+    Comput Biol 16(3): e1007725, Eq. 10): the mean of the kernels of X's neurons.
+
+    Parameters
+    ----------
+    network : Network
+        Connections; its spikes are not used.
+    populations, probes, method, seed, processes, progress
+        As in `signals`.
+    tau : float
+        Longest lag (ms).
+
+    Returns
+    -------
+    KernelSet
+        With lags dt, 2 dt, ..., `tau` at the network's resolution.
+    """
+    how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
+    n = int(steps(tau, network.dt, "tau", NetworkError))
+    rows = [{name: {i: np.zeros(1) for i in range(network.sizes[name])}} for name in network.sizes]
+    replayed = _replay(network, populations, probes, rows, n, **how)
+    sizes = np.array(list(network.sizes.values()), dtype=float)
+    means = {name: data / sizes[:, None, None] for name, data in replayed.items()}
+    source = _provenance(populations, method, seed)
+    measured = _kernel_set(
+        means, probes, list(network.sizes), list(populations), network.dt, source
+    )
+    columns = {name: p.positions for name, p in populations.items()}
+    cylinders = {
+        name: geometry.Cylinder.of_normal_depths(c.radius, c.loc, c.scale)
+        for name, c in columns.items()
+        if isinstance(c, Column)
+    }
+    return geometry.with_geometry(measured, cylinders) if cylinders else measured
+
+
+def single_kernels(
+    network: Network,
+    populations: Mapping[str, Population],
+    probes: Probes,
+    pre: str,
+    tau: float = 50.0,
+    *,
+    neurons: ArrayLike | None = None,
+    method: str = "simulate",
+    seed: int = 1,
+    processes: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """The kernel of each single neuron of a population, through all cells together.
+
+    Their mean is the population's kernel; their spread is what a population kernel leaves out.
+
+    Parameters
+    ----------
+    pre : str
+        Presynaptic population.
+    neurons : array of int, optional
+        Indices of the neurons within `pre`. Default: all of them.
+    network, populations, probes, tau, method, seed, processes, progress
+        As in `kernels`.
+
+    Returns
+    -------
+    xarray.Dataset
+        A variable per signal with dimensions ``(neuron, <signal>_channel, lag)``.
+    """
+    network.check_population(pre)
+    wanted = np.arange(network.sizes[pre]) if neurons is None else np.atleast_1d(neurons)
+    network.check_indices(pre, wanted, "kernels")
+    how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
+    n = int(steps(tau, network.dt, "tau", NetworkError))
+    rows = [{pre: {int(i): np.zeros(1)}} for i in wanted]
+    replayed = _replay(network, populations, probes, rows, n, **how)
+    result = xr.Dataset(
+        coords={
+            "neuron": wanted,
+            "lag": ("lag", np.arange(1, n + 1) * network.dt, {"units": "ms", "dt_ms": network.dt}),
+        }
+    )
+    for name, (_, unit) in named(probes).items():
+        dims = ("neuron", channel_dim(name), "lag")
+        result[name] = (dims, replayed[name].sum(axis=0), {"units": unit})
+    return result
+
+
+# ---------------------------------------------------------------------- results
+def _kernel_set(
+    arrays: Mapping[str, Floats],
+    probes: Probes,
+    pre: Sequence[str],
+    post: Sequence[str],
+    dt: float,
+    source: Mapping[str, Any],
+) -> KernelSet:
+    models = named(probes)
+    channels = {name: AXES for name, (_, unit) in models.items() if unit == "nA µm"}
+    places = {name: contacts(probe) for name, (probe, _) in models.items()}
+    return KernelSet.from_arrays(
+        arrays,
+        pre=pre,
+        post=post,
+        dt=dt,
+        units={name: unit for name, (_, unit) in models.items()},
+        channels=channels,
+        positions={name: where for name, where in places.items() if where is not None},
+        provenance=source,
+    )
+
+
+def _provenance(populations: Mapping[str, Population], method: str, seed: int) -> dict[str, Any]:
+    """How a signal or kernel was calculated, in JSON's terms."""
+    described = {
+        name: {
+            "cell": population.cell,
+            "positions": vars(population.positions)
+            if isinstance(population.positions, Column)
+            else f"{len(np.asarray(population.positions))} given",
+            "synapses": {pre: _described(kind) for pre, kind in population.synapses.items()},
+        }
+        for name, population in populations.items()
+    }
+    return {
+        "tool": "nestlfp.sources.hybrid",
+        "versions": {name: package_version(name) for name in ("LFPy", "LFPykit", "neuron")},
+        "parameters": {"method": method, "seed": seed, "populations": plain(described)},
+    }
+
+
+def _described(kind: Synapses) -> dict[str, Any]:
+    """Parameters of synapses; distributions by name and arguments."""
+
+    def distribution(given: Any) -> Any:
+        if isinstance(given, int | np.integer):
+            return int(given)
+        return {"name": given.dist.name, "args": given.args, **given.kwds}
+
+    depth = [[weight, distribution(density)] for weight, density in kind.depth or ()]
+    return {**vars(kind), "depth": depth, "multapses": distribution(kind.multapses)}
+
+
+# ---------------------------------------------------------------------- replaying spikes
+def _trains(network: Network, name: str) -> dict[int, Floats]:
+    """Recorded spike times of each neuron of a population that spiked."""
+    if name not in network.spikes:
+        return {}
+    index, times = (np.asarray(part) for part in network.spikes[name])
+    order = np.lexsort((times, index))
+    neurons, first = np.unique(index[order], return_index=True)
+    return dict(zip(neurons.tolist(), np.split(times[order], first[1:]), strict=True))
+
+
+def _replay(
+    network: Network,
+    populations: Mapping[str, Population],
+    probes: Probes,
+    rows: Sequence[Row],
+    n_steps: int,
+    *,
+    method: str,
+    seed: int,
+    processes: int | None,
+    progress: bool,
+) -> dict[str, Floats]:
+    """Signals of all cells for each row of activity, each of shape (post, row, channel, step)."""
+    if method not in METHODS:
+        raise NetworkError(f"method must be one of {METHODS}, found {method!r}")
+    if n_steps < 1:
+        raise NetworkError(f"signals must last at least dt = {network.dt:g} ms")
+    _check(network, populations)
+    models = {name: probe for name, (probe, _) in named(probes).items()}
+    if not models:
+        raise NetworkError("no probes given")
+    places = [where for probe in models.values() if (where := contacts(probe)) is not None]
+    everywhere = np.vstack([np.empty((0, 3)), *places])
+    task = Task(
+        network, populations, list(models.values()), everywhere, rows, n_steps, method, seed
+    )
+    sizes = [channel_count(probe) for probe in models.values()]
+    total = np.zeros((len(populations), len(rows), sum(sizes), n_steps))
+    for post, by_row in responses(task, processes, progress):
+        for row, response in by_row.items():
+            total[list(populations).index(post), row] += response
+    return dict(zip(models, np.split(total, np.cumsum(sizes)[:-1], axis=2), strict=True))
+
+
+def _check(network: Network, populations: Mapping[str, Population]) -> None:
+    """Whether the cells fit the network."""
+    if not populations:
+        raise NetworkError("no populations with cells given")
+    network.check_population(*populations)
+    for post, population in populations.items():
+        for pre in network.sizes:
+            if (pre, post) in network.connections and pre not in population.synapses:
+                raise NetworkError(
+                    f"the network connects {pre!r} to {post!r}, but the population {post!r} "
+                    f"describes only synapses of {list(population.synapses)}"
+                )
+        count = network.sizes[post]
+        where = population.positions
+        if not isinstance(where, Column) and len(np.asarray(where)) != count:
+            raise NetworkError(
+                f"positions of {post!r} must have shape ({count}, 3), one for each neuron, "
+                f"found {np.shape(where)}"
+            )

@@ -1,0 +1,188 @@
+"""The network that is replayed: its connections and spikes, from NEST or from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..._types import Floats, Ints
+from ...errors import NetworkError
+from ...extras import require
+from ...grid import steps
+
+
+@dataclass(frozen=True)
+class Connections:
+    """Connections from one population onto another, as NEST made them.
+
+    Parameters
+    ----------
+    source, target : array of int, shape (connections,)
+        Index of the neurons within their populations.
+    weight : array, shape (connections,)
+        Weight in NEST (pA).
+    delay : array, shape (connections,)
+        Delay (ms).
+    """
+
+    source: Ints
+    target: Ints
+    weight: Floats
+    delay: Floats
+
+    def __post_init__(self) -> None:
+        for name, kind in (("source", int), ("target", int), ("weight", float), ("delay", float)):
+            object.__setattr__(self, name, np.atleast_1d(np.asarray(getattr(self, name), kind)))
+        columns = (self.delay, self.weight, self.source, self.target)
+        if len({column.shape for column in columns}) > 1 or self.source.ndim != 1:
+            raise NetworkError(
+                "source, target, weight and delay need one entry per connection, found shapes "
+                f"{[column.shape for column in columns]}"
+            )
+        if not (np.all(np.isfinite(self.weight)) and np.all(np.isfinite(self.delay))):
+            raise NetworkError("weights and delays must be finite")
+        # One order whatever the number of threads that made the connections.
+        order = np.lexsort(columns)
+        for name in ("source", "target", "weight", "delay"):
+            object.__setattr__(self, name, getattr(self, name)[order])
+
+    def onto(self, target: int) -> tuple[Ints, Floats, Floats]:
+        """Source, weight (pA) and delay (ms) of the connections onto one neuron."""
+        first, last = np.searchsorted(self.target, [target, target + 1])
+        return self.source[first:last], self.weight[first:last], self.delay[first:last]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of point neurons that has run.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Number of neurons of each population.
+    connections : dict of (str, str) to Connections
+        Connections from population X onto population Y under the key ``(X, Y)``.
+    spikes : dict of str to (array of int, array)
+        Index of the spiking neuron within its population and time stamp (ms) of each spike.
+    dt : float
+        Resolution of the network (ms).
+    """
+
+    sizes: Mapping[str, int]
+    connections: Mapping[tuple[str, str], Connections]
+    spikes: Mapping[str, tuple[Ints, Floats]] = field(default_factory=dict)
+    dt: float = 0.1
+
+    def __post_init__(self) -> None:
+        for (pre, post), found in self.connections.items():
+            self.check_population(pre, post)
+            for name, index in ((pre, found.source), (post, found.target)):
+                self.check_indices(name, index, f"connections {pre} → {post}")
+            if found.delay.size and steps(found.delay, self.dt, "delays", NetworkError).min() < 1:
+                raise NetworkError(
+                    f"delays of {pre} → {post} must be at least dt = {self.dt:g} ms, "
+                    f"found {found.delay.min():g} ms"
+                )
+        for name, (index, times) in self.spikes.items():
+            self.check_population(name)
+            if np.shape(index) != np.shape(times) or np.ndim(times) != 1:
+                raise NetworkError(
+                    f"spikes of {name!r} need one neuron for each time, found shapes "
+                    f"{np.shape(index)} and {np.shape(times)}"
+                )
+            self.check_indices(name, np.asarray(index), "spikes")
+            steps(times, self.dt, f"spike times of {name!r}", NetworkError)
+
+    def check_population(self, *names: str) -> None:
+        """A `NetworkError` where the network has no such populations."""
+        unknown = [name for name in names if name not in self.sizes]
+        if unknown:
+            raise NetworkError(f"populations {unknown} not among the network's {list(self.sizes)}")
+
+    def check_indices(self, name: str, index: Ints, what: str) -> None:
+        """A `NetworkError` where a population has no neurons of these indices."""
+        outside = index[(index < 0) | (index >= self.sizes[name])]
+        if outside.size:
+            raise NetworkError(
+                f"{what} of unknown neurons: {name!r} has {self.sizes[name]} neurons, "
+                f"found index {outside[0]}"
+            )
+
+    @classmethod
+    def from_nest(
+        cls, populations: Mapping[str, Any], spikes: Mapping[str, Any] | None = None
+    ) -> Network:
+        """What NEST holds of a network: its connections and the spikes it recorded.
+
+        Parameters
+        ----------
+        populations : dict of str to nest.NodeCollection
+            Neurons whose connections among each other count. Populations without cells, such as
+            parrot neurons that stand for the thalamus, may be among them.
+        spikes : dict of str to nest.NodeCollection or dict, optional
+            For each population its spike recorder, or the recorder's ``events``: a dictionary
+            with ``senders`` (node ids) and ``times`` (ms).
+
+        Raises
+        ------
+        NetworkError
+            If a recorder holds spikes of neurons that are not of its population, or if NEST runs
+            on several MPI ranks, each of which knows only a part of the network.
+        """
+        nest = require("nest", "nest")
+        if nest.num_processes > 1:
+            raise NetworkError(
+                "the hybrid scheme needs the whole network in one process, "
+                f"found {nest.num_processes} MPI ranks"
+            )
+        ids = {name: np.asarray(nodes.tolist()) for name, nodes in populations.items()}
+        connections = {}
+        for pre, sources in populations.items():
+            for post, targets in populations.items():
+                found = nest.GetConnections(sources, targets)
+                if len(found) == 0:
+                    continue
+                values = found.get(["source", "target", "weight", "delay"])
+                connections[pre, post] = Connections(
+                    _index(values["source"], ids[pre], pre),
+                    _index(values["target"], ids[post], post),
+                    values["weight"],
+                    values["delay"],
+                )
+        recorded = {}
+        for name, recorder in (spikes or {}).items():
+            if name not in ids:
+                raise NetworkError(f"spikes of {name!r}, which is not among {list(ids)}")
+            senders, times = _events(recorder)
+            recorded[name] = (_index(senders, ids[name], name), times)
+        sizes = {name: len(found) for name, found in ids.items()}
+        return cls(sizes, connections, recorded, float(nest.resolution))
+
+
+def _events(recorder: Any) -> tuple[Ints, Floats]:
+    """Senders and times (ms) of a spike recorder, of several, or of a dictionary of events."""
+    if isinstance(recorder, Mapping):
+        parts: Sequence[Mapping[str, Any]] = [recorder]
+    else:
+        parts = [node.get("events") for node in recorder]
+    senders = np.concatenate([np.asarray(part["senders"], dtype=int) for part in parts])
+    times = np.concatenate([np.asarray(part["times"], dtype=float) for part in parts])
+    return senders, times
+
+
+def _index(nodes: ArrayLike, ids: Ints, name: str) -> Ints:
+    """Index of node ids within the ids of a population."""
+    nodes = np.atleast_1d(np.asarray(nodes, dtype=int))
+    order = np.argsort(ids)
+    found = order[np.minimum(np.searchsorted(ids, nodes, sorter=order), len(ids) - 1)]
+    unknown = np.unique(nodes[ids[found] != nodes])
+    if unknown.size:
+        raise NetworkError(
+            f"spikes of unknown neurons: nodes {unknown[:5].tolist()} are not of "
+            f"population {name!r}"
+        )
+    return found

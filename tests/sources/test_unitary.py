@@ -1,0 +1,93 @@
+"""Unitary LFPs against the package tklfp, on the same spikes."""
+
+import numpy as np
+import pytest
+from proxy_cases import CONTACTS, DT, agreement, cells, rounded_tklfp, spikes
+
+from nestlfp.errors import KernelError
+from nestlfp.sources.proxies import telenczuk
+
+tklfp = pytest.importorskip("tklfp")
+
+
+def test_telenczuk_equals_tklfp():
+    places = {"E": cells(60), "I": cells(15)}
+    trains = {"E": spikes(3.0, 60), "I": spikes(6.0, 15)}
+    proxy = telenczuk(CONTACTS, dt=DT, excitatory={"E": places["E"]}, inhibitory={"I": places["I"]})
+    found = proxy.convolve(trains, 250.0)["LFP"]
+    model = rounded_tklfp(places["E"], places["I"], CONTACTS)
+    neurons = np.concatenate([trains["E"][1], 60 + trains["I"][1]])
+    at = np.concatenate([trains["E"][0], trains["I"][0]])
+    expected = model.compute(neurons, at, np.arange(1, 2501) * DT).T
+    assert agreement(found.values, expected) < 1e-6
+    assert found.attrs["units"] == "µV"
+    assert found.dims == ("LFP_channel", "time")
+    np.testing.assert_array_equal(found["LFP_x"], CONTACTS[:, 0])
+
+
+def test_amplitudes_of_neurons_are_those_of_tklfp():
+    neurons = cells(25)
+    proxy = telenczuk(CONTACTS, dt=DT, inhibitory={"I": neurons}, channels=list("abcd"))
+    model = tklfp.TKLFP(*neurons.T / 1e3, False, elec_coords_mm=CONTACTS / 1e3)
+    np.testing.assert_allclose(proxy.weights["I"], model._amp, atol=1e-12)
+    total = proxy.delays["I"] + tklfp.params2020["d_ms"]
+    assert np.max(np.abs(total - model._delay)) <= DT / 2 + 1e-9
+    assert proxy.channels == ("a", "b", "c", "d")
+
+
+def test_orientation_turns_the_profile():
+    neurons = cells(5)
+    flipped = telenczuk(CONTACTS, dt=DT, excitatory={"E": neurons}, orientation=[0, 0, -2.0])
+    mirror = telenczuk(CONTACTS * [1, 1, -1], dt=DT, excitatory={"E": neurons * [1, 1, -1]})
+    np.testing.assert_allclose(flipped.weights["E"], mirror.weights["E"], rtol=1e-12)
+
+
+def test_delays_are_on_the_grid_and_their_range_is_told():
+    proxy = telenczuk(CONTACTS, dt=0.25, excitatory={"E": cells(50)}, inhibitory={"I": cells(9)})
+    for found in proxy.delays.values():
+        assert found.min() >= 0
+        np.testing.assert_array_equal(found / 0.25, np.rint(found / 0.25))
+    every = np.hstack([proxy.delays["E"], proxy.delays["I"]])
+    assert proxy.delay_range == max(row.max() - row.min() for row in every)
+
+
+# ---------------------------------------------------------------------- bad input
+BAD_TELENCZUK = {
+    "no neurons": ({"excitatory": {}}, "no presynaptic populations"),
+    "both roles": ({"inhibitory": {"E": cells(2)}}, "both excitatory and inhibitory"),
+    "neurons in mm": ({"excitatory": {"E": cells(3) / 1e3}}, "'E' must be in µm and look like"),
+    "one neuron's shape": ({"excitatory": {"E": [0, 0, 0]}}, r"'E' must have shape \(n, 3\)"),
+    "contacts in metres": ({"contacts": CONTACTS * 1e-6}, "contacts must be in µm and look like"),
+    "labels": ({"channels": ["a"]}, "there are 4 contacts but 1 channels"),
+    "no sigma": (
+        {"parameters": tklfp.params2020 | {"sig_e_ms": 0.0}},
+        r"parameters\['sig_e_ms'\] must be a positive number",
+    ),
+    "parameter missing": ({"parameters": {"d_ms": 10.4}}, r"parameters lacks \['va_m_s'"),
+    "tolerance": ({"tolerance": 2.0}, "tolerance must lie between 0 and 1"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_TELENCZUK)
+def test_bad_input_of_telenczuk(case):
+    changes, message = BAD_TELENCZUK[case]
+    options = {"contacts": CONTACTS, "dt": DT, "excitatory": {"E": cells(4)}, **changes}
+    contacts = options.pop("contacts")
+    with pytest.raises(KernelError, match=message):
+        telenczuk(contacts, **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"I": ([1.0], [0])}, r"spikes of unknown populations: \['I'\]"),
+        ({"E": ([1.0], [4])}, r"spikes of unknown neurons: 'E' has the neurons 0 … 3, found 4"),
+        ({"E": ([1.0], [-1])}, "spikes of unknown neurons"),
+        ({"E": ([1.0, 2.0], [1])}, "'E' has 2 spike times, but 1 neurons"),
+        ({"E": ([1.03], [1])}, "whole multiples of dt"),
+    ],
+)
+def test_bad_spikes_of_telenczuk(given, message):
+    proxy = telenczuk(CONTACTS, dt=DT, excitatory={"E": cells(4)})
+    with pytest.raises(KernelError, match=message):
+        proxy.convolve(given, 10.0)
