@@ -8,7 +8,7 @@ import xarray as xr
 
 from nestlfp import KernelSet, NestLFPError
 from nestlfp.errors import MissingExtraError, SignalError
-from nestlfp.signals.layout import FORMAT, describe, load, save, to_neo, to_nwb
+from nestlfp.signals import FORMAT, describe, load, save, to_neo, to_nwb
 
 SPIKES = {"E": [1.0, 2.5, 2.5], "I": [4.0]}
 
@@ -67,7 +67,7 @@ def test_zarr_and_netcdf_can_be_turned_into_each_other(apart, tmp_path):
 def test_save_does_not_delete_a_folder_that_is_no_zarr_folder(tmp_path):
     (tmp_path / "thesis.zarr").mkdir()
     (tmp_path / "thesis.zarr" / "chapter1.txt").write_text("years of work")
-    with pytest.raises(SignalError, match="no Zarr folder"):
+    with pytest.raises(SignalError, match="cannot be read as a Zarr folder"):
         save(small(), tmp_path / "thesis.zarr")
     assert (tmp_path / "thesis.zarr" / "chapter1.txt").read_text() == "years of work"
 

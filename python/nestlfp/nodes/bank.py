@@ -40,6 +40,10 @@ class FilterBank:
         Name of the NEST model.
     nestml : str
         Its NESTML source.
+    tolerance : float
+        What the filter was made for; 0 where it is exact.
+    exact_channels : bool
+        As for `install`.
     error : xarray.Dataset
         Certified error of each channel: the largest difference between realized and given kernels
         over all lags, relative to the channel's peak. It holds for the signal of a single spike.
@@ -79,6 +83,8 @@ class FilterBank:
             exact_channels=exact_channels,
             **({"once": once} if once else {}),
         )
+        exact = self.filter.method == "fir"
+        self.tolerance, self.exact_channels = (0.0, False) if exact else (tolerance, exact_channels)
         self.model, self.nestml = render(self.filter)
 
     @property
