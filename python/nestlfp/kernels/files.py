@@ -21,7 +21,10 @@ FORMAT = "nestlfp-kernels-1"
 _MARK = b"\nnestlfp sha256\n"
 _SEAL = len(_MARK) + hashlib.sha256().digest_size
 _BLOCK = 2**20
-# Attributes that change how a file is read, and with it the values.
+# Options of xarray that leave values as they are in the file: units, for one, are labels here, and
+# "milliseconds" must not turn numbers into durations.
+AS_WRITTEN: dict[str, Any] = {"decode_times": False, "mask_and_scale": False}
+# Attributes that tell other programs to change the values.
 _INSTRUCTIONS = {
     "_FillValue",
     "_Unsigned",
@@ -59,7 +62,9 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
 
 
 def brief(error: BaseException) -> str:
-    """The first line of a library's message, which may be a page long."""
+    """The first line of a library's message, which may be a page long; our own whole."""
+    if isinstance(error, NestLFPError):
+        return str(error)
     told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = told.strip().splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:200]} …"
@@ -89,15 +94,19 @@ def check_attributes(dataset: xr.Dataset, error: type[NestLFPError]) -> None:
 def _storable(value: Any) -> bool:
     if isinstance(value, str):
         return "\0" not in value  # HDF5 would cut it off there
-    if not isinstance(value, int | float | np.number | np.ndarray | list | tuple):
+    if isinstance(value, int | float | np.number):
+        return np.asarray(value).dtype.kind in "iuf"
+    if not isinstance(value, np.ndarray | list | tuple):
         return False
     try:
         array = np.asarray(value)
     except ValueError:  # ragged
         return False
-    if array.dtype.kind == "U" and not all(isinstance(item, str) for item in np.ravel(value)):
-        return False  # numbers and text together become text
-    return array.dtype.kind in "iufU" and array.ndim <= 1 and array.size > 0
+    if array.ndim > 1 or array.size == 0:
+        return False
+    # NumPy makes text of numbers that stand beside text.
+    text = array.dtype.kind == "U" and all(isinstance(item, str) for item in value)
+    return text or array.dtype.kind in "iuf"
 
 
 def write_netcdf(dataset: xr.Dataset, target: Path) -> None:
@@ -128,12 +137,24 @@ def read_netcdf(path: Path, error: type[NestLFPError]) -> xr.Dataset:
     """
     try:
         _check_seal(path, error)
-        # Units are labels here: "milliseconds" must not turn numbers into dates.
-        return xr.load_dataset(path, engine="h5netcdf", decode_times=False)
+        return as_written(xr.load_dataset(path, engine="h5netcdf", **AS_WRITTEN))
     except NestLFPError:
         raise
     except Exception as caught:  # h5py and xarray raise many kinds on a broken file
         raise error(f"{str(path)!r} cannot be read as a netCDF-4 file: {brief(caught)}") from caught
+
+
+def as_written(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset without fill values, which none of ours has; a `ValueError` if it is packed."""
+    for name, variable in dataset.variables.items():
+        for attribute in ("_FillValue", "missing_value"):
+            variable.attrs.pop(attribute, None)
+        packed = _INSTRUCTIONS & variable.attrs.keys()
+        if packed:
+            raise ValueError(
+                f"{name!r} has the attributes {sorted(packed)}, which change its values"
+            )
+    return dataset
 
 
 def _check_seal(path: Path, error: type[NestLFPError]) -> None:

@@ -478,7 +478,12 @@ class KernelSet:
         KernelError
             If there is no such file, it is damaged, or it is no file of kernels.
         """
-        return cls(files.load(path))
+        dataset = files.load(path)
+        try:
+            return cls(dataset)
+        except Exception as error:  # of kernels that another program changed
+            told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
+            raise KernelError(told) from error
 
 
 # ---------------------------------------------------------------------- helpers

@@ -80,7 +80,10 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
             f"{os.fspath(path)!r} is no signals file of nestlfp: its attribute 'format' is "
             f"{found!r}, expected {FORMAT!r}; signals are written by nestlfp.signals.save"
         )
-    return checked(with_text_as_str(dataset))
+    try:
+        return checked(with_text_as_str(dataset))
+    except SignalError as error:
+        raise SignalError(f"{os.fspath(path)!r} cannot be read: {error}") from error
 
 
 def file_format(path: str | os.PathLike[str]) -> str | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from typing import Any
 
+import numpy as np
 from numcodecs import get_codec
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import LocalStore
@@ -18,17 +21,20 @@ class GuardedStore(LocalStore):
     def __init__(self, commit: Commit) -> None:
         super().__init__(commit.path, read_only=True)
         self._commit = commit
+        self._metadata = {FILE: commit.text} | {
+            file: json.dumps(content).encode() for file, content in commit.metadata.items()
+        }
         self._arrays = dict(commit.arrays())
         self._folder = commit.path.stat().st_ino
 
     async def get(self, key: str, prototype: Any = None, *args: Any, **options: Any) -> Any:
         """The bytes of a file of the store; those of a chunk only where they are right."""
-        if key == FILE:
-            return (prototype or default_buffer_prototype()).buffer.from_bytes(self._commit.text)
-        name, _, file = key.rpartition("/")
-        array = self._arrays.get(name)
+        if key in self._metadata:
+            buffer = (prototype or default_buffer_prototype()).buffer
+            return buffer.from_bytes(self._metadata[key])
+        array = self._arrays.get(key.rpartition("/")[0])
         found = await super().get(key, prototype, *args, **options)
-        if array is not None and not file.startswith("."):
+        if array is not None:
             self._check(key, array, found)
         return found
 
@@ -39,8 +45,17 @@ class GuardedStore(LocalStore):
         if found is None:
             if self._commit.needs_chunks(array):
                 raise damaged(path, f"the file {key!r} is missing")
-        elif array["compressor"] is not None:
-            try:
-                get_codec(array["compressor"]).decode(found.to_bytes())
-            except Exception as error:  # of the codec
-                raise damaged(path, f"the file {key!r} is not what was written") from error
+            return
+        try:
+            data = found.to_bytes()
+            if array["compressor"] is not None:
+                data = get_codec(array["compressor"]).decode(data)
+            if array["filters"] is None and len(data) != _n_bytes(array):
+                raise ValueError("wrong length")
+        except Exception as error:  # of the codec
+            raise damaged(path, f"the file {key!r} is not what was written") from error
+
+
+def _n_bytes(array: dict[str, Any]) -> int:
+    """Length of a chunk."""
+    return math.prod(array["chunks"]) * np.dtype(array["dtype"]).itemsize

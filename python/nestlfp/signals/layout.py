@@ -63,6 +63,12 @@ def checked(dataset: xr.Dataset) -> xr.Dataset:
 def _check_time(dataset: xr.Dataset) -> None:
     if "time" not in dataset.coords or dataset["time"].dims != ("time",):
         raise SignalError("signals need the coordinate 'time' in ms")
+    for name, coordinate in dataset.coords.items():
+        if name != "time" and "time" in coordinate.dims:
+            raise SignalError(
+                f"{name!r} varies with time, but is no signal: xarray makes a coordinate of what "
+                "is named after a dimension; choose another name"
+            )
     time = dataset["time"]
     if time.dtype.kind not in "fiu":
         raise SignalError(f"the coordinate 'time' must be in ms, found {time.dtype}")

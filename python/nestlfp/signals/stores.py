@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..errors import NestLFPError, SignalError, StreamError
 from ..extras import require
-from ..kernels.files import brief
+from ..kernels.files import AS_WRITTEN, as_written, brief
 from .commit import FILE, Commit, check_format, unreadable
 from .layout import with_text_as_str
 
@@ -63,7 +63,9 @@ def opened(path: Path) -> xr.Dataset:
 
 def _opened_format_3(path: Path) -> xr.Dataset:
     """What `save` of version 0.1 wrote, whole from the first moment on."""
-    dataset = xr.open_zarr(path, chunks=None, consolidated=False, zarr_format=3, decode_times=False)
+    dataset = as_written(
+        xr.open_zarr(path, chunks=None, consolidated=False, zarr_format=3, **AS_WRITTEN)
+    )
     check_format(path, dataset.attrs)
     return with_text_as_str(dataset)
 
