@@ -9,5 +9,6 @@ from .signals import (
     signals,
     singular_values,
 )
+from .spectrum import spectrum
 
-__all__ = ["kernels", "save", "signals", "singular_values"]
+__all__ = ["kernels", "save", "signals", "singular_values", "spectrum"]

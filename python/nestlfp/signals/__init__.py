@@ -5,10 +5,12 @@ from .files import file_format, load, save
 from .layout import FORMAT, checked, describe, pathways, sampling_interval
 from .neo import to_neo
 from .nwb import to_nwb
+from .spectrum import band_power, spectrum
 
 __all__ = [
     "FORMAT",
     "SignalError",
+    "band_power",
     "checked",
     "describe",
     "file_format",
@@ -16,6 +18,7 @@ __all__ = [
     "pathways",
     "sampling_interval",
     "save",
+    "spectrum",
     "to_neo",
     "to_nwb",
 ]
