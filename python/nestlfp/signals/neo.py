@@ -33,7 +33,8 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
         One segment with one `neo.AnalogSignal` per signal. Columns are the channels, one set of
         channels after another for contributions that are kept apart. Array annotations:
         ``channel``, contact positions ``x``, ``y``, ``z`` (µm), and ``post`` and ``pre`` where
-        these are kept apart.
+        these are kept apart. Annotations of the block: the dataset's attributes, among them the
+        kernels' fingerprint and provenance.
 
     Raises
     ------
@@ -60,6 +61,7 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
             )
         )
     block = neo.Block(name="nestlfp")
+    block.annotate(**{str(name): value for name, value in dataset.attrs.items()})
     block.segments.append(segment)
     return block
 
@@ -86,6 +88,8 @@ def _quantity(unit: str, pq: Any) -> Any:
     `quantities` evaluates a text as Python; a unit is data, so its factors are looked up.
     """
     result = pq.dimensionless
+    if unit == "1":
+        return result
     for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", ascii_unit(unit)):
         factor = _unit_factor(symbol, pq)
         if factor is None:

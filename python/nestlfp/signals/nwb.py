@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from .layout import ascii_unit, checked, pathways, sampling_interval
 
 if TYPE_CHECKING:
     import pynwb
+
+_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
 
 
 def to_nwb(
@@ -41,9 +44,10 @@ def to_nwb(
     -------
     pynwb.NWBFile
         In the processing module ``ecephys``: potentials (unit V, mV, µV or nV) as
-        `ElectricalSeries` with their contacts as electrodes, whose positions are ``rel_x``,
-        ``rel_y``, ``rel_z`` (µm); all else as `TimeSeries`. Contributions that are kept apart are
-        series of their own, such as ``LFP_from_E_to_I``.
+        `ElectricalSeries` in a container ``LFP``, with their contacts as electrodes, whose
+        positions are ``rel_x``, ``rel_y``, ``rel_z`` (µm); all else as `TimeSeries`. Contributions
+        that are kept apart are series of their own, such as ``LFP_from_E_to_I``. ``notes`` has the
+        dataset's attributes as JSON: the kernels' fingerprint and provenance, NEST's version.
 
     Raises
     ------
@@ -62,10 +66,21 @@ def to_nwb(
         session_description=session_description,
         identifier=identifier or str(uuid.uuid4()),
         session_start_time=session_start_time or datetime.now(timezone.utc),
+        notes=json.dumps(dataset.attrs, default=_plain, ensure_ascii=False),
     )
     module = nwb.create_processing_module("ecephys", "Signals that nestlfp computed from spikes")
+    volts_of = {
+        name: _VOLTS.get(ascii_unit(array.attrs["units"]))
+        for name, array in dataset.data_vars.items()
+    }
+    potentials: Any = None
+    if any(volts_of.values()):
+        # A signal that is no potential may have the container's name.
+        taken = "LFP" in volts_of and volts_of["LFP"] is None
+        potentials = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
+        module.add(potentials)
     for name, array in dataset.data_vars.items():
-        volts = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}.get(ascii_unit(array.attrs["units"]))
+        volts = volts_of[name]
         electrodes = None if volts is None else _electrodes(nwb, str(name), array)
         for populations, part in pathways(array):
             series = {
@@ -78,8 +93,15 @@ def to_nwb(
                 module.add(pynwb.TimeSeries(unit=array.attrs["units"], **series))
             else:
                 kind = pynwb.ecephys.ElectricalSeries
-                module.add(kind(electrodes=electrodes, conversion=volts, **series))
+                potentials.add_electrical_series(
+                    kind(electrodes=electrodes, conversion=volts, **series)
+                )
     return nwb
+
+
+def _plain(value: Any) -> Any:
+    """An attribute in terms of JSON."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
 def _electrodes(nwb: pynwb.NWBFile, name: str, array: xr.DataArray) -> Any:
