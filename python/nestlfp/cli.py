@@ -113,7 +113,7 @@ def info(
       nestlfp info kernels.nc
       nestlfp info kernels.nc --figure singular_values.png
     """
-    from .signals.layout import describe
+    from .signals import describe
 
     if figure is not None:
         _check_free(figure, force)
@@ -200,15 +200,22 @@ def plot(
         bool,
         typer.Option("--geometry", help="Of kernels: draw contacts, populations and cells."),
     ] = False,
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum", help="Of signals: draw their power spectra.")
+    ] = False,
+    segment: Annotated[
+        float, typer.Option(help="Length of the pieces whose spectra are averaged (ms).")
+    ] = 500.0,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Replace an existing figure.")
     ] = False,
 ) -> None:
-    """Draw signals by depth, or kernels by pathway.
+    """Draw signals by depth, or their spectra, or kernels by pathway.
 
     \b
     Examples:
       nestlfp plot signals.nc -o signals.png --signal LFP --start 500 --stop 1000
+      nestlfp plot signals.nc -o spectrum.pdf --spectrum --start 500
       nestlfp plot kernels.nc -o kernels.pdf
       nestlfp plot kernels.nc -o probe.pdf --geometry
     """
@@ -219,6 +226,8 @@ def plot(
     if _is_kernels(found):
         if start is not None or stop is not None:
             raise NestLFPError(f"--start and --stop are for signals, but {str(file)!r} has kernels")
+        if spectrum:
+            raise NestLFPError(f"--spectrum is for signals, but {str(file)!r} has kernels")
         if geometry:
             from .plotting.geometry import probe_and_cells
 
@@ -227,6 +236,8 @@ def plot(
             figure = plotting.kernels(found, signals=signal)
     elif geometry:
         raise NestLFPError(f"--geometry is for kernels, but {str(file)!r} has signals")
+    elif spectrum:
+        figure = plotting.spectrum(found, signals=signal, segment=segment, start=start, stop=stop)
     else:
         time = (-math.inf if start is None else start, math.inf if stop is None else stop)
         figure = plotting.signals(found, signals=signal, time=time)

@@ -1,5 +1,6 @@
 """Signals in files, as Neo objects and as NWB."""
 
+import json
 import sys
 
 import numpy as np
@@ -8,7 +9,7 @@ import xarray as xr
 
 from nestlfp import KernelSet, NestLFPError
 from nestlfp.errors import MissingExtraError, SignalError
-from nestlfp.signals.layout import FORMAT, describe, load, save, to_neo, to_nwb
+from nestlfp.signals import FORMAT, describe, load, save, to_neo, to_nwb
 
 SPIKES = {"E": [1.0, 2.5, 2.5], "I": [4.0]}
 
@@ -67,7 +68,7 @@ def test_zarr_and_netcdf_can_be_turned_into_each_other(apart, tmp_path):
 def test_save_does_not_delete_a_folder_that_is_no_zarr_folder(tmp_path):
     (tmp_path / "thesis.zarr").mkdir()
     (tmp_path / "thesis.zarr" / "chapter1.txt").write_text("years of work")
-    with pytest.raises(SignalError, match="no Zarr folder"):
+    with pytest.raises(SignalError, match="cannot be read as a Zarr folder"):
         save(small(), tmp_path / "thesis.zarr")
     assert (tmp_path / "thesis.zarr" / "chapter1.txt").read_text() == "years of work"
 
@@ -144,6 +145,7 @@ def test_neo_has_values_units_times_and_positions(summed):
     )
     assert list(cdm.array_annotations["channel"]) == ["x", "y", "z"]
     assert "pre" not in lfp.array_annotations
+    assert "LFPykernels" in to_neo(summed).annotations["provenance"]
 
 
 def test_neo_of_contributions_kept_apart(apart):
@@ -168,6 +170,7 @@ def test_neo_of_contributions_kept_apart(apart):
         ("mV/mm", "V/m", 1.0),
         ("A m^-2", "A/m**2", 1.0),
         ("µA/mm^3", "A/m**3", 1e3),
+        ("1", "dimensionless", 1.0),
     ],
 )
 def test_units_in_neo(unit, si, factor):
@@ -175,7 +178,7 @@ def test_units_in_neo(unit, si, factor):
     np.testing.assert_allclose(signal.rescale(si).magnitude[2, 1], 5.0 * factor)
 
 
-@pytest.mark.parametrize("unit", ["bananas", "m)V", "__import__('os')", "mV;", "V/", "sys", "1"])
+@pytest.mark.parametrize("unit", ["bananas", "m)V", "__import__('os')", "mV;", "V/", "sys", "2"])
 def test_units_that_neo_cannot_have(unit):
     with pytest.raises(SignalError, match="quantities knows no unit"):
         to_neo(small(unit))
@@ -210,12 +213,14 @@ def written(nwb, path):
 
 def test_nwb_file(summed, tmp_path):
     from pynwb import validate
-    from pynwb.ecephys import ElectricalSeries
+    from pynwb.ecephys import LFP, ElectricalSeries
 
-    with written(to_nwb(summed, session_description="test"), tmp_path / "s.nwb") as io:
+    known = summed.assign_attrs(kernels="0123abcd", interval_ms=np.float64(0.0625))
+    with written(to_nwb(known, session_description="test"), tmp_path / "s.nwb") as io:
         assert not validate(io=io)
         nwb = io.read()
-        lfp, cdm = nwb.processing["ecephys"]["LFP"], nwb.processing["ecephys"]["CDM"]
+        lfp, cdm = nwb.processing["ecephys"]["LFP"]["LFP"], nwb.processing["ecephys"]["CDM"]
+        assert isinstance(nwb.processing["ecephys"]["LFP"], LFP)
         assert isinstance(lfp, ElectricalSeries)
         assert lfp.unit == "volts"
         np.testing.assert_array_equal(lfp.data[:], summed["LFP"].values.T)
@@ -227,6 +232,9 @@ def test_nwb_file(summed, tmp_path):
         assert cdm.unit == "nA µm"
         np.testing.assert_array_equal(cdm.data[:], summed["CDM"].values.T)
         assert nwb.session_description == "test"
+        notes = json.loads(nwb.notes)
+        assert json.loads(notes["provenance"]) == {"tool": "LFPykernels", "version": "0.2.0"}
+        assert (notes["kernels"], notes["interval_ms"]) == ("0123abcd", 0.0625)
 
 
 def test_nwb_of_two_potentials_with_and_without_positions(tmp_path):
@@ -236,11 +244,22 @@ def test_nwb_of_two_potentials_with_and_without_positions(tmp_path):
     eeg = dataset["LFP"].drop_vars(["LFP_x", "LFP_y", "LFP_z"]).rename(LFP_channel="EEG_channel")
     dataset["EEG"] = eeg.assign_attrs(units="µV")
     with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
-        series = io.read().processing["ecephys"]
+        series = io.read().processing["ecephys"]["LFP"]
         assert series["EEG"].conversion == 1e-6
         assert list(series["LFP"].electrodes.data[:]) == [0, 1]
         assert list(series["EEG"].electrodes.data[:]) == [2, 3]
         assert np.isnan(series["EEG"].electrodes.to_dataframe()["rel_z"]).all()
+
+
+def test_nwb_of_a_signal_named_lfp_that_is_no_potential(tmp_path):
+    dataset = small("1")
+    eeg = dataset["LFP"].rename(LFP_channel="EEG_channel")
+    dataset["EEG"] = eeg.assign_attrs(units="V")
+    with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
+        module = io.read().processing["ecephys"]
+        assert module["LFP"].unit == "1"
+        assert module["potentials"]["EEG"].conversion == 1.0
+    assert set(to_nwb(small("nT")).processing["ecephys"].data_interfaces) == {"LFP"}
 
 
 def test_nwb_names_of_contributions(tmp_path):
@@ -251,7 +270,7 @@ def test_nwb_names_of_contributions(tmp_path):
     )  # fmt: skip
     dataset = kernels.convolve({name: [0.1] for name in names}, 1.0, by=("pre", "post"))
     with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
-        series = io.read().processing["ecephys"].data_interfaces
+        series = io.read().processing["ecephys"]["LFP"].electrical_series
         assert set(series) == {
             "LFP_from_L2%2F3%3AE_to_P",
             "LFP_from_L2%252F3%3AE_to_P",

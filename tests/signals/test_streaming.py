@@ -18,6 +18,7 @@ import xarray as xr
 
 import nestlfp
 from nestlfp.errors import StreamError
+from nestlfp.signals import load
 from nestlfp.signals.stream import ZarrStream
 from networks import (
     assert_signal_is_convolution,
@@ -147,9 +148,10 @@ def test_numbers_of_samples_are_exact_after_hours(store):
         },
     )
     empty = long.isel(time=slice(0))
-    ZarrStream(store, empty, 36_000_000 * 7, 10).write(long.isel(time=slice(30)))
-    stream = ZarrStream(store, empty, 36_000_000 * 7 + 20, 10, append=True)
-    stream.write(long.isel(time=slice(20, None)))
+    with ZarrStream(store, empty, 36_000_000 * 7, 10) as stream:
+        stream.write(long.isel(time=slice(30)))
+    with ZarrStream(store, empty, 36_000_000 * 7 + 20, 10, append=True) as stream:
+        stream.write(long.isel(time=slice(20, None)))
     assert opened(store).identical(long)
 
 
@@ -226,7 +228,7 @@ def test_what_is_no_store_of_signals_is_never_deleted(nest, store, what):
     before = sorted(store.rglob("*"))
     streamed_network(nest)
     for options in ({"overwrite": True}, {"append": True}, {}):
-        with pytest.raises(StreamError, match=r"is no store of signals|not of nestlfp|exists"):
+        with pytest.raises(StreamError, match=r"cannot be read|no store of nestlfp's signals"):
             simulate(10.0, store, **options)
     assert sorted(store.rglob("*")) == before
     assert nest.biological_time == 0
@@ -237,6 +239,93 @@ def test_an_empty_folder_will_do(nest, store):
     recorder, _ = streamed_network(nest)
     simulate(10.0, store)
     assert opened(store).identical(recorder.signals())
+
+
+def test_append_wants_the_same_weights_and_delays(nest, store):
+    def recorder_with(**options):
+        reset(nest, threads=2)
+        bank = nestlfp.install(exponential_kernels())
+        network = random_network(nest)
+        nestlfp.FieldRecorder(bank, network.populations, interval=0.5, **options)
+
+    recorder_with(weights={"I": np.arange(10.0)})
+    simulate(30.0, store)
+    for match, different in (
+        ("its weights is", {"weights": {"I": np.arange(10.0)[::-1]}}),
+        ("its weights is", {}),
+        ("its delays is", {"weights": {"I": np.arange(10.0)}, "delays": {"E": np.full(40, 0.3)}}),
+    ):
+        recorder_with(**different)
+        with pytest.raises(StreamError, match=match):
+            simulate(10.0, store, append=True)
+        assert nest.biological_time == 0
+    recorder_with(weights={"I": np.arange(10.0)})
+    simulate(60.0, store, append=True)
+    assert load(store).sizes["time"] > 100
+
+
+def test_append_wants_the_same_method_and_tolerance(nest, store):
+    recorder, _ = streamed_network(nest)
+    loose, tight, fir = (
+        nestlfp.FilterBank(exponential_kernels(), method=method, tolerance=tolerance)
+        for method, tolerance in (("state-space", 1e-3), ("state-space", 1e-6), ("fir", 1e-3))
+    )
+
+    def empty(bank):
+        recorder.bank = bank  # only for its attributes: nothing is recorded
+        return recorder.waiting(0, 0)
+
+    template = empty(fir)
+    assert template.attrs["tolerance"] == 0
+    ZarrStream(store, empty(loose), 1, 10).close()
+    with pytest.raises(StreamError, match="its method is 'state-space', this recorder's 'fir'"):
+        ZarrStream(store, template, 1, 10, append=True)
+    with pytest.raises(StreamError, match=r"its tolerance is 0\.001, this recorder's 1e-06"):
+        ZarrStream(store, empty(tight), 1, 10, append=True)
+    ZarrStream(store, empty(loose), 1, 10, append=True).close()
+
+
+@pytest.mark.parametrize("name", ["x.nc", "x", "x.zarr.old"])
+def test_a_name_that_no_reader_would_take(nest, tmp_path, name):
+    streamed_network(nest)
+    with pytest.raises(StreamError, match=r"must end in '\.zarr', found '.*" + name):
+        simulate(10.0, tmp_path / name)
+    assert nest.biological_time == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---------------------------------------------------------------------- one writer at a time
+def test_a_store_has_one_writer(nest, store):
+    process = start(store, "1000000", "10")
+    while not store.exists():
+        time.sleep(0.01)
+    streamed_network(nest)
+    for options in ({}, {"append": True}, {"overwrite": True}):
+        with pytest.raises(StreamError, match="is being written by another simulation"):
+            simulate(10.0, store, **options)
+    assert nest.biological_time == 0
+    with pytest.raises(nestlfp.signals.SignalError, match="is being written by another"):
+        nestlfp.signals.save(load(store), store)
+    process.kill()
+    process.communicate()
+    simulate(10.0, store, append=True)  # repeats the other's beginning
+    assert load(store).sizes["time"] >= 18
+
+
+def test_two_recorders_of_a_process_do_not_share_a_store(nest, store):
+    recorder, _ = streamed_network(nest)
+    empty = recorder.waiting(0, 0)
+
+    def other(_):
+        with pytest.raises(StreamError, match="is being written by another simulation"):
+            ZarrStream(store, empty, 1, 10, overwrite=True)
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        simulate(50.0, store, on_chunk=other)
+    simulate(50.0, store, append=True)  # the first has let it go
+    assert load(store).identical(recorder.signals())
+    assert not list(store.parent.glob(".*"))
 
 
 # ---------------------------------------------------------------------- disks that fail
@@ -345,44 +434,54 @@ def test_interrupt_ends_at_a_chunk_boundary(store):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     (_, stopped, samples), (_, alive) = (line.split() for line in out.splitlines())
-    boundary = float(stopped) % 100.0
-    assert min(boundary, 100.0 - boundary) < 0.7  # the network's min_delay
+    boundary = float(stopped) % 100.1  # the multiple of the network's min_delay of 0.7 ms
+    assert min(boundary, 100.1 - boundary) < 1e-6
     assert float(alive) == pytest.approx(float(stopped) + 10.0)
     assert opened(store).sizes["time"] == pytest.approx(int(samples) + 20, abs=2)
 
 
 def test_kill_at_random_moments(nest, tmp_path):
-    """Ten processes are killed; each store is whole, and a new run appends or overwrites."""
+    """Eight processes are killed. Readers see what is committed at any moment, then and before."""
     chunk = 10.0
     recorder, _ = streamed_network(nest)
     nest.Simulate(3000.0)
     undisturbed = recorder.signals()
     moments = random.Random(3)
 
+    def length(store):
+        """Number of samples there, which must be whole chunks of the undisturbed run's."""
+        for read in (load, opened):
+            found = read(store)
+            n = found.sizes["time"]
+            assert n % (chunk / 0.5) == 0
+            common = min(n, undisturbed.sizes["time"])
+            assert found.isel(time=slice(common)).identical(undisturbed.isel(time=slice(common)))
+            assert found.attrs == undisturbed.attrs
+        return n
+
     def killed(i):
         store = tmp_path / f"{i}.zarr"
         process = start(store, "1000000", str(chunk))
         while not store.exists():
             time.sleep(0.001)
-        time.sleep(moments.uniform(0.0, 1.5))
+        end = time.monotonic() + moments.uniform(0.0, 1.5)
+        seen = [0]
+        while time.monotonic() < end:
+            seen.append(length(store))
+            time.sleep(0.02)
         process.kill()
         process.communicate()
-        return store
+        seen.append(length(store))
+        assert seen == sorted(seen)
+        return store, seen
 
     with ThreadPoolExecutor(2) as pool:
-        stores = list(pool.map(killed, range(10)))
-    lengths = []
-    for store in stores:
-        found = opened(store)
-        lengths.append(found.sizes["time"])
-        assert lengths[-1] % (chunk / 0.5) == 0
-        common = min(lengths[-1], undisturbed.sizes["time"])
-        assert found.isel(time=slice(common)).identical(undisturbed.isel(time=slice(common)))
-        assert found.attrs == undisturbed.attrs
-    assert max(lengths) > 0, lengths
-    assert len(set(lengths)) > 3, lengths
+        stores, seen = zip(*pool.map(killed, range(8)), strict=True)
+    assert len({each[-1] for each in seen}) > 3, seen
+    assert sum(len(set(each)) for each in seen) > 20, seen  # read while chunks came
 
     for store, options in zip(stores[:2], ({"append": True}, {"overwrite": True}), strict=True):
+        assert (tmp_path / f".{store.name}.lock").exists()  # the file, which locks nothing
         recorder, _ = streamed_network(nest)
         simulate(3000.0, store, chunk=500.0, **options)
         n = undisturbed.sizes["time"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import KernelError
+from . import files
 from .arrays import labelled
 from .checks import checked, dt_ms, first_lag_steps, provenance, real
 from .convolve import convolved
@@ -27,8 +27,6 @@ from .lfpykernels_dictionary import from_dictionary
 from .names import check_known, listed
 from .projection import projected
 from .sampling import lowpassed, resampled
-
-FORMAT = "nestlfp-kernels-1"
 
 
 class KernelSet:
@@ -317,16 +315,14 @@ class KernelSet:
 
     # ------------------------------------------------------------------ file
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a netCDF-4 file (through h5netcdf); an existing file is replaced whole."""
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            self.dataset.assign_attrs(format=FORMAT).to_netcdf(partial, engine="h5netcdf")
-            os.replace(partial, target)
-        except OSError as error:
-            raise KernelError(f"cannot write kernels to {str(target)!r}: {error}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        """Write a netCDF-4 file (through h5netcdf); an existing file is replaced whole.
+
+        Raises
+        ------
+        KernelError
+            If it cannot be written, or an attribute is nothing that a file can hold.
+        """
+        files.save(self.dataset, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KernelSet:
@@ -335,19 +331,11 @@ class KernelSet:
         Raises
         ------
         KernelError
-            If there is no such file, or it is no file of kernels.
+            If there is no such file, it is damaged, or it is no file of kernels.
         """
-        path = os.fspath(path)
-        if not os.path.isfile(path):
-            raise KernelError(f"no kernel file {path!r}")
+        dataset = files.load(path)
         try:
-            dataset = xr.load_dataset(path, engine="h5netcdf")
-        except Exception as error:  # h5py and xarray raise many kinds on a broken file
-            raise KernelError(f"{path!r} cannot be read as a netCDF-4 file: {error}") from error
-        found = dataset.attrs.pop("format", None)
-        if found != FORMAT:
-            raise KernelError(
-                f"{path!r} is no kernel file of nestlfp: its attribute 'format' is {found!r}, "
-                f"expected {FORMAT!r}; kernels are written by KernelSet.save"
-            )
-        return cls(dataset)
+            return cls(dataset)
+        except Exception as error:  # of kernels that another program changed
+            told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
+            raise KernelError(told) from error

@@ -10,7 +10,7 @@ from .._types import Ints
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Coefficients
-from ..filters.options import Options
+from ..filters.options import Options, StateSpace
 from ..kernels import KernelSet
 from .model import create_nodes, model_of
 
@@ -89,6 +89,19 @@ class FilterBank:
     def populations(self) -> tuple[str, ...]:
         """Presynaptic populations, in the order of the node's spike ports."""
         return self.kernels.pre
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """All of the bank that its signals depend on, as attributes of a file."""
+        found = {"kernels": self.kernels.fingerprint, "method": self.filter.method}
+        method = self.options.method
+        if isinstance(method, StateSpace) and self.filter.method != "fir":
+            return {
+                **found,
+                "tolerance": method.tolerance,
+                "exact_channels": int(method.exact_channels),
+            }
+        return {**found, "tolerance": 0.0, "exact_channels": 0}
 
     @property
     def error(self) -> xr.Dataset:

@@ -12,7 +12,8 @@ The functions return a `matplotlib.figure.Figure` that does not belong to pyplot
 
 from .responses import kernels
 from .singular import singular_values
+from .spectrum import spectrum
 from .style import save
 from .traces import signals
 
-__all__ = ["kernels", "save", "signals", "singular_values"]
+__all__ = ["kernels", "save", "signals", "singular_values", "spectrum"]

@@ -7,8 +7,9 @@ and adds the partial signals up. It changes nothing in NEST before everything is
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..errors import NetworkError
 from ..grid import steps
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
-from ..signals.stream import Written, joined
+from ..signals.stores import Written, joined
 from .bank import check_resolution
 from .parallel import Ranks
 from .populations import is_stimulator, per_neuron, population_ids
@@ -103,6 +104,7 @@ class FieldRecorder:
         weight = per_neuron(weights, self.populations, "weights", default=1.0)
         lag = per_neuron(delays, self.populations, "delays", default=0.0)
         extra = [np.rint(values / self._dt).astype(np.int64) for values in lag.values()]
+        self._digests = {"weights": _digest(weight.values()), "delays": _digest(extra)}
         min_delay, max_delay = delay_range(nest, self._ranks, unconnected)
         coefficients = bank.filter.coefficients
         self.schedule = schedule(
@@ -186,8 +188,8 @@ class FieldRecorder:
             format=FORMAT,
             interval_ms=self.interval,
             resolution_ms=self._dt,
-            kernels=self.bank.kernels.fingerprint,
-            method=self.bank.filter.method,
+            **self.bank.provenance,
+            **self._digests,
             nest_version=str(self._nest.__version__),
         )
 
@@ -283,6 +285,12 @@ class FieldRecorder:
         with contextlib.suppress(self._nest.NESTErrors.BadProperty):
             self._multimeter.n_events = 0
         return values
+
+
+def _digest(values: Iterable[NDArray[Any]]) -> str:
+    """Tells whether two recorders have the same values for each neuron of each population."""
+    parts = [f"{array.size} {array.tolist()}" for array in values]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 # ---------------------------------------------------------------------- checks

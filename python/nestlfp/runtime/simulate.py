@@ -103,9 +103,13 @@ def simulate(
         chunks = pieces(start, start + n, min_delay, _steps(chunk, dt, "chunk", lowest=1))
         sink = _Sink(_checked(recorder), ranks, on_chunk, chunk)
         if to is not None:
-            sink.open(Path(to).absolute(), overwrite=overwrite, append=append)
+            sink.open(Path(os.path.realpath(to)), overwrite=overwrite, append=append)
 
-    with _progress(n * dt, progress and ranks.rank == 0) as advance, _interrupts() as interrupted:
+    with (
+        sink or contextlib.nullcontext(),
+        _progress(n * dt, progress and ranks.rank == 0) as advance,
+        _interrupts() as interrupted,
+    ):
         for length in chunks:
             with nest.RunManager():
                 for piece in pieces(start, start + length, min_delay, -(-n // _PIECES)):
@@ -160,6 +164,13 @@ class _Sink:
                 else None
             )
         )
+
+    def __enter__(self) -> _Sink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
 
     def take(self) -> bool:
         """Hand on the chunks that are complete; True if the callback wants to stop."""

@@ -1,22 +1,16 @@
 """Signals: what a recorder or an offline convolution returned, kept in files and handed on."""
 
 from ..errors import SignalError
-from .layout import (
-    FORMAT,
-    checked,
-    describe,
-    file_format,
-    load,
-    pathways,
-    sampling_interval,
-    save,
-    to_neo,
-    to_nwb,
-)
+from .files import file_format, load, save
+from .layout import FORMAT, checked, describe, pathways, sampling_interval
+from .neo import to_neo
+from .nwb import to_nwb
+from .spectrum import band_power, spectrum
 
 __all__ = [
     "FORMAT",
     "SignalError",
+    "band_power",
     "checked",
     "describe",
     "file_format",
@@ -24,6 +18,7 @@ __all__ = [
     "pathways",
     "sampling_interval",
     "save",
+    "spectrum",
     "to_neo",
     "to_nwb",
 ]

@@ -1,0 +1,183 @@
+"""Files of kernels, and netCDF-4 files of any kind that say when they are damaged.
+
+HDF5 does not notice every changed byte, and some end the process that reads them. Behind the file,
+where HDF5 does not look, stands a seal: a digest of all bytes before it. A file without one, of
+another program or an earlier version, is read as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import KernelError, NestLFPError
+
+FORMAT = "nestlfp-kernels-1"
+_MARK = b"\nnestlfp sha256\n"
+_SEAL = len(_MARK) + hashlib.sha256().digest_size
+_BLOCK = 2**20
+# Options of xarray that leave values as they are in the file: units, for one, are labels here, and
+# "milliseconds" must not turn numbers into durations.
+AS_WRITTEN: dict[str, Any] = {"decode_times": False, "mask_and_scale": False}
+# Attributes that tell other programs to change the values.
+_INSTRUCTIONS = {
+    "_FillValue",
+    "_Unsigned",
+    "add_offset",
+    "coordinates",
+    "dtype",
+    "missing_value",
+    "scale_factor",
+}
+
+
+def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write a dataset of kernels, see `KernelSet.save`."""
+    target = checked_path(path, KernelError)
+    check_attributes(dataset, KernelError)
+    try:
+        write_netcdf(dataset.assign_attrs(format=FORMAT), target)
+    except OSError as error:
+        raise KernelError(f"cannot write kernels to {str(target)!r}: {brief(error)}") from error
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read a dataset of kernels, see `KernelSet.load`."""
+    target = checked_path(path, KernelError)
+    if not target.is_file():
+        raise KernelError(f"no kernel file {str(target)!r}")
+    dataset = read_netcdf(target, KernelError)
+    found = dataset.attrs.pop("format", None)
+    if not (isinstance(found, str) and found == FORMAT):
+        raise KernelError(
+            f"{str(target)!r} is no kernel file of nestlfp: its attribute 'format' is {found!r}, "
+            f"expected {FORMAT!r}; kernels are written by KernelSet.save"
+        )
+    return dataset
+
+
+def brief(error: BaseException) -> str:
+    """The first line of a library's message, which may be a page long; our own whole."""
+    if isinstance(error, NestLFPError):
+        return str(error)
+    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = told.strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:200]} …"
+
+
+def checked_path(path: Any, error: type[NestLFPError]) -> Path:
+    """`path` as a Path that names something, else `error`."""
+    if not isinstance(path, str | os.PathLike) or not Path(path).name:
+        raise error(f"a path of a file is needed, found {path!r}")
+    return Path(path)
+
+
+def check_attributes(dataset: xr.Dataset, error: type[NestLFPError]) -> None:
+    """Raise `error` where an attribute is nothing that a file can hold."""
+    places = {"the dataset": dataset, **{repr(name): dataset[name] for name in dataset.variables}}
+    for place, holder in places.items():
+        for name, value in holder.attrs.items():
+            if not isinstance(name, str) or not name or name in _INSTRUCTIONS:
+                raise error(f"{place} cannot have an attribute named {name!r} in a file")
+            if not _storable(value):
+                raise error(
+                    f"the attribute {name!r} of {place} must be text, a number or a list of one "
+                    f"kind of them to be kept in a file, found {brief(Exception(repr(value)))}"
+                )
+
+
+def _storable(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value  # HDF5 would cut it off there
+    if isinstance(value, int | float | np.number):
+        return np.asarray(value).dtype.kind in "iuf"
+    if not isinstance(value, np.ndarray | list | tuple):
+        return False
+    try:
+        array = np.asarray(value)
+    except ValueError:  # ragged
+        return False
+    if array.ndim > 1 or array.size == 0:
+        return False
+    # NumPy makes text of numbers that stand beside text.
+    text = array.dtype.kind == "U" and all(isinstance(item, str) for item in value)
+    return text or array.dtype.kind in "iuf"
+
+
+def write_netcdf(dataset: xr.Dataset, target: Path) -> None:
+    """Write a sealed file; an existing one is replaced whole.
+
+    Raises
+    ------
+    OSError
+        As HDF5 and the operating system do. An existing file is then as it was.
+    """
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        dataset.to_netcdf(partial, engine="h5netcdf")
+        with partial.open("r+b") as file:
+            file.write(_MARK + _digest(file, partial.stat().st_size))
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_netcdf(path: Path, error: type[NestLFPError]) -> xr.Dataset:
+    """All of a netCDF-4 file.
+
+    Raises
+    ------
+    NestLFPError
+        Of the type `error`, if it cannot be read or is damaged.
+    """
+    try:
+        _check_seal(path, error)
+        return as_written(xr.load_dataset(path, engine="h5netcdf", **AS_WRITTEN))
+    except NestLFPError:
+        raise
+    except Exception as caught:  # h5py and xarray raise many kinds on a broken file
+        raise error(f"{str(path)!r} cannot be read as a netCDF-4 file: {brief(caught)}") from caught
+
+
+def as_written(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset without fill values, which none of ours has; a `ValueError` if it is packed."""
+    for name, variable in dataset.variables.items():
+        for attribute in ("_FillValue", "missing_value"):
+            variable.attrs.pop(attribute, None)
+        packed = _INSTRUCTIONS & variable.attrs.keys()
+        if packed:
+            raise ValueError(
+                f"{name!r} has the attributes {sorted(packed)}, which change its values"
+            )
+    return dataset
+
+
+def _check_seal(path: Path, error: type[NestLFPError]) -> None:
+    length = path.stat().st_size - _SEAL
+    if length <= 0:
+        return
+    with path.open("rb") as file:
+        file.seek(length)
+        seal = file.read()
+        # A damaged mark is still known for one.
+        same = sum(a == b for a, b in zip(seal, _MARK, strict=False))
+        if same > len(_MARK) // 2 and seal != _MARK + _digest(file, length):
+            raise error(
+                f"{str(path)!r} cannot be read as a netCDF-4 file: it is damaged, its bytes are "
+                "not those that were written; take it from a backup, or make it anew"
+            )
+
+
+def _digest(file: Any, length: int) -> bytes:
+    """Digest of the first `length` bytes; leaves the file there."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while length and (block := file.read(min(_BLOCK, length))):
+        digest.update(block)
+        length -= len(block)
+    return digest.digest()

@@ -1,0 +1,136 @@
+"""The commit of a store: one file that tells what is in it, and whether that is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import SignalError
+from ..kernels.files import brief
+from .layout import FORMAT
+
+FILE = ".zmetadata"
+_SEAL = "nestlfp_sha256"  # beside Zarr's own entries of the file, where Zarr does not look
+_KINDS = (".zgroup", ".zattrs", ".zarray")
+_PLACE = re.compile(r"(\w+/)?\.z(group|attrs|array)")  # of a group and the arrays in it
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a store holds: the metadata of its group and arrays, by file."""
+
+    path: Path
+    text: bytes
+    metadata: dict[str, Any]
+    sealed: bool
+
+    @classmethod
+    def read(cls, path: Path) -> Commit:
+        """The commit of the store at `path`, or a `SignalError`."""
+        try:
+            text = (path / FILE).read_bytes()
+        except FileNotFoundError:
+            raise SignalError(
+                f"{unreadable(path)}: it has no file {FILE!r}, which tells what is in it"
+            ) from None
+        except OSError as error:
+            raise SignalError(f"{unreadable(path)}: {brief(error)}") from error
+        try:
+            document = json.loads(text)
+            metadata, seal = dict(document["metadata"]), document.get(_SEAL)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise damaged(path, f"the file {FILE!r} is not what was written") from error
+        sound = seal is None or seal == _digest(metadata)
+        if not (sound and all(map(_PLACE.fullmatch, metadata))):
+            raise damaged(path, f"the file {FILE!r} is not what was written")
+        return cls(path, text, metadata, seal is not None)
+
+    @staticmethod
+    def write(path: Path) -> None:
+        """Make what is on disk what the store holds."""
+        files = [f for kind in _KINDS for f in (*path.glob(kind), *path.glob(f"*/{kind}"))]
+        metadata = {f.relative_to(path).as_posix(): json.loads(f.read_bytes()) for f in files}
+        document = {"zarr_consolidated_format": 1, "metadata": metadata, _SEAL: _digest(metadata)}
+        _write_json(path / FILE, document)
+
+    def check_format(self) -> None:
+        """Raise a `SignalError` where this is no store of signals."""
+        check_format(self.path, self.metadata.get(".zattrs"))
+
+    def check_whole(self) -> None:
+        """Raise a `SignalError` that names what is missing of what was committed."""
+        for file in self.metadata:
+            if not (self.path / file).is_file():
+                raise damaged(self.path, f"the file {file!r} is missing")
+        for name, array in self.arrays():
+            there = set(os.listdir(self.path / name))
+            for chunk in chunks(array):
+                if chunk not in there and self.needs_chunks(array):
+                    raise damaged(self.path, f"the file '{name}/{chunk}' is missing")
+
+    def arrays(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Name and metadata of each array."""
+        for file, content in self.metadata.items():
+            name, _, kind = file.rpartition("/")
+            if kind == ".zarray":
+                yield name, content
+
+    def needs_chunks(self, array: dict[str, Any]) -> bool:
+        """Whether each chunk must be there: version 0.1 wrote none that is all zero."""
+        return self.sealed or array["fill_value"] == "NaN"
+
+    def restore(self) -> None:
+        """Remove what was written beyond the commit."""
+        for partial in self.path.rglob("*.partial"):  # files not yet renamed
+            partial.unlink()
+        for file, content in self.metadata.items():
+            _write_json(self.path / file, content)
+        for name, array in self.arrays():
+            kept = set(chunks(array))
+            for file in os.listdir(self.path / name):
+                if file not in kept and re.fullmatch(r"[\d.]+", file):
+                    (self.path / name / file).unlink()
+
+
+def _write_json(path: Path, content: Any) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _digest(metadata: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(metadata, sort_keys=True).encode()).hexdigest()
+
+
+def chunks(array: dict[str, Any]) -> Iterator[str]:
+    """File names of an array's chunks."""
+    grid = (range(-(-n // c)) for n, c in zip(array["shape"], array["chunks"], strict=True))
+    for index in itertools.product(*grid):
+        yield ".".join(map(str, index)) or "0"
+
+
+def unreadable(path: Path) -> str:
+    return f"{str(path)!r} cannot be read as a Zarr folder of signals"
+
+
+def damaged(path: Path, what: str) -> SignalError:
+    return SignalError(
+        f"{unreadable(path)}: it is damaged, {what}. Take it from a backup; what is left of it "
+        "xarray.open_zarr may read, with NaN where values are missing"
+    )
+
+
+def check_format(path: Path, attrs: Any) -> None:
+    found = attrs.get("format") if isinstance(attrs, dict) else None
+    if found != FORMAT:
+        raise SignalError(
+            f"{str(path)!r} is no store of nestlfp's signals: its attribute 'format' is "
+            f"{found!r}, expected {FORMAT!r}; nestlfp.signals.save and nestlfp.simulate write them"
+        )

@@ -1,0 +1,109 @@
+"""Signals in files: netCDF-4, or a store where the name ends in ``.zarr``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import xarray as xr
+
+from ..errors import SignalError
+from ..extras import require
+from ..kernels.files import (
+    brief,
+    check_attributes,
+    checked_path,
+    read_netcdf,
+    write_netcdf,
+)
+from . import stores
+from .layout import FORMAT, checked, with_text_as_str
+
+
+def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+    """Write signals to a netCDF-4 file, or to a Zarr folder where the path ends in ``.zarr``.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them.
+    path : path
+        An existing file, or an existing store of signals, is replaced whole once the new one is
+        complete.
+
+    Raises
+    ------
+    SignalError
+        If the dataset does not have the layout of signals, has an attribute that no file can
+        hold, or cannot be written; if a simulation is writing the store.
+    MissingExtraError
+        If the path ends in ``.zarr`` and zarr is not installed.
+    """
+    target = checked_path(path, SignalError)
+    ready = checked(dataset).assign_attrs(format=FORMAT).drop_encoding()
+    try:
+        check_attributes(ready, SignalError)
+        if target.suffix == stores.SUFFIX:
+            _save_store(ready, Path(os.path.realpath(target)))
+        elif target.is_dir():
+            raise IsADirectoryError("it is a folder")
+        else:
+            write_netcdf(ready, target)
+    except (OSError, SignalError) as error:
+        raise SignalError(f"cannot write signals to {str(target)!r}: {brief(error)}") from error
+
+
+def _save_store(dataset: xr.Dataset, path: Path) -> None:
+    require("zarr", "stream")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no folder {str(path.parent)!r}")
+    with stores.locked(path):
+        stores.is_there(path)  # never replace what is no store of signals
+        stores.create(path, dataset)
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read what `save` wrote, or what `simulate` has committed so far.
+
+    A netCDF file is read whole; values in a store are read, and checked for damage, when they are
+    used. Stores that version 0.1 wrote are read too.
+
+    Raises
+    ------
+    SignalError
+        If there is no such file, it is damaged, or it is no file of signals.
+    """
+    dataset = _open(path)
+    found = dataset.attrs.get("format")
+    if not (isinstance(found, str) and found == FORMAT):
+        raise SignalError(
+            f"{os.fspath(path)!r} is no signals file of nestlfp: its attribute 'format' is "
+            f"{found!r}, expected {FORMAT!r}; signals are written by nestlfp.signals.save"
+        )
+    try:
+        return checked(with_text_as_str(dataset))
+    except SignalError as error:
+        raise SignalError(f"{os.fspath(path)!r} cannot be read: {error}") from error
+
+
+def file_format(path: str | os.PathLike[str]) -> str | None:
+    """What kind of file this says it is: its attribute ``format``, such as `FORMAT`.
+
+    Raises
+    ------
+    SignalError
+        If there is no such file, or it is neither a netCDF-4 file nor a store of signals.
+    """
+    found = _open(path).attrs.get("format")
+    return None if found is None else str(found)
+
+
+def _open(path: str | os.PathLike[str]) -> xr.Dataset:
+    place = checked_path(path, SignalError)
+    if not place.exists():
+        raise SignalError(f"no file {str(place)!r}")
+    if place.is_dir() != (place.suffix == stores.SUFFIX):
+        raise SignalError(
+            f"{str(place)!r} is neither a netCDF-4 file nor a folder that ends in '.zarr'"
+        )
+    return stores.opened(place) if place.is_dir() else read_netcdf(place, SignalError)

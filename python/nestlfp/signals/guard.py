@@ -1,0 +1,61 @@
+"""The view of a store that Zarr reads through: what is committed, whole, or an error."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+from numcodecs import get_codec
+from zarr.buffer import default_buffer_prototype
+from zarr.storage import LocalStore
+
+from ..errors import SignalError
+from .commit import FILE, Commit, damaged
+
+
+class GuardedStore(LocalStore):
+    """A store as of one commit; Zarr itself would take a missing chunk for fill values."""
+
+    def __init__(self, commit: Commit) -> None:
+        super().__init__(commit.path, read_only=True)
+        self._commit = commit
+        self._metadata = {FILE: commit.text} | {
+            file: json.dumps(content).encode() for file, content in commit.metadata.items()
+        }
+        self._arrays = dict(commit.arrays())
+        self._folder = commit.path.stat().st_ino
+
+    async def get(self, key: str, prototype: Any = None, *args: Any, **options: Any) -> Any:
+        """The bytes of a file of the store; those of a chunk only where they are right."""
+        if key in self._metadata:
+            buffer = (prototype or default_buffer_prototype()).buffer
+            return buffer.from_bytes(self._metadata[key])
+        array = self._arrays.get(key.rpartition("/")[0])
+        found = await super().get(key, prototype, *args, **options)
+        if array is not None:
+            self._check(key, array, found)
+        return found
+
+    def _check(self, key: str, array: dict[str, Any], found: Any) -> None:
+        path = self._commit.path
+        if not path.exists() or path.stat().st_ino != self._folder:
+            raise SignalError(f"the store {str(path)!r} was replaced since it was opened")
+        if found is None:
+            if self._commit.needs_chunks(array):
+                raise damaged(path, f"the file {key!r} is missing")
+            return
+        try:
+            data = found.to_bytes()
+            if array["compressor"] is not None:
+                data = get_codec(array["compressor"]).decode(data)
+            if array["filters"] is None and len(data) != _n_bytes(array):
+                raise ValueError("wrong length")
+        except Exception as error:  # of the codec
+            raise damaged(path, f"the file {key!r} is not what was written") from error
+
+
+def _n_bytes(array: dict[str, Any]) -> int:
+    """Length of a chunk."""
+    return math.prod(array["chunks"]) * np.dtype(array["dtype"]).itemsize

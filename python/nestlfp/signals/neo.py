@@ -1,0 +1,110 @@
+"""Signals as Neo objects."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import SignalError
+from ..extras import require
+from ..kernels.names import AXES, channel_dim
+from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval
+
+if TYPE_CHECKING:
+    import neo
+
+_PREFIXES = {"f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3}
+
+
+def to_neo(dataset: xr.Dataset) -> neo.Block:
+    """Signals as Neo objects, for Elephant and for Neo's file formats.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them.
+
+    Returns
+    -------
+    neo.Block
+        One segment with one `neo.AnalogSignal` per signal. Columns are the channels, one set of
+        channels after another for contributions that are kept apart. Array annotations:
+        ``channel``, contact positions ``x``, ``y``, ``z`` (µm), and ``post`` and ``pre`` where
+        these are kept apart. Annotations of the block: the dataset's attributes, among them the
+        kernels' fingerprint and provenance.
+
+    Raises
+    ------
+    MissingExtraError
+        If neo is not installed.
+    SignalError
+        If samples are not equally spaced, or a unit is not known to `quantities`.
+    """
+    neo = require("neo", "neo")
+    pq = require("quantities", "neo")
+    time = checked(dataset)["time"].values
+    interval = sampling_interval(dataset)
+    segment = neo.Segment(name="nestlfp")
+    for name, array in dataset.data_vars.items():
+        parts = list(pathways(array))
+        segment.analogsignals.append(
+            neo.AnalogSignal(
+                np.concatenate([part.values for _, part in parts]).T,
+                units=_quantity(array.attrs["units"], pq),
+                sampling_rate=1000.0 / interval * pq.Hz,
+                t_start=float(time[0]) * pq.ms,
+                name=str(name),
+                array_annotations=_array_annotations(str(name), parts, pq),
+            )
+        )
+    block = neo.Block(name="nestlfp")
+    block.annotate(**{str(name): value for name, value in dataset.attrs.items()})
+    block.segments.append(segment)
+    return block
+
+
+def _array_annotations(
+    name: str, parts: list[tuple[dict[str, str], xr.DataArray]], pq: Any
+) -> dict[str, Any]:
+    first = parts[0][1]
+    labels = [str(label) for label in first[channel_dim(name)].values]
+    found: dict[str, Any] = {"channel": np.array(labels * len(parts))}
+    for axis in AXES:
+        if f"{name}_{axis}" in first.coords:
+            found[axis] = np.tile(first[f"{name}_{axis}"].values, len(parts)) * pq.um
+    for dim in first.coords.keys() & set(PATHWAY_DIMS):
+        found[str(dim)] = np.repeat(
+            [populations[str(dim)] for populations, _ in parts], len(labels)
+        )
+    return found
+
+
+def _quantity(unit: str, pq: Any) -> Any:
+    """A unit such as ``"nA µm"`` or ``"V/m"`` in the terms of `quantities`.
+
+    `quantities` evaluates a text as Python; a unit is data, so its factors are looked up.
+    """
+    result = pq.dimensionless
+    if unit == "1":
+        return result
+    for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", ascii_unit(unit)):
+        factor = _unit_factor(symbol, pq)
+        if factor is None:
+            raise SignalError(f"quantities knows no unit {unit!r}: Neo needs one it knows")
+        exponent = int(power or 1) * (-1 if "/" in sign else 1)
+        result = result * factor**exponent
+    return result
+
+
+def _unit_factor(symbol: str, pq: Any) -> Any:
+    """The unit of this symbol, with an SI prefix that `quantities` may not have, or None."""
+    found = getattr(pq, symbol, None)
+    if isinstance(found, pq.UnitQuantity):
+        return found
+    base = getattr(pq, symbol[1:], None) if symbol else None
+    if isinstance(base, pq.UnitQuantity) and symbol[0] in _PREFIXES:
+        return pq.UnitQuantity(symbol, _PREFIXES[symbol[0]] * base, symbol=symbol)
+    return None

@@ -1,0 +1,218 @@
+"""Stores: signals in a Zarr folder that is whole at any moment, whoever writes it.
+
+All of them are Zarr of format 2. The lengths of all arrays stand in one file, the consolidated
+metadata, which is replaced in one go after the values are on disk: that is the commit, and
+``xarray.open_zarr`` goes by it. What a killed process wrote beyond it is not seen, and is removed
+when a later run appends. Every chunk has a checksum, and so has the commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from ..errors import NestLFPError, SignalError, StreamError
+from ..extras import require
+from ..kernels.files import AS_WRITTEN, as_written, brief
+from .commit import FILE, Commit, check_format, unreadable
+from .layout import with_text_as_str
+
+SUFFIX = ".zarr"
+_DIALECT: dict[str, Any] = {"zarr_format": 2, "consolidated": False, "write_empty_chunks": True}
+_CHUNK_VALUES = 2**20  # in a chunk of `save`'s: 8 MB
+
+
+# ---------------------------------------------------------------------- reading
+def opened(path: Path) -> xr.Dataset:
+    """What is committed in a store; its values are read, and checked, when they are used.
+
+    Raises
+    ------
+    SignalError
+        If there is no store, it is damaged, or it holds no signals. Damage to values, or a store
+        that was replaced in the meantime, is found when they are read.
+    """
+    require("zarr", "stream")
+    from .guard import GuardedStore
+
+    try:
+        if not (path / FILE).exists() and (path / "zarr.json").exists():
+            return _opened_format_3(path)
+        found = Commit.read(path)
+        found.check_format()
+        found.check_whole()
+        store = GuardedStore(found)
+        return xr.open_zarr(
+            store, chunks=None, consolidated=True, zarr_format=2, decode_times=False
+        )
+    except NestLFPError:
+        raise
+    except Exception as error:  # zarr and xarray raise many kinds on what is no store
+        raise SignalError(f"{unreadable(path)}: {brief(error)}") from error
+
+
+def _opened_format_3(path: Path) -> xr.Dataset:
+    """What `save` of version 0.1 wrote, whole from the first moment on."""
+    dataset = as_written(
+        xr.open_zarr(path, chunks=None, consolidated=False, zarr_format=3, **AS_WRITTEN)
+    )
+    check_format(path, dataset.attrs)
+    return with_text_as_str(dataset)
+
+
+# ---------------------------------------------------------------------- writing
+def checked_place(path: Path) -> Path:
+    """`path` if a store can have this name, else a `StreamError`."""
+    if path.suffix != SUFFIX:
+        raise StreamError(f"the name of a store must end in {SUFFIX!r}, found {str(path)!r}")
+    return path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Nobody else writes the store meanwhile; a `StreamError` at once where somebody does.
+
+    The operating system takes the lock from a process that ends, however it does.
+    """
+    lock = FileLock(path.with_name(f".{path.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise StreamError(
+            f"{str(path)!r} is being written by another simulation or process: one at a time can"
+        ) from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: no other's is deleted
+        lock.release()
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is at `path`; an empty folder is nothing.
+
+    Raises
+    ------
+    SignalError
+        If what is there is no store of signals, and is not to be replaced.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return False
+    if (path / "zarr.json").exists() and not (path / FILE).exists():
+        opened(path).close()
+    else:
+        Commit.read(path).check_format()
+    return True
+
+
+def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
+    """Make a store beside its place, and put it there whole; the lock is to be held.
+
+    Parameters
+    ----------
+    path : Path
+        Its place; what is there is replaced.
+    dataset : xarray.Dataset
+        What it holds, which may be no samples yet.
+    chunk : int, optional
+        Samples in a chunk on disk. Default: so many that a chunk has 8 MB.
+    """
+    from numcodecs import Zstd
+
+    ready = with_text_as_str(dataset.drop_encoding())
+    encoding: dict[Any, dict[str, Any]] = {
+        name: {"compressors": (Zstd(level=1, checksum=True),)} for name in ready.variables
+    }
+    for name, array in ready.data_vars.items():
+        rest = array.shape[:-1]
+        samples = chunk or max(1, min(array.shape[-1], _CHUNK_VALUES // max(1, *rest)))
+        encoding[name]["chunks"] = (*(max(1, n) for n in rest), samples)
+    encoding["time"]["chunks"] = (chunk or max(1, ready.sizes["time"]),)
+    part, aside = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
+    _clear(part, aside)  # of a process that was killed here
+    try:
+        with _quiet():
+            ready.to_zarr(part, mode="w", encoding=encoding, **_DIALECT)
+        Commit.write(part)
+        if path.exists():
+            path.rename(aside)
+        part.rename(path)
+    finally:
+        _clear(part, aside)
+
+
+def append(path: Path, dataset: xr.Dataset) -> None:
+    """Append samples, and commit them; the lock is to be held."""
+    # What does not change with time is there already.
+    new = dataset.drop_vars([name for name in dataset.coords if name != "time"])
+    # One thread after the other: each would keep some memory of its own for good.
+    with require("zarr", "stream").config.set({"async.concurrency": 1}), _quiet():
+        new.drop_encoding().to_zarr(path, mode="a", append_dim="time", **_DIALECT)
+    Commit.write(path)
+
+
+def _clear(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without xarray's advice on consolidated metadata, which `Commit.write` writes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Failed to open Zarr store with consolidated metadata")
+        yield
+
+
+# ---------------------------------------------------------------------- stores one after another
+@dataclass(frozen=True)
+class Written:
+    """Samples of a recorder that are in a store: numbers `start` to `stop` - 1."""
+
+    path: Path
+    start: int
+    stop: int
+
+    def extended(self, path: Path, stop: int) -> list[Written]:
+        """These and the samples that follow them in a store."""
+        if path == self.path:
+            return [replace(self, stop=stop)]
+        return [self, Written(path, self.stop, stop)]
+
+    def read(self) -> xr.Dataset:
+        """The samples, read when they are looked at."""
+        dataset = opened(self.path)
+        found = numbers(dataset)
+        return dataset.isel(time=slice(*np.searchsorted(found, [self.start, self.stop])))
+
+
+def joined(written: list[Written], rest: xr.Dataset) -> xr.Dataset:
+    """What stores hold, one after the other, followed by the samples that wait to be written."""
+    parts = [part.read() for part in written]
+    if rest.sizes["time"] or not parts:
+        parts.append(rest)
+    if len(parts) == 1:
+        return parts[0]
+    return xr.concat(
+        parts,
+        dim="time",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        combine_attrs="drop_conflicts",
+    )
+
+
+def numbers(signals: xr.Dataset) -> NDArray[np.int64]:
+    """Sample k is at time k * interval: whole numbers compare exactly, after hours too."""
+    return np.rint(signals["time"].values / float(signals.attrs["interval_ms"])).astype(np.int64)
