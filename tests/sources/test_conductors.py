@@ -273,7 +273,7 @@ BAD = {
     "contacts that are no numbers": (
         infinite,
         {"contacts": "Cz"},
-        "positions of the contacts must be numbers",
+        "positions of the contacts must be real numbers",
     ),
     "contacts that are not finite": (
         infinite,

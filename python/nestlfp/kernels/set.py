@@ -105,6 +105,11 @@ class KernelSet:
             Contact positions (µm).
         provenance : dict, optional
             What made the kernels: JSON-compatible values, kept with the file.
+
+        Raises
+        ------
+        KernelError
+            If names, shapes, units or times are wrong or disagree; see `KernelSet`.
         """
         return cls(
             labelled(
@@ -224,6 +229,11 @@ class KernelSet:
         ----------
         factors : dict of str to float
             Factor per presynaptic population; populations not named stay as they are.
+
+        Raises
+        ------
+        KernelError
+            If a population is unknown, or a factor no finite real number.
         """
         if not isinstance(factors, Mapping):
             raise KernelError(f"factors must be a dict with a number each, found {factors!r}")
@@ -250,6 +260,11 @@ class KernelSet:
             New distance of lags (ms).
         method : {"cubic", "pchip", "linear"}
             Interpolation. "pchip" never overshoots where a kernel jumps.
+
+        Raises
+        ------
+        KernelError
+            If `dt` is no positive number, or leaves no lag or more than a million of them.
         """
         return self._changed(resampled(self.dataset, dt, method))
 
@@ -266,6 +281,11 @@ class KernelSet:
         ----------
         interval : float
             Distance of two samples (ms), a multiple of `dt`.
+
+        Raises
+        ------
+        KernelError
+            If `interval` is no multiple of `dt`, or makes more than a million lags.
         """
         return self._changed(lowpassed(self.dataset, interval))
 
@@ -305,6 +325,11 @@ class KernelSet:
         xarray.Dataset
             A variable per signal with dimensions ``([post,] [pre,] <signal>_channel, time)``
             at the times dt, 2 dt, ..., `duration` (ms).
+
+        Raises
+        ------
+        KernelError
+            If a population is unknown, or times are no list of multiples of `dt` from 0 on.
 
         Notes
         -----
