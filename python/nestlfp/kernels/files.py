@@ -39,10 +39,10 @@ _INSTRUCTIONS = {
 def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     """Write a dataset of kernels, see `KernelSet.save`."""
     target = checked_path(path, KernelError)
-    check_attributes(dataset, KernelError)
     try:
+        check_attributes(dataset, KernelError)
         write_netcdf(dataset.assign_attrs(format=FORMAT), target)
-    except OSError as error:
+    except Exception as error:  # of the system and of HDF5
         raise KernelError(f"cannot write kernels to {str(target)!r}: {brief(error)}") from error
 
 

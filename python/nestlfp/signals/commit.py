@@ -117,10 +117,12 @@ def chunks(array: dict[str, Any]) -> Iterator[str]:
 
 
 def unreadable(path: Path) -> str:
+    """How errors of reading begin."""
     return f"{str(path)!r} cannot be read as a Zarr folder of signals"
 
 
 def damaged(path: Path, what: str) -> SignalError:
+    """The error of a store that is not as it was written."""
     return SignalError(
         f"{unreadable(path)}: it is damaged, {what}. Take it from a backup; what is left of it "
         "xarray.open_zarr may read, with NaN where values are missing"
@@ -128,6 +130,7 @@ def damaged(path: Path, what: str) -> SignalError:
 
 
 def check_format(path: Path, attrs: Any) -> None:
+    """Raise a `SignalError` where the attributes are not those of a store of signals."""
     found = attrs.get("format") if isinstance(attrs, dict) else None
     if found != FORMAT:
         raise SignalError(

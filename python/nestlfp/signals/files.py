@@ -7,15 +7,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..errors import SignalError
+from ..errors import MissingExtraError, SignalError
 from ..extras import require
-from ..kernels.files import (
-    brief,
-    check_attributes,
-    checked_path,
-    read_netcdf,
-    write_netcdf,
-)
+from ..kernels.files import brief, check_attributes, checked_path, read_netcdf, write_netcdf
 from . import stores
 from .layout import FORMAT, checked, with_text_as_str
 
@@ -49,7 +43,9 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
             raise IsADirectoryError("it is a folder")
         else:
             write_netcdf(ready, target)
-    except (OSError, SignalError) as error:
+    except MissingExtraError:
+        raise
+    except Exception as error:  # of the system, of HDF5 and of Zarr
         raise SignalError(f"cannot write signals to {str(target)!r}: {brief(error)}") from error
 
 

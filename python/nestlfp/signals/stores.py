@@ -9,7 +9,9 @@ when a later run appends. Every chunk has a checksum, and so has the commit.
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -43,6 +45,27 @@ def opened(path: Path) -> xr.Dataset:
         that was replaced in the meantime, is found when they are read.
     """
     require("zarr", "stream")
+    folder = _folder(path)
+    try:
+        return _opened(path)
+    except SignalError:
+        if _folder(path) == folder:
+            raise
+        return _opened(path)  # another run has just replaced it
+
+
+def _folder(path: Path) -> int | None:
+    """Number of the folder at `path`; waits where it is being replaced at this moment."""
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            return path.stat().st_ino
+        if not _beside(path, "old").exists():
+            break
+        time.sleep(0.01)
+    return None
+
+
+def _opened(path: Path) -> xr.Dataset:
     from .guard import GuardedStore
 
     try:
@@ -51,10 +74,10 @@ def opened(path: Path) -> xr.Dataset:
         found = Commit.read(path)
         found.check_format()
         found.check_whole()
-        store = GuardedStore(found)
-        return xr.open_zarr(
-            store, chunks=None, consolidated=True, zarr_format=2, decode_times=False
+        dataset = xr.open_zarr(
+            GuardedStore(found), chunks=None, consolidated=True, zarr_format=2, **AS_WRITTEN
         )
+        return as_written(dataset)
     except NestLFPError:
         raise
     except Exception as error:  # zarr and xarray raise many kinds on what is no store
@@ -84,7 +107,7 @@ def locked(path: Path) -> Iterator[None]:
 
     The operating system takes the lock from a process that ends, however it does.
     """
-    lock = FileLock(path.with_name(f".{path.name}.lock"), thread_local=False)
+    lock = FileLock(_beside(path, "lock"), thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -92,6 +115,8 @@ def locked(path: Path) -> Iterator[None]:
             f"{str(path)!r} is being written by another simulation or process: one at a time can"
         ) from None
     try:
+        if not path.exists() and _beside(path, "old").exists():
+            _beside(path, "old").rename(path)  # of a process that was killed while it replaced it
         yield
     finally:
         Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: no other's is deleted
@@ -130,15 +155,17 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
     from numcodecs import Zstd
 
     ready = with_text_as_str(dataset.drop_encoding())
+    # For its checksum: signals are as good as random in their last digits, and hardly get smaller.
+    codec = Zstd(level=-5, checksum=True)
     encoding: dict[Any, dict[str, Any]] = {
-        name: {"compressors": (Zstd(level=1, checksum=True),)} for name in ready.variables
+        name: {"compressors": (codec,)} for name in ready.variables
     }
     for name, array in ready.data_vars.items():
-        rest = array.shape[:-1]
-        samples = chunk or max(1, min(array.shape[-1], _CHUNK_VALUES // max(1, *rest)))
-        encoding[name]["chunks"] = (*(max(1, n) for n in rest), samples)
+        rest = [max(1, n) for n in array.shape[:-1]]
+        samples = chunk or max(1, min(array.shape[-1], _CHUNK_VALUES // math.prod(rest)))
+        encoding[name]["chunks"] = (*rest, samples)
     encoding["time"]["chunks"] = (chunk or max(1, ready.sizes["time"]),)
-    part, aside = (path.with_name(f".{path.name}.{end}") for end in ("part", "old"))
+    part, aside = _beside(path, "part"), _beside(path, "old")
     _clear(part, aside)  # of a process that was killed here
     try:
         with _quiet():
@@ -159,6 +186,11 @@ def append(path: Path, dataset: xr.Dataset) -> None:
     with require("zarr", "stream").config.set({"async.concurrency": 1}), _quiet():
         new.drop_encoding().to_zarr(path, mode="a", append_dim="time", **_DIALECT)
     Commit.write(path)
+
+
+def _beside(path: Path, what: str) -> Path:
+    """The place of a lock, or of another version of the store."""
+    return path.with_name(f".{path.name}.{what}")
 
 
 def _clear(*folders: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ..errors import SignalError, StreamError
+from ..errors import NestLFPError, SignalError, StreamError
 from ..extras import require
 from ..kernels.files import brief, check_attributes
 from . import stores
@@ -86,7 +86,8 @@ class ZarrStream:
                 stores.create(self.path, template, chunk)
         except BaseException as error:
             self.close()
-            raise self._told(error) from error
+            self._tell(error)
+            raise
 
     def __enter__(self) -> ZarrStream:
         return self
@@ -114,20 +115,20 @@ class ZarrStream:
             self._old = None
             stores.append(self.path, signals.isel(time=slice(known, None)))
         except Exception as error:
-            raise self._told(error) from error
+            self._tell(error)
+            raise
         self._stop = int(found[-1]) + 1
 
-    def _told(self, error: BaseException) -> BaseException:
-        """The error as one of a stream, where it is none of the person's."""
+    def _tell(self, error: BaseException) -> None:
+        """Raise a library's error, or a reader's, as one of the stream."""
         if isinstance(error, SignalError):
-            return StreamError(str(error))
-        if not isinstance(error, OSError) or isinstance(error, StreamError):
-            return error
-        return StreamError(
-            f"cannot write signals to {str(self.path)!r}: {brief(error)}. What was written before "
-            "is there; the network is still in memory, and nestlfp.simulate(..., to=...) goes "
-            "on to another place"
-        )
+            raise StreamError(str(error)) from error
+        if isinstance(error, Exception) and not isinstance(error, NestLFPError):
+            raise StreamError(
+                f"cannot write signals to {str(self.path)!r}: {brief(error)}. What was written "
+                "before is there; the network is still in memory, and nestlfp.simulate(..., "
+                "to=...) goes on to another place"
+            ) from error
 
 
 def _check_continued(old: xr.Dataset, new: xr.Dataset, start: int, path: Path) -> int:
