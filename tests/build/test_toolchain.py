@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
-from nestlfp.build import doctor, modules, toolchain
+from nestlfp.build import cmake, compiler, doctor, modules, toolchain
+from nestlfp.build.remedies import explain
 from nestlfp.nodes.render import render
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
@@ -127,30 +129,89 @@ def test_no_nest():
 
 def test_no_compiler(tmp_path):
     (tmp_path / "bin").mkdir()
-    code = (
-        "import nestlfp; from nestlfp.build.toolchain import *; print(find_compiler(find_nest()))"
-    )
+    code = "from nestlfp.build.compiler import *; from nestlfp.build.toolchain import find_nest; "
+    code += "print(find_compiler(find_nest()))"
     done = python(code, PATH=str(tmp_path / "bin"), CXX="")
     assert "ToolchainError: no C++ compiler found (looked at CXX, c++, g++, clang++)" in done.stderr
-    assert "apt-get install g++" in done.stderr
+    assert "'apt-get install g++' or 'conda install -c conda-forge cxx-compiler'" in done.stderr
     done = python(code, CXX="g++-of-another-machine -O2")
     assert "the C++ compiler that CXX names was not found: 'g++-of-another-machine" in done.stderr
     code = "from nestlfp.build.doctor import doctor; print(*doctor())"
     told = python(code, PATH=str(tmp_path / "bin"), CXX="").stdout
     assert "MISSING  C++ compiler: no C++ compiler found" in told
     assert "MISSING  make" in told
+    assert "untried  a module" in told
+
+
+def test_openmp_is_read_off_the_library(tmp_path):
+    """NEST's own build decides, not the platform."""
+    assert toolchain.find_nest().openmp
+    config, _ = copied_headers(tmp_path, "3.11.0")
+    package = tmp_path / "lib" / "python3.11" / "site-packages" / "nest"
+    (library,) = package.glob("nestkernel_api*.so")
+    content = library.read_bytes().replace(b"GOMP_parallel", b"XOMP_parallel")
+    library.unlink()
+    library.write_bytes(content)
+    assert not toolchain.find_nest(str(config)).openmp
+    for given, flags in ((str(config), False), ("", True)):
+        written = tmp_path / "nest.cmake"
+        cmake.main(["nest", f"--with-nest={given}", f"--output={written}"])
+        assert ("-fopenmp" in written.read_text()) == flags
+
+
+def test_headers_that_the_system_lacks(tmp_path, monkeypatch):
+    """The system's are taken first, then PyPI's of Boost, and the one that comes with nestlfp."""
+    here = toolchain.find_nest()
+    usual = compiler.find_compiler(here)
+    without = compiler.Compiler((*usual.command, "-nostdinc"))
+    assert without.find_header("ltdl.h", here) == compiler.OWN_HEADERS / "ltdl.h"
+    assert usual.find_header("limits", here).parts[1] == "usr"
+    headers = tmp_path / "boost_headers" / "include" / "boost"
+    headers.mkdir(parents=True)
+    for name in ("type_index.hpp", "only_here.hpp"):
+        (headers / name).touch()
+    (tmp_path / "boost_headers" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert without.find_header("boost/type_index.hpp", here) == headers / "type_index.hpp"
+    assert usual.find_header("boost/only_here.hpp", here) == headers / "only_here.hpp"
+    assert usual.find_header("boost/nowhere.hpp", here) is None
+    if Path("/usr/include/boost/type_index.hpp").exists():
+        assert usual.find_header("boost/type_index.hpp", here).parts[1] == "usr"
+
+
+def test_doctor_of_a_compiler_that_does_not_work(tmp_path, monkeypatch):
+    """Beyond telling its version it fails."""
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\ncase $1 in --version) echo broken 1.0;; *) exit 1;; esac\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    text, healthy = doctor.doctor()
+    assert not healthy
+    assert f"MISSING  C++ compiler: {broken} does not compile" in text
+    assert "untried  a module" in text
+
+
+def test_doctor_of_a_module_that_nest_does_not_load(tmp_path, monkeypatch):
+    """What was compiled may still not fit, such as a module with symbols that NEST has not."""
+    library = tmp_path / "cache.so"
+    library.write_bytes(b"no library")
+    monkeypatch.setattr(doctor, "compile_module", lambda *_, **__: library)
+    text, healthy = doctor.doctor()
+    assert not healthy
+    assert f"MISSING  a module: NEST does not load {library}" in text
 
 
 def test_doctor_finds_everything_here():
     text, healthy = doctor.doctor()
     assert healthy, text
-    for what in ("NEST: 3.", "C++ compiler: ", "CMake: ", "NESTML: 9.", "module cache: "):
+    whats = ("NEST: 3.", "C++ compiler: ", "CMake: ", "NESTML: 9.", "module cache: ", "a module: ")
+    for what in whats:
         assert f"ok       {what}" in text
     assert "MISSING" not in text
 
 
 # ---------------------------------------------------------------------- compiling
-def test_a_compilation_that_fails_tells_where_its_log_is(tmp_path, monkeypatch):
+def test_a_compilation_that_fails_tells_why_and_where_its_log_is(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
     with pytest.raises(ToolchainError, match=r"NESTML rejects .*") as caught:
         modules.compile_module("nestlfp_broken", "model nestlfp_broken:\n  nonsense\n")
@@ -158,6 +219,58 @@ def test_a_compilation_that_fails_tells_where_its_log_is(tmp_path, monkeypatch):
     log = next((tmp_path / "modules").glob("*.log"))
     assert str(log) in str(caught.value)
     assert not list((tmp_path / "modules").glob("*.part*"))
+
+    monkeypatch.setenv("CXXFLAGS", "-include boost/no_such_file.hpp")
+    with pytest.raises(ToolchainError) as caught:
+        modules.compile_module(doctor.MODEL, doctor.TEXT)
+    first, *rest = str(caught.value).split("\n")
+    assert "the header boost/no_such_file.hpp is missing: install it with 'pip install bo" in first
+    assert "libboost-dev" in first
+    assert len(rest) == 1
+    assert str(tmp_path) in rest[0]
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (
+            "In file included from a.h:1:\n/usr/x.h:39:10: fatal error: mpi.h: No such file or "
+            "directory\n   39 | #include <mpi.h>\ncompilation terminated.\nmake: *** Error 2\n",
+            "the header mpi.h is missing: install it with 'apt-get install libopenmpi-dev' or "
+            "'conda install -c conda-forge openmpi-mpicxx' "
+            "(/usr/x.h:39:10: fatal error: mpi.h: No such file or directory)",
+        ),
+        ("x.h:2:1: fatal error: 'omp.h' file not found\n", "the header omp.h is missing: install"),
+        ("x.h:2:1: fatal error: y.h: No such file or directory\n", "which package of your system"),
+        ("-- fine\na.cpp:3:1: error: first\na.cpp:4:1: error: second\n", "a.cpp:3:1: error: first"),
+        ("nestlfp: NESTML rejects it\nCMake Error at C:1 (x):\n  y\n", "NESTML rejects it"),
+        ("CMake Error at C:1 (message):\n  No kernels\n\n", "CMake Error at C:1 (message): No k"),
+        ("", "it printed nothing"),
+    ],
+)
+def test_the_first_error_of_a_log_counts(log, told):
+    assert told in explain(log)
+    assert "\n" not in explain(log)
+
+
+def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
+    """A cache whose name CMake could not take, and CXX as people have it who use ccache."""
+    launcher = tmp_path / "cc ache"
+    launcher.write_text(f'#!/bin/sh\necho "$1" >> \'{tmp_path}/calls\'\nexec "$@"\n')
+    launcher.chmod(0o755)
+    (tmp_path / "launcher").symlink_to(launcher)
+    monkeypatch.setenv("CXX", f"{tmp_path}/launcher g++")
+    monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / 'my "cache"; #1 $HOME'))
+    path = modules.compile_module(doctor.MODEL, doctor.TEXT)
+    assert str(path).startswith(os.environ["NESTLFP_CACHE"])
+    assert set((tmp_path / "calls").read_text().split()) == {"g++"}
+    nest.Install(str(path))
+    assert doctor.MODEL in nest.node_models
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a;b"))
+    (tmp_path / "a;b").mkdir()
+    with pytest.raises(ToolchainError, match=r"temporary files \(TMPDIR\) has ; in its name"):
+        modules.compile_module(doctor.MODEL, doctor.TEXT, rebuild=True)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
@@ -169,7 +282,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
 
 def test_key_depends_on_what_decides_the_module(monkeypatch):
     here = toolchain.find_nest()
-    entry = modules.CachedModule("m", "text", here, toolchain.find_compiler(here))
+    entry = modules.CachedModule("m", "text", here, compiler.find_compiler(here))
     keys = {entry.key, modules.CachedModule("m", "other", here, entry.compiler).key}
     monkeypatch.setenv("CXXFLAGS", "-march=native")
     keys.add(entry.key)
@@ -214,7 +327,7 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
 
 def test_cmake_without_kernels_says_so(tmp_path):
     done = subprocess.run(
-        [toolchain.find_cmake(), "-S", str(ROOT), "-B", str(tmp_path)],
+        [compiler.find_cmake(), "-S", str(ROOT), "-B", str(tmp_path)],
         capture_output=True, text=True, check=False,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )  # fmt: skip

@@ -103,6 +103,10 @@ def _nest(nest: Nest) -> str:
 
 def _compiler(nest: Nest) -> str:
     compiler = find_compiler(nest)
+    if compiler.find_header("vector", nest) is None:
+        raise ToolchainError(
+            f"{compiler} does not compile a program with <vector>: {remedy('compiler')}, or set CXX"
+        )
     return f"{compiler}, {compiler.version}"
 
 

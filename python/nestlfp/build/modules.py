@@ -144,7 +144,7 @@ def _build(entry: CachedModule, progress: bool) -> None:
         nestml = done / f"{entry.model}.nestml"
         nestml.write_text(entry.text, encoding="utf-8")
         # Built elsewhere, since the name of the cache folder may hold what CMake cannot take.
-        with tempfile.TemporaryDirectory(prefix="nestlfp_") as build:
+        with tempfile.TemporaryDirectory(prefix="nestlfp_", ignore_cleanup_errors=True) as build:
             _run_cmake(entry, nestml, Path(build))
             built = shutil.move(next(Path(build).rglob(entry.path.name)), done)
         note = {
