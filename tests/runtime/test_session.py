@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import nestlfp
+from nestlfp.build.modules import compile_module
+from nestlfp.nodes.render import module_name
 from networks import (
     assert_refused,
     assert_signal_is_convolution,
@@ -128,7 +130,7 @@ def test_the_users_defaults(nest, tmp_path, model, defaults):
     assert (nest.min_delay, nest.max_delay) == before
     nest.Simulate(20.0)
     signals = recorder.signals()
-    assert signals.sizes["time"] >= 190
+    assert signals.sizes["time"] >= 180
     spikes = {"E": [2.0, 7.0, 16.0], "I": [3.0, 12.0]}
     assert_signal_is_convolution(signals, KERNELS, spikes, 20.0)
     nest.data_path = ""
@@ -196,22 +198,18 @@ def test_cheap_checks_come_before_the_search_for_a_filter(nest, monkeypatch):
 
     reset(nest, dt=0.1)
     monkeypatch.setattr(bank, "make_filter", lambda *a, **k: pytest.fail("it was looked for"))
-    with pytest.raises(nestlfp.KernelError, match="NEST's resolution is 0.1 ms"):
+    with pytest.raises(nestlfp.KernelError, match=r"NEST's resolution is 0\.1 ms"):
         nestlfp.install(exponential_kernels(dt=0.2), method="auto")
 
 
-def test_a_module_without_the_model_is_an_error(nest, tmp_path):
-    """A file of the right name with another module in it."""
+def test_a_module_under_another_name_is_an_error(nest, tmp_path):
     other = nestlfp.FilterBank(exponential_kernels(leads=(3, 7)))
     bank = nestlfp.FilterBank(KERNELS)
     assert other.model != bank.model
-    from nestlfp.build.modules import compile_module
-    from nestlfp.nodes.render import module_name
-
     path = tmp_path / f"{module_name(bank.model)}.so"
     path.write_bytes(compile_module(other.model, other.nestml).read_bytes())
     reset(nest)
-    with pytest.raises(nestlfp.ToolchainError, match=f"does not have the model '{bank.model}'"):
+    with pytest.raises(nestlfp.ToolchainError, match="NEST cannot load the module"):
         nestlfp.install(KERNELS, module=path)
 
 

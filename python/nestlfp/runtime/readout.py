@@ -50,7 +50,8 @@ class Readout:
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
         self._dt = float(nest.resolution)
         self.next = now // every + 1  # number of the next sample to come out of NEST
-        # Every parameter is set: the user may have other defaults.
+        # Every parameter is set, but one that NEST refuses to set once it has simulated: the user
+        # may have other defaults.
         self._multimeter = nest.Create(
             "multimeter",
             params={
@@ -61,10 +62,10 @@ class Readout:
                 "stop": float(np.finfo(float).max),
                 "origin": 0.0,
                 "record_to": "memory",
-                "time_in_steps": False,
                 "label": "",
             },
         )
+        self._step = 1.0 if self._multimeter.time_in_steps else self._dt  # what times count in
         nest.Connect(
             self._multimeter,
             nodes,
@@ -79,7 +80,7 @@ class Readout:
     def take(self) -> Floats:
         """Take the new samples out of NEST: shape (output, sample), of this rank's nodes."""
         events = self._multimeter.events
-        stamps = np.rint(np.asarray(events["times"]) / self._dt).astype(np.int64)
+        stamps = np.rint(np.asarray(events["times"]) / self._step).astype(np.int64)
         if stamps.size and stamps.min() <= self._made:
             raise NetworkError(
                 f"there are samples from {stamps.min() * self._dt:g} ms on, before the recorder "
