@@ -155,7 +155,8 @@ def simulate(
 
 def _steps(value: float, dt: float, what: str, lowest: int) -> int:
     try:
-        n = int(steps(value, dt, what, NetworkError))
+        with np.errstate(invalid="ignore"):  # of infinity
+            n = int(steps(value, dt, what, NetworkError))
     except (ValueError, TypeError):
         n = -1
     if n < lowest:
