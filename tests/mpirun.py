@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import nestlfp
+
 SCRIPTS = Path(__file__).parent / "mpi"
 # Processes started by root or in a container, and more of them than cores.
 OPEN_MPI = {
@@ -35,7 +37,9 @@ def nest_with_mpi():
 
 def environment(nest=None, **extra):
     """Environment of a process with this NEST (default: with MPI) and the tests' modules."""
-    path = [str(nest_with_mpi() if nest is None else nest), str(SCRIPTS.parent)]
+    # This nestlfp, where another checkout is the one that is installed.
+    ours = Path(nestlfp.__file__).parents[1]
+    path = [str(nest_with_mpi() if nest is None else nest), str(SCRIPTS.parent), str(ours)]
     return {
         **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
         "PYTHONPATH": os.pathsep.join(part for part in path if part),

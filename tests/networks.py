@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 import nestlfp
 
@@ -167,3 +168,11 @@ def streamed_network(nest, *, kernels=None, interval=0.5, seed=7, interval_of_ba
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval)
     return recorder, network
+
+
+def assert_refused(nest, match, call, error=nestlfp.NetworkError):
+    """The call raises this error and leaves NEST as it was."""
+    before = nest.network_size, nest.num_connections, nest.min_delay, nest.max_delay
+    with pytest.raises(error, match=match):
+        call()
+    assert (nest.network_size, nest.num_connections, nest.min_delay, nest.max_delay) == before

@@ -99,6 +99,13 @@ np.testing.assert_array_equal(recorder.signals()["LFP"].sel(time=stored.time), s
         assert (folder / figure).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_script_prints_little_and_its_result_last(folder):
+    (folder / "short.py").write_text("\n".join(blocks("python")[:2]))
+    told = run("unset PYNEST_QUIET; python short.py 2>&1", folder).splitlines()
+    assert len(told) <= 30, told
+    assert told[-1].split() == ["units:", "mV"]
+
+
 def test_cmake(folder, tmp_path):
     configure, build, install = blocks("bash")[4].strip().split("\n")
     run(f"{configure} && {build}", folder)

@@ -11,6 +11,7 @@ import nestlfp
 from nestlfp.runtime.simulate import pieces
 from nestlfp.runtime.timing import schedule
 from networks import (
+    assert_refused,
     assert_signal_is_convolution,
     convolved,
     events,
@@ -343,14 +344,6 @@ def small(nest):
     return bank, replayed(nest, [[1.0], [2.0]])
 
 
-def assert_refused(nest, match, call, error=nestlfp.NetworkError):
-    """The call raises this error and leaves NEST as it was."""
-    before = nest.network_size, nest.num_connections, nest.min_delay, nest.max_delay
-    with pytest.raises(error, match=match):
-        call()
-    assert (nest.network_size, nest.num_connections, nest.min_delay, nest.max_delay) == before
-
-
 @pytest.mark.parametrize(
     ("populations", "match"),
     [
@@ -359,7 +352,7 @@ def assert_refused(nest, match, call, error=nestlfp.NetworkError):
         (lambda n: {"E": n, "I": n[:1]}, "overlap: node 1 is in both"),
         (lambda n: {"E": [5000], "I": None}, "5000 … 5000, NEST has 1 …"),
         (lambda n: {"E": [1, 1], "I": None}, "same node more than once"),
-        (lambda n: {"E": "neurons", "I": None}, "must be a nest.NodeCollection, found str"),
+        (lambda n: {"E": "neurons", "I": None}, "must be a nest.NodeCollection or a flat list"),
         (lambda n: n, "must be a dict such as"),
     ],
 )

@@ -401,7 +401,7 @@ def test_what_to_stream_must_be_clear(nest, store):
         simulate(10.0, store)
     recorder, network = streamed_network(nest)
     other = nestlfp.FieldRecorder(recorder.bank, network.populations, interval=1.0)
-    with pytest.raises(nestlfp.NetworkError, match="has 2 recorders: tell which"):
+    with pytest.raises(nestlfp.NetworkError, match="several have a signal 'LFP'"):
         simulate(10.0, store)
     with pytest.raises(nestlfp.NetworkError, match="must be a FieldRecorder, found str"):
         simulate(10.0, store, recorder="other")

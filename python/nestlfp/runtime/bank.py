@@ -17,7 +17,7 @@ from ..kernels import KernelSet
 from ..nodes.bank import FilterBank
 from ..nodes.render import module_name
 from .parallel import Ranks
-from .session import RECORDERS, import_nest
+from .session import check_not_prepared, import_nest, quiet
 
 
 def prepare(kernels: KernelSet, options: Options | None = None, *, progress: bool = True) -> Path:
@@ -106,11 +106,14 @@ def install(
     """
     nest = import_nest()
     ranks = Ranks(nest)
+    check_not_prepared(nest, "nestlfp.install")
     if nest.network_size > 0:
         raise NetworkError(
             f"nestlfp.install must be called before any node is created: there are "
             f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
         )
+    if isinstance(kernels, KernelSet):  # before a filter is looked for, which can take long
+        check_resolution(kernels, nest)
     options = Options.of(
         method,
         by=by,
@@ -120,13 +123,18 @@ def install(
         antialias=antialias,
     )
     bank = FilterBank(kernels, options, once=ranks.on_root)
-    check_resolution(kernels, nest)
-    RECORDERS.clear()  # NEST is empty: recorders of an earlier network have lost their nodes
     if bank.model not in nest.node_models:
-        if module is None:
-            _load_from_cache(bank, nest, ranks, progress)
-        else:
-            ranks.agree(lambda: _load_given(bank, nest, Path(module)))
+        with quiet(nest):
+            if module is None:
+                _load_from_cache(bank, nest, ranks, progress)
+            else:
+                ranks.agree(lambda: _load_given(bank, nest, Path(module)))
+        if bank.model not in nest.node_models:
+            raise ToolchainError(
+                f"the module {str(module or 'from the cache')!r} was loaded, but does not have the "
+                f"model {bank.model!r}: it was compiled for other kernels, or by another nestlfp. "
+                "Compile it again, and call nest.ResetKernel() before the next install"
+            )
     return bank
 
 

@@ -1,23 +1,28 @@
-"""The populations that a user names: their neurons, checked before NEST is changed."""
+"""The populations that a user names: their nodes, checked before NEST is changed."""
 
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from .._types import Ints
 from ..errors import NetworkError
+from .senders import check_senders
 
 
 def population_ids(
     known: Sequence[str], populations: Mapping[str, Any], nest: Any, overlap: bool
 ) -> dict[str, Ints]:
-    """Ids of the neurons of each of the known populations; a `NetworkError` if they do not fit."""
+    """Ids of the nodes of each of the known populations, in the order in which they were given.
+
+    Raises
+    ------
+    NetworkError
+        If they are not those of the bank, or no nodes that send spikes.
+    """
     known = list(known)
     if not isinstance(populations, Mapping):
         raise NetworkError(
@@ -31,7 +36,9 @@ def population_ids(
             f"populations must be those of the kernels, {known}: missing {missing}, unknown "
             f"{unknown} (None for a population that the network does not have)"
         )
-    ids = {name: _node_ids(populations[name], name, nest) for name in known}
+    ids = {}
+    for name in known:
+        ids[name] = _node_ids(populations[name], name, nest)
     if not overlap:
         _check_disjoint(ids)
     return ids
@@ -40,28 +47,37 @@ def population_ids(
 def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
     if nodes is None:
         return np.array([], dtype=np.int64)
+    given = None if isinstance(nodes, nest.NodeCollection) else _whole_numbers(nodes, name, nest)
     try:
-        if not isinstance(nodes, nest.NodeCollection):
-            nodes = _collection([int(node) for node in nodes], name, nest)
-        ids, models = _described(nodes)
-    except (TypeError, ValueError, nest.NESTError) as error:
-        if isinstance(error, NetworkError):
-            raise
-        raise NetworkError(
-            f"population {name!r} must be a nest.NodeCollection, found {type(nodes).__name__}"
-        ) from None
+        collection = nodes if given is None else nest.NodeCollection(np.sort(given).tolist())
+        ids, models = _described(collection)
+    except nest.NESTError as error:
+        raise NetworkError(f"population {name!r} is no collection of nodes: {error}") from None
     if ids.size:
         _check_range(ids, name, nest)
-        _check_kind(models, name, nest)
-    return ids
+        check_senders(models, collection, name, nest)
+    return ids if given is None else given
 
 
-def _collection(ids: list[int], name: str, nest: Any) -> Any:
-    if len(set(ids)) != len(ids):
+def _whole_numbers(nodes: Any, name: str, nest: Any) -> Ints:
+    """Ids that were not given as a NodeCollection, which NEST would sort."""
+    try:
+        if isinstance(nodes, str | bytes | Mapping) or not isinstance(nodes, Iterable):
+            raise TypeError
+        ids = np.array(list(nodes))
+        if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
+            raise TypeError
+    except (TypeError, ValueError):
+        raise NetworkError(
+            f"population {name!r} must be a nest.NodeCollection or a flat list of node ids, which "
+            f"are whole numbers, found {str(nodes)[:60]!r} ({type(nodes).__name__})"
+        ) from None
+    ids = ids.astype(np.int64)
+    if np.unique(ids).size != ids.size:
         raise NetworkError(f"population {name!r} has the same node more than once")
-    if ids:
-        _check_range(np.array(ids), name, nest)
-    return nest.NodeCollection(sorted(ids))
+    if ids.size:
+        _check_range(ids, name, nest)
+    return ids
 
 
 def _check_range(ids: Ints, name: str, nest: Any) -> None:
@@ -89,52 +105,9 @@ def _described(nodes: Any) -> tuple[Ints, set[str]]:
     return np.asarray(nodes.tolist(), dtype=np.int64), models
 
 
-def _check_kind(models: set[str], name: str, nest: Any) -> None:
-    kinds = {nest.GetDefaults(model, "element_type") for model in models}
-    if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1:
-        raise NetworkError(
-            f"population {name!r} must be neurons, or generators of spikes, found {sorted(models)}"
-        )
-    if "poisson_generator" in models:
-        warnings.warn(
-            f"population {name!r} is a poisson_generator: it sends the recorder spikes of its own,"
-            " and drawing them changes the random numbers of other stochastic devices. With a"
-            " parrot_neuron behind it, the recorder hears what the network hears",
-            stacklevel=5,
-        )
-
-
-def is_stimulator(node: int, nest: Any) -> bool:
-    """Whether this node is a generator, which lives on every virtual process."""
-    model = nest.NodeCollection([node]).get("model")
-    return bool(nest.GetDefaults(model, "element_type") == "stimulator")
-
-
 def _check_disjoint(ids: dict[str, Ints]) -> None:
     nodes, times = np.unique(np.concatenate([[], *ids.values()]), return_counts=True)
     if np.any(times > 1):
         node = int(nodes[times > 1][0])
         both = [repr(name) for name, members in ids.items() if node in members]
         raise NetworkError(f"populations {' and '.join(both)} overlap: node {node} is in both")
-
-
-def per_neuron(
-    given: Mapping[str, ArrayLike] | None, ids: dict[str, Ints], what: str, default: float
-) -> dict[str, NDArray[np.float64]]:
-    """`given`, checked and filled up: a value for each neuron of each population."""
-    given = given or {}
-    unknown = [name for name in given if name not in ids]
-    if unknown:
-        raise NetworkError(f"{what}: unknown populations {unknown}, expected some of {list(ids)}")
-    out = {}
-    for name, members in ids.items():
-        values = np.asarray(given.get(name, default), dtype=float)
-        if values.ndim and values.shape != members.shape:
-            raise NetworkError(
-                f"{what} of {name!r} must have one value for each of {members.size} neurons, found "
-                f"shape {values.shape}"
-            )
-        if not np.all(np.isfinite(values)):
-            raise NetworkError(f"{what} of {name!r} must be finite")
-        out[name] = np.array(np.broadcast_to(values, members.shape))
-    return out

@@ -1,12 +1,12 @@
-"""FieldRecorder: filter nodes on every virtual process, their wiring, and reading them back.
+"""FieldRecorder: a population's spikes in, labelled signals out.
 
-`FieldRecorder` puts one node on every virtual process, feeds it from the neurons that live there,
-and adds the partial signals up. It changes nothing in NEST before everything is checked.
+It puts one filter node on every virtual process (`wiring`), feeds it from the neurons that live
+there (`inputs`, `timing`), and adds the partial signals up (`readout`). It changes nothing in NEST
+before everything is checked.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping
@@ -15,62 +15,71 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from .._types import Ints
+from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..grid import steps
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
 from ..signals.stores import Written, joined
 from .bank import check_resolution
+from .inputs import gather_inputs
 from .parallel import Ranks
-from .populations import is_stimulator, per_neuron, population_ids
-from .session import RECORDERS, import_nest
+from .readout import Readout
+from .session import check_not_prepared, current, import_nest
 from .timing import delay_range, schedule
+from .wiring import Placement, check_generators, connect
 
 
 class FieldRecorder:
     """Records the signals of a filter bank from a network, while it runs.
 
-    To be made after the network was created and connected, and before it is simulated.
+    To be made after the network was created and connected.
 
     Parameters
     ----------
     bank : FilterBank
         What `nestlfp.install` returned.
     populations : dict of str to nest.NodeCollection
-        The neurons of each presynaptic population of the kernels; None or an empty collection
-        where the network has none. A spike_generator or poisson_generator may stand for a
-        population; parrot neurons are neurons. (A poisson_generator sends each of its targets
-        spikes of its own, and drawing one more train changes the random numbers of a network
-        that has other stochastic devices: put a parrot_neuron behind it if that matters.)
+        The neurons of each presynaptic population of the kernels, as a NodeCollection or a list
+        of node ids; None or an empty collection where the network has none. A spike_generator may
+        stand for a population (with spike_multiplicities, but not with spike_weights, which would
+        scale the kernel); parrot neurons are neurons. (Any other generator draws spikes of its own
+        for each target, and drawing one more train changes the random numbers of a network that
+        has other stochastic devices: put a parrot_neuron behind it.)
     interval : float, optional
         Distance of two samples (ms), a multiple of the resolution. Default: the bank's, else
         1 ms. A warning says if a kernel has more than it can follow: above the Nyquist frequency
         more than 1 % of the energy of the channel's largest kernel.
     weights : dict of str to array, optional
-        For each neuron of a population the factor of its kernel. Default: 1.
+        For each neuron of a population the factor of its kernel, in the order of its ids above;
+        or one for all. Default: 1.
     delays : dict of str to array, optional
         For each neuron of a population a time (ms) by which its kernel starts later, rounded to
-        the resolution. Default: 0.
+        the resolution, in the same order. Default: 0.
     overlap : bool
         Allow a neuron to be in several populations.
     unconnected : bool
         Allow a network without connections. NEST then has no range of delays to keep to, and
         connections made later may find it narrowed to one step.
+    name : str, optional
+        What `nestlfp.simulate` can call this recorder by, where the network has several.
 
     Raises
     ------
     NetworkError
-        If populations are missing, unknown, overlapping or no neurons, or do not fit the bank;
-        if the bank's model is not installed; if the network is not connected yet.
+        If populations are missing, unknown, overlapping or send no spikes, or do not fit the bank;
+        if the bank's model is not installed; if the network is not connected yet; between
+        ``nest.Prepare()`` and ``nest.Cleanup()``.
 
     Notes
     -----
-    The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are. It
-    does not wait for a network that is connected later: ``nest.Simulate`` would not tell it, and
-    delays chosen without knowing the network's would change them.
+    The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, also
+    when it is made after a first ``Simulate``: its connections are of a synapse model of their
+    own, ``nestlfp_synapse``, which also tells them from the network's in ``nest.GetConnections``.
+    It does not wait for a network that is connected later: ``nest.Simulate`` would not tell it,
+    and delays chosen without knowing the network's would change them.
 
     Examples
     --------
@@ -89,6 +98,7 @@ class FieldRecorder:
         delays: Mapping[str, ArrayLike] | None = None,
         overlap: bool = False,
         unconnected: bool = False,
+        name: str | None = None,
     ) -> None:
         self._nest = nest = import_nest()
         if not isinstance(bank, FilterBank):
@@ -96,39 +106,74 @@ class FieldRecorder:
                 f"bank must be what nestlfp.install returns, found {type(bank).__name__}"
             )
         self.bank = bank
-        self._ranks = Ranks(nest)
+        self._ranks = ranks = Ranks(nest)
+        check_not_prepared(nest, "FieldRecorder")
         _check_installed(bank, nest)
+        self._session = session = current(nest)
+        self.name = name
+        _check_name(name, [recorder.name for recorder in session.recorders])
         self._dt = float(nest.resolution)
         self._every = _interval_steps(bank, interval, self._dt)
-        self.populations = population_ids(bank.populations, populations, nest, overlap)
-        weight = per_neuron(weights, self.populations, "weights", default=1.0)
-        lag = per_neuron(delays, self.populations, "delays", default=0.0)
-        extra = [np.rint(values / self._dt).astype(np.int64) for values in lag.values()]
-        self._digests = {"weights": _digest(weight.values()), "delays": _digest(extra)}
-        min_delay, max_delay = delay_range(nest, self._ranks, unconnected)
-        coefficients = bank.filter.coefficients
-        self.schedule = schedule(
-            coefficients.first_lags, extra, min_delay, max_delay, bank.filter.max_hold
+        inputs = gather_inputs(
+            bank.populations,
+            populations,
+            weights=weights,
+            delays=delays,
+            overlap=overlap,
+            dt=self._dt,
+            nest=nest,
         )
-        if self._ranks.rank == 0 and not bank.options.antialias:
+        check_generators(nest, ranks, inputs)
+        self._digests = {
+            "weights": _digest(each.weights for each in inputs),
+            "delays": _digest(each.lags for each in inputs),
+        }
+        self.populations = {each.name: each.ids for each in inputs}
+        min_delay, max_delay = delay_range(nest, ranks, unconnected)
+        self.schedule = schedule(
+            bank.filter.coefficients.first_lags,
+            [each.lags for each in inputs],
+            min_delay,
+            max_delay,
+            bank.filter.max_hold,
+        )
+        now = int(steps(nest.biological_time, self._dt, "biological_time", NetworkError))
+        session.check_clock(now)
+        if ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, self._every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        now = int(steps(nest.biological_time, self._dt, "biological_time", NetworkError))
-        self._next = now // self._every + 1  # number of the next sample to come out of NEST
-        self._first = self._next  # number of the first sample that waits to be handed out
-        self._waiting: list[NDArray[np.float64]] = []
+        synapse = session.synapse(now)
+        # The node's next step is stamped now + 1; samples have stamps that, less shift, are
+        # multiples of `every`.
+        until = (self.schedule.shift - now - 1) % self._every
+        n = Placement.EACH_PROCESS.count(nest)
+        nodes = bank.create_nodes(nest, n, self.schedule.hold, self._every, until)
+        self._readout = Readout(
+            nest,
+            nodes,
+            bank.filter.n_outputs,
+            every=self._every,
+            shift=self.schedule.shift,
+            now=now,
+            delay=min_delay,
+            synapse=synapse,
+        )
+        for port, (source, steps_of) in enumerate(zip(inputs, self.schedule.delays, strict=True)):
+            connect(nest, ranks, source, nodes, port=port, delays=steps_of, synapse=synapse)
+        self._first = self._readout.next  # number of the first sample that waits to be handed out
+        self._waiting: list[Floats] = []
         self._written: list[Written] = []  # where `simulate(to=...)` put the samples before these
-        self._nodes = self._create_nodes(now)
-        self._multimeter = self._create_multimeter(min_delay)
-        for port, name in enumerate(bank.populations):
-            self._connect(port, self.populations[name], weight[name], self.schedule.delays[port])
-        RECORDERS.append(self)
+        session.recorders.append(self)
 
     @property
     def interval(self) -> float:
         """Distance of two samples (ms)."""
         return self._every * self._dt
+
+    def last_stamp(self, step: int) -> int:
+        """Stamp, in the nodes, of the last sample whose time is not after this step."""
+        return step // self._every * self._every + self.schedule.shift
 
     def signals(self) -> xr.Dataset:
         """The signals so far; with several MPI ranks, collective and the same on each.
@@ -138,13 +183,15 @@ class FieldRecorder:
         xarray.Dataset
             A variable per signal with dimensions ``([post,] [pre,] <signal>_channel, time)``, its
             unit and contact positions (µm). ``time`` (ms) are the multiples of `interval` since
-            the recorder was made for which NEST has handed out samples: it withholds those of
-            the last `min_delay` or so until it is simulated on.
+            the recorder was made for which NEST has handed out samples. **The last ones are
+            missing**: NEST withholds samples of the last `min_delay` or so until it is simulated
+            on, so that 1000 ms end with sample 997, say. ``nestlfp.simulate(t, complete=True)``
+            simulates on for as long as it takes to have all of them.
 
         Raises
         ------
         NetworkError
-            If NEST was reset since the recorder was made.
+            If NEST was reset since the recorder was made, or its time was set back.
 
         Notes
         -----
@@ -153,12 +200,13 @@ class FieldRecorder:
         """
         self.collect()
         rest = self.labelled(self._first, self._samples())
-        return self._ranks.agree(lambda: joined(self._written, rest))
+        whole = self._ranks.agree(lambda: joined(self._written, rest))
+        return whole.assign_attrs(rest.attrs)  # a store of several recorders has those of all
 
     def collect(self) -> int:
         """Take the new samples out of NEST; returns how many are waiting now."""
         self._check_alive()
-        new = self._ranks.sum(self._read())
+        new = self._ranks.sum(self._ranks.agree(self._readout.take))
         if new.shape[1]:
             self._waiting.append(new)
         return sum(block.shape[1] for block in self._waiting)
@@ -179,7 +227,7 @@ class FieldRecorder:
         self._first += n
         self._written += last.extended(path, self._first)
 
-    def labelled(self, first: int, outputs: NDArray[np.float64]) -> xr.Dataset:
+    def labelled(self, first: int, outputs: Floats) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""
         coefficients = self.bank.filter.coefficients
         times = (first + np.arange(outputs.shape[1])) * self._every * self._dt
@@ -193,7 +241,7 @@ class FieldRecorder:
             nest_version=str(self._nest.__version__),
         )
 
-    def _samples(self) -> NDArray[np.float64]:
+    def _samples(self) -> Floats:
         """What waits, as one array (output, sample)."""
         if len(self._waiting) != 1:
             empty = np.zeros((self.bank.filter.n_outputs, 0))
@@ -201,99 +249,21 @@ class FieldRecorder:
         return self._waiting[0]
 
     def _check_alive(self) -> None:
-        # No kernel attribute is read here: NEST with MPI loses its delays if that happens between
-        # nest.Prepare and nest.Cleanup.
-        try:
-            self._nest.GetDefaults(self.bank.model, "element_type")
-            alive = self in RECORDERS
-        except self._nest.NESTError:
-            alive = False
-        if not alive:
+        if not self._session.alive:
             raise NetworkError(
                 "the network of this recorder is gone: nest.ResetKernel() was called. Read "
                 "recorder.signals() before that"
             )
-
-    # ------------------------------------------------------------------ wiring
-    def _create_nodes(self, now: int) -> Any:
-        """One filter node on each virtual process."""
-        nest = self._nest
-        # The node's next step is stamped now + 1; samples have stamps that, less shift, are
-        # multiples of `every`.
-        until = (self.schedule.shift - now - 1) % self._every
-        return self.bank.create_nodes(nest, self._n_vps, self.schedule.hold, self._every, until)
-
-    @property
-    def _n_vps(self) -> int:
-        return int(self._nest.total_num_virtual_procs)
-
-    def _create_multimeter(self, min_delay: int) -> Any:
-        # A sample stamped s is the signal at s - shift; the offset puts times on the interval.
-        multimeter = self._nest.Create(
-            "multimeter",
-            params={
-                "interval": self.interval,
-                "offset": (self.schedule.shift % self._every) * self._dt,
-                "record_from": [f"Y_{i}" for i in range(self.bank.filter.n_outputs)],
-            },
-        )
-        delay = {"synapse_model": "static_synapse", "weight": 1.0, "delay": min_delay * self._dt}
-        self._nest.Connect(multimeter, self._nodes, syn_spec=delay)
-        return multimeter
-
-    def _connect(self, port: int, ids: Ints, weight: NDArray[np.float64], delay: Ints) -> None:
-        """Connect each neuron to the node on its own virtual process, in one call."""
-        if ids.size == 0:
-            return
-        # Node i lives on virtual process i modulo their number, neurons and filters alike.
-        first = int(self._nodes[0].global_id)
-        targets = first + (ids - first) % self._n_vps
-        if is_stimulator(int(ids[0]), self._nest):  # lives everywhere; must be heard once
-            targets = np.full_like(ids, first)
-        # A rank makes the connections that live on it, and does not look at the others. Connect is
-        # collective, so that a rank without any names one of another's, which NEST passes over.
-        here = (targets % self._n_vps) % self._ranks.n == self._ranks.rank
-        if not here.any():
-            here[0] = True
-        self._nest.Connect(
-            ids[here],
-            targets[here],
-            "one_to_one",
-            {
-                "synapse_model": "static_synapse",
-                "weight": weight[here],
-                "delay": delay[here] * self._dt,
-                "receptor_type": np.full(int(here.sum()), port + 1),
-            },
-        )
-
-    # ------------------------------------------------------------------ reading
-    def _read(self) -> NDArray[np.float64]:
-        """Take the samples out of NEST, summed over this rank's nodes: (output, sample)."""
-        events = self._multimeter.events
-        stamps = np.rint(np.asarray(events["times"]) / self._dt).astype(np.int64)
-        column = (stamps - self.schedule.shift) // self._every - self._next
-        keep = column >= 0  # what comes before the first is no signal: no spike can be in it yet
-        column = column[keep]
-        n = int(column.max()) + 1 if column.size else 0
-        values = np.zeros((self.bank.filter.n_outputs, n), dtype=np.float64)
-        for i in range(self.bank.filter.n_outputs if n else 0):
-            output = np.asarray(events[f"Y_{i}"])[keep]
-            values[i] = np.bincount(column, weights=output, minlength=n)
-        self._next += n
-        # Between nest.Prepare and nest.Cleanup NEST keeps them; next time they count as read.
-        with contextlib.suppress(self._nest.NESTErrors.BadProperty):
-            self._multimeter.n_events = 0
-        return values
+        if self._ranks.n == 1:  # with MPI, NEST loses its delays if it is asked while it runs
+            self._session.check_clock(round(self._nest.biological_time / self._dt))
 
 
-def _digest(values: Iterable[NDArray[Any]]) -> str:
+def _digest(values: Iterable[Floats | Ints]) -> str:
     """Tells whether two recorders have the same values for each neuron of each population."""
     parts = [f"{array.size} {array.tolist()}" for array in values]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-# ---------------------------------------------------------------------- checks
 def _check_installed(bank: FilterBank, nest: Any) -> None:
     check_resolution(bank.kernels, nest)
     if bank.model not in nest.node_models:
@@ -301,6 +271,13 @@ def _check_installed(bank: FilterBank, nest: Any) -> None:
             f"NEST does not know the model {bank.model!r}: call nestlfp.install(kernels) after "
             "nest.ResetKernel() (which unloads modules) and before any node is created"
         )
+
+
+def _check_name(name: str | None, taken: list[str | None]) -> None:
+    if name is not None and (not isinstance(name, str) or not name):
+        raise NetworkError(f"the name of a recorder must be a text, found {name!r}")
+    if name is not None and name in taken:
+        raise NetworkError(f"the network has a recorder of the name {name!r} already")
 
 
 def _interval_steps(bank: FilterBank, interval: float | None, dt: float) -> int:

@@ -1,12 +1,88 @@
-"""One life of NEST's kernel."""
+"""One life of NEST's kernel, from one ``nest.ResetKernel()`` to the next, and its recorders."""
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from ..errors import ToolchainError
+from ..errors import NetworkError, ToolchainError
 
-RECORDERS: list[Any] = []  # every FieldRecorder whose nodes are in NEST
+if TYPE_CHECKING:
+    from .recorder import FieldRecorder
+
+SYNAPSE = "nestlfp_synapse"
+"""Name of the synapse model of recorders' connections, so that they can be told from others."""
+
+
+class Session:
+    """What nestlfp has put into NEST since the kernel was reset.
+
+    Attributes
+    ----------
+    recorders : list of FieldRecorder
+        In the order in which they were made.
+    """
+
+    def __init__(self, nest: Any) -> None:
+        self._nest = nest
+        self.recorders: list[FieldRecorder] = []
+        self._synapses: list[str] = []
+        self._made_at = 0  # step at which the last synapse model was made
+        self._seen = 0  # the latest step that NEST was found at
+
+    @property
+    def alive(self) -> bool:
+        """Whether NEST was not reset since."""
+        # A reset takes the synapse models away. No kernel attribute is read here: NEST with MPI
+        # loses its delays if that happens between nest.Prepare and nest.Cleanup.
+        try:
+            return self is _current and all(
+                self._nest.GetDefaults(name, "has_delay") for name in self._synapses[:1]
+            )
+        except self._nest.NESTError:
+            return False
+
+    def synapse(self, now: int) -> str:
+        """Synapse model for connections that are made at this step.
+
+        After the network was simulated it is a new one. NEST addresses spikes by their place in a
+        table of all connections of one synapse model, and makes that table anew when connections
+        are added: spikes that are under way at that moment, over older connections of the same
+        model, reach the targets of other neurons.
+        """
+        if not self._synapses or now != self._made_at:
+            name = f"{SYNAPSE}_{len(self._synapses) + 1}" if self._synapses else SYNAPSE
+            try:
+                self._nest.CopyModel("static_synapse", name)
+            except self._nest.NESTError as error:
+                raise NetworkError(
+                    f"NEST cannot make the synapse model {name!r}: {error}"
+                ) from None
+            self._synapses.append(name)
+            self._made_at = now
+        return self._synapses[-1]
+
+    def check_clock(self, now: int) -> None:
+        """Raise a `NetworkError` if NEST's time was set back."""
+        if self.recorders and now < self._seen:
+            raise NetworkError(
+                f"NEST's time went back from step {self._seen} to {now}: nest.biological_time was "
+                "set. NEST loses spikes then, and recorders their samples; for a run that starts "
+                "at 0, call nest.ResetKernel() and build the network again"
+            )
+        self._seen = now
+
+
+_current: Session | None = None
+
+
+def current(nest: Any) -> Session:
+    """The session of the present life of NEST's kernel."""
+    global _current  # noqa: PLW0603 - NEST's kernel is one for each process, and so is this
+    if _current is None or not _current.alive:
+        _current = Session(nest)
+    return _current
 
 
 def import_nest() -> Any:
@@ -19,3 +95,23 @@ def import_nest() -> Any:
             "'pip install nest-simulator', or activate the environment that has it"
         ) from error
     return nest
+
+
+def check_not_prepared(nest: Any, what: str) -> None:
+    """Raise a `NetworkError` between ``nest.Prepare()`` and ``nest.Cleanup()``."""
+    if nest.GetKernelStatus("prepared"):
+        raise NetworkError(
+            f"{what} cannot be called between nest.Prepare() and nest.Cleanup(): call it before "
+            "the one or after the other"
+        )
+
+
+@contextlib.contextmanager
+def quiet(nest: Any) -> Iterator[None]:
+    """No reports of NEST's, only its errors; not to be entered or left while it is prepared."""
+    before = nest.verbosity
+    nest.verbosity = max(before, nest.VerbosityLevel.ERROR)
+    try:
+        yield
+    finally:
+        nest.verbosity = before

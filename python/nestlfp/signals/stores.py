@@ -230,7 +230,8 @@ class Written:
 
 def joined(written: list[Written], rest: xr.Dataset) -> xr.Dataset:
     """What stores hold, one after the other, followed by the samples that wait to be written."""
-    parts = [part.read() for part in written]
+    # A store may hold the signals of other recorders too.
+    parts = [part.read()[list(rest.data_vars)] for part in written]
     if rest.sizes["time"] or not parts:
         parts.append(rest)
     if len(parts) == 1:

@@ -1,0 +1,101 @@
+"""Reading what nodes put out: a multimeter that asks all of them, and the sum over them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from .._types import Floats
+from ..errors import NetworkError
+
+
+class Readout:
+    """Samples of the outputs Y_0, Y_1, ... of nodes, summed over the nodes.
+
+    Parameters
+    ----------
+    nest : module
+        PyNEST.
+    nodes : nest.NodeCollection
+        What to read.
+    n_outputs : int
+        How many outputs each has.
+    every : int
+        Steps from one sample to the next.
+    shift : int
+        A node's sample stamped s is the signal at s - shift.
+    now : int
+        Step at which this is made.
+    delay : int
+        Delay of the connections in steps, one that the network has.
+    synapse : str
+        Synapse model of the connections.
+    """
+
+    def __init__(
+        self,
+        nest: Any,
+        nodes: Any,
+        n_outputs: int,
+        *,
+        every: int,
+        shift: int,
+        now: int,
+        delay: int,
+        synapse: str,
+    ) -> None:
+        self._nest, self._every, self._shift, self._made = nest, every, shift, now
+        self._outputs = [f"Y_{i}" for i in range(n_outputs)]
+        self._dt = float(nest.resolution)
+        self.next = now // every + 1  # number of the next sample to come out of NEST
+        # Every parameter is set, but one that NEST refuses to set once it has simulated: the user
+        # may have other defaults.
+        self._multimeter = nest.Create(
+            "multimeter",
+            params={
+                "record_from": self._outputs,
+                "interval": every * self._dt,
+                "offset": (shift % every) * self._dt,  # puts times on the interval
+                "start": 0.0,
+                "stop": float(np.finfo(float).max),
+                "origin": 0.0,
+                "record_to": "memory",
+                "label": "",
+            },
+        )
+        self._step = 1.0 if self._multimeter.time_in_steps else self._dt  # what times count in
+        nest.Connect(
+            self._multimeter,
+            nodes,
+            syn_spec={
+                "synapse_model": synapse,
+                "weight": 1.0,
+                "delay": delay * self._dt,
+                "receptor_type": 0,
+            },
+        )
+
+    def take(self) -> Floats:
+        """Take the new samples out of NEST: shape (output, sample), of this rank's nodes."""
+        events = self._multimeter.events
+        stamps = np.rint(np.asarray(events["times"]) / self._step).astype(np.int64)
+        if stamps.size and stamps.min() <= self._made:
+            raise NetworkError(
+                f"there are samples from {stamps.min() * self._dt:g} ms on, before the recorder "
+                f"was made, at {self._made * self._dt:g} ms: nest.biological_time was set back"
+            )
+        column = (stamps - self._shift) // self._every - self.next
+        keep = column >= 0  # what comes before the first is no signal: no spike can be in it yet
+        column = column[keep]
+        n = int(column.max()) + 1 if column.size else 0
+        values = np.zeros((len(self._outputs), n), dtype=np.float64)
+        for i, name in enumerate(self._outputs if n else []):
+            output = np.asarray(events[name])[keep]
+            values[i] = np.bincount(column, weights=output, minlength=n)
+        self.next += n
+        # Between nest.Prepare and nest.Cleanup NEST keeps them; next time they count as read.
+        with contextlib.suppress(self._nest.NESTErrors.BadProperty):
+            self._multimeter.n_events = 0
+        return values

@@ -1,0 +1,82 @@
+"""Which of NEST's models can stand for a population, and what a recorder hears of them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..errors import NetworkError
+
+# NEST tells this only when a connection is made, when nodes exist already. A test goes through all
+# its models and finds what is missing here.
+NO_SPIKES = frozenset({
+    # continuous output
+    *("gauss_rate_ipn", "lin_rate_ipn", "lin_rate_opn", "sigmoid_rate_gg_1998_ipn"),
+    *("sigmoid_rate_ipn", "tanh_rate_ipn", "tanh_rate_opn", "threshold_lin_rate_ipn"),
+    *("threshold_lin_rate_opn", "rate_transformer_gauss", "rate_transformer_lin"),
+    *("rate_transformer_sigmoid", "rate_transformer_sigmoid_gg_1998", "rate_transformer_tanh"),
+    *("rate_transformer_threshold_lin", "siegert_neuron", "astrocyte_lr_1994"),
+    *("eprop_readout", "eprop_readout_bsshslm_2020"),
+    # binary states, told in events that are no spikes
+    *("erfc_neuron", "ginzburg_neuron", "mcculloch_pitts_neuron"),
+    # currents and rates
+    *("ac_generator", "dc_generator", "noise_generator", "step_current_generator"),
+    "step_rate_generator",
+})  # fmt: skip
+
+
+def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> None:
+    """Raise or warn unless a recorder hears of these nodes what the network hears.
+
+    Parameters
+    ----------
+    models : set of str
+        Their models; copies of a model are known by what they were copied from.
+    nodes : nest.NodeCollection
+        The nodes of one population.
+    population : str
+        Its name, for the message.
+    nest : module
+        PyNEST.
+    """
+    defaults = [nest.GetDefaults(model) for model in models]
+    kinds = {str(each["element_type"]) for each in defaults}
+    bases = {str(each["type_id"]) for each in defaults}
+    if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1 or bases & NO_SPIKES:
+        raise NetworkError(
+            f"population {population!r} must be neurons, or generators of spikes, found "
+            f"{sorted(models)}"
+        )
+    if "spike_generator" in bases:
+        _check_weights(nodes, population)
+    if kinds == {"stimulator"} and bases != {"spike_generator"}:
+        warnings.warn(
+            f"population {population!r} is made of {', '.join(sorted(bases))}: such a generator"
+            " draws spikes for each of its targets, or on each thread, so that the recorder hears"
+            " others than the network, and drawing them changes the random numbers of other"
+            " stochastic devices. With a parrot_neuron behind it, the recorder hears what the"
+            " network hears",
+            stacklevel=6,
+        )
+
+
+def is_stimulator(node: int, nest: Any) -> bool:
+    """Whether this node is a generator, which lives on every virtual process."""
+    model = nest.NodeCollection([node]).get("model")
+    return bool(nest.GetDefaults(model, "element_type") == "stimulator")
+
+
+def _check_weights(nodes: Any, population: str) -> None:
+    """Spikes that a generator sends with a weight would scale the kernel."""
+    found = nodes.get("spike_weights")
+    for node, weights in zip(nodes, [found] if len(nodes) == 1 else found, strict=True):
+        values = np.asarray(weights, dtype=float)
+        if np.any(values != 1):
+            raise NetworkError(
+                f"population {population!r}: spike_generator {node.global_id} has spike_weights "
+                f"such as {values[values != 1][0]:g}, which would scale the kernel of each spike. "
+                "For several spikes at once set spike_multiplicities; for a factor of the kernel "
+                "use FieldRecorder(..., weights=...)"
+            )

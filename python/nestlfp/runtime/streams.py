@@ -1,0 +1,214 @@
+"""Whole chunks of recorders' signals, handed to a store and a callback while the network runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import NetworkError
+from ..signals.stream import ZarrStream
+from .parallel import Ranks
+from .recorder import FieldRecorder
+from .session import Session
+
+To = str | os.PathLike[str]
+
+
+class Merged:
+    """Several recorders as if they were one, with the signals of all.
+
+    Raises
+    ------
+    NetworkError
+        If their signals have the same names, if their samples are not at the same times, or if
+        dimensions of the same name differ.
+    """
+
+    def __init__(self, recorders: Sequence[FieldRecorder]) -> None:
+        self._recorders = recorders
+        names = [name for recorder in recorders for name in recorder.bank.kernels.signals]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        intervals = sorted({recorder.interval for recorder in recorders})
+        if twice:
+            self._refuse(f"several have a signal {twice[0]!r}")
+        if len(intervals) > 1:
+            self._refuse(f"their intervals are {', '.join(f'{each:g}' for each in intervals)} ms")
+        if len({recorder.first_waiting for recorder in recorders}) > 1:
+            self._refuse("they were not made, or not streamed, at the same time")
+        try:
+            self.waiting(0, 0)
+        except ValueError as error:
+            self._refuse(f"their signals have dimensions of one name that differ ({error})")
+
+    def _refuse(self, why: str) -> None:
+        raise NetworkError(
+            f"the signals of {len(self._recorders)} recorders cannot be in one dataset: {why}. "
+            "Give each a place of its own with to={recorder: path, ...}, or tell which with "
+            "recorder=..."
+        )
+
+    @property
+    def interval(self) -> float:
+        """Distance of two samples (ms)."""
+        return self._recorders[0].interval
+
+    @property
+    def first_waiting(self) -> int:
+        """Number of the first sample that is not in a store."""
+        return self._recorders[0].first_waiting
+
+    def collect(self) -> int:
+        """Take the new samples out of NEST; returns how many all recorders have waiting."""
+        return min([recorder.collect() for recorder in self._recorders])
+
+    def waiting(self, start: int, n: int) -> xr.Dataset:
+        """The signals of n samples that wait, from number `start` of them on."""
+        parts = [recorder.waiting(start, n) for recorder in self._recorders]
+        attrs: dict[str, Any] = {}
+        for key in parts[0].attrs:
+            values = list(dict.fromkeys(part.attrs.get(key) for part in parts))
+            attrs[key] = values[0] if len(values) == 1 else " + ".join(map(str, values))
+        return xr.merge(parts, join="exact", combine_attrs="drop").assign_attrs(attrs)
+
+    def moved_to(self, path: Path, n: int) -> None:
+        """The n samples that waited longest are in a store now."""
+        for recorder in self._recorders:
+            recorder.moved_to(path, n)
+
+
+class Stream:
+    """Hands whole chunks of signals to a store, a callback, or both; to be used in a `with`.
+
+    Parameters
+    ----------
+    recorders : sequence of FieldRecorder
+        Whose signals; several are merged.
+    path : Path, optional
+        The store.
+    ranks : Ranks
+        The MPI processes; the store is rank 0's.
+    on_chunk : callable, optional
+        What is called with each chunk.
+    chunk : float
+        Length of a chunk (ms).
+    overwrite, append : bool
+        What to do with a store that is there.
+    """
+
+    def __init__(
+        self,
+        recorders: Sequence[FieldRecorder],
+        path: Path | None,
+        ranks: Ranks,
+        on_chunk: Callable[[xr.Dataset], Any] | None,
+        chunk: float,
+        *,
+        overwrite: bool,
+        append: bool,
+    ) -> None:
+        self._path, self._ranks, self._on_chunk = path, ranks, on_chunk
+        self._source = recorders[0] if len(recorders) == 1 else Merged(recorders)
+        self._samples = max(1, round(chunk / self._source.interval))
+        self._store: ZarrStream | None = None
+        self._stop = False
+        # Without a store, samples stay with the recorder: the callback sees only new ones. A store
+        # gets first what waits from earlier simulations.
+        waiting = self._source.collect()
+        self._seen = waiting if path is None else 0
+        if path is not None:
+            self._store = ranks.agree(partial(self._open, path, overwrite, append))
+
+    def _open(self, path: Path, overwrite: bool, append: bool) -> ZarrStream | None:
+        if self._ranks.rank > 0:
+            return None
+        return ZarrStream(
+            path,
+            self._source.waiting(0, 0),
+            self._source.first_waiting,
+            self._samples,
+            overwrite=overwrite,
+            append=append,
+        )
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    def take(self) -> bool:
+        """Hand on the chunks that are complete; True if the callback wants to stop."""
+        left = self._source.collect() - self._seen
+        while not self._stop and left >= (n := self._to_boundary()):
+            self._hand_on(n)
+            left -= n
+        return self._stop
+
+    def _to_boundary(self) -> int:
+        """Samples up to the next multiple of the chunk."""
+        first = self._source.first_waiting + self._seen
+        return self._samples - (first - 1) % self._samples
+
+    def finish(self) -> None:
+        """Hand on what is left, less than a chunk."""
+        left = self._source.collect() - self._seen
+        if left:
+            self._hand_on(left)
+
+    def _hand_on(self, n: int) -> None:
+        signals = self._source.waiting(self._seen, n)
+        if self._path is None:
+            self._seen += n
+        else:
+            self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
+            self._source.moved_to(self._path, n)
+        if self._on_chunk is not None and not self._stop:
+            told = self._ranks.agree(partial(self._on_chunk, signals))
+            self._stop = self._ranks.any(isinstance(told, bool | np.bool_) and bool(told))
+
+
+def destinations(
+    to: To | Mapping[FieldRecorder | str, To] | None,
+    recorder: FieldRecorder | None,
+    session: Session,
+) -> dict[Path | None, list[FieldRecorder]]:
+    """Which recorders go where; a `NetworkError` if that is not clear."""
+    known = session.recorders
+    if recorder is not None and not isinstance(recorder, FieldRecorder):
+        raise NetworkError(f"recorder must be a FieldRecorder, found {type(recorder).__name__}")
+    if recorder is None and not known:
+        raise NetworkError("the network has no recorder: make a FieldRecorder first")
+    if not isinstance(to, Mapping):
+        path = None if to is None else _path(to)
+        return {path: [recorder] if recorder is not None else list(known)}
+    if recorder is not None or not to:
+        raise NetworkError("to={recorder: path, ...} tells which recorders, and recorder=... too")
+    found: dict[Path | None, list[FieldRecorder]] = {}
+    for key, place in to.items():
+        found.setdefault(_path(place), []).append(_named(key, known))
+    return found
+
+
+def _path(to: Any) -> Path:
+    if not isinstance(to, str | os.PathLike) or not os.fspath(to):
+        raise NetworkError(
+            f"to must be the path of a store, or a dict of recorders and paths, found {to!r}"
+        )
+    return Path(os.path.realpath(to))
+
+
+def _named(key: Any, known: Sequence[FieldRecorder]) -> FieldRecorder:
+    if isinstance(key, FieldRecorder):
+        return key
+    for recorder in known:
+        if recorder.name is not None and recorder.name == key:
+            return recorder
+    names = [recorder.name for recorder in known if recorder.name is not None]
+    raise NetworkError(f"to: no recorder {key!r}; those with a name are {names}")

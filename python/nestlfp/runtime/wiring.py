@@ -1,0 +1,92 @@
+"""Where nodes are in NEST, and how populations are connected to them."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import numpy as np
+
+from .._types import Ints
+from ..errors import NetworkError
+from .inputs import Input
+from .parallel import Ranks
+
+GENERATORS_SYNAPSE = "static_synapse"
+
+
+class Placement(enum.Enum):
+    """Where the nodes of a model are."""
+
+    EACH_PROCESS = "one on each virtual process, heard by the neurons that live there"
+    ONE = "a single one for the whole network"
+
+    def count(self, nest: Any) -> int:
+        """How many nodes there are."""
+        return int(nest.total_num_virtual_procs) if self is Placement.EACH_PROCESS else 1
+
+
+def check_generators(nest: Any, ranks: Ranks, inputs: list[Input]) -> None:
+    """Raise a `NetworkError` if a generator has connections that NEST lets no others join."""
+    for source in inputs:
+        if source.everywhere:
+            known = nest.GetConnections(nest.NodeCollection(np.sort(source.ids)))
+            models = set(np.atleast_1d(known.get("synapse_model"))) if len(known) else set()
+            if ranks.any(bool(models - {GENERATORS_SYNAPSE})):
+                raise NetworkError(
+                    f"population {source.name!r} is made of generators whose connections are of "
+                    f"the model {', '.join(sorted(models))}: NEST wants all of a generator's to be "
+                    f"of one, and the recorder's would be {GENERATORS_SYNAPSE}. Put a "
+                    "parrot_neuron behind it"
+                )
+
+
+def connect(
+    nest: Any, ranks: Ranks, source: Input, nodes: Any, *, port: int, delays: Ints, synapse: str
+) -> None:
+    """Connect each neuron of a population to the node that is to hear it, in one call.
+
+    Parameters
+    ----------
+    source : Input
+        The population.
+    nodes : nest.NodeCollection
+        Nodes of the filter's model: as many as the `Placement` says.
+    port : int
+        Number of the spike port, from 0.
+    delays : ndarray of int, shape (neuron,)
+        Delay of each connection in steps.
+    synapse : str
+        Synapse model, see `Session.synapse`. Generators, from which NEST takes all connections to
+        be of one model, keep to theirs.
+    """
+    if source.ids.size == 0:
+        return
+    # Node i lives on virtual process i modulo their number, neurons and filters alike: with a node
+    # on each of them, the one that is so many ids away is on the neuron's own.
+    first = int(nodes[0].global_id)
+    targets = first + (source.ids - first) % len(nodes)
+    if source.everywhere:  # must be heard once
+        targets = np.full_like(source.ids, first)
+    # A rank makes the connections that live on it, and does not look at the others. Connect is
+    # collective, so that a rank without any names one of another's, which NEST passes over.
+    here = (targets % int(nest.total_num_virtual_procs)) % ranks.n == ranks.rank
+    if not here.any():
+        here[0] = True
+    try:
+        nest.Connect(
+            source.ids[here],
+            targets[here],
+            "one_to_one",
+            {
+                "synapse_model": GENERATORS_SYNAPSE if source.everywhere else synapse,
+                "weight": source.weights[here],
+                "delay": delays[here] * float(nest.resolution),
+                "receptor_type": np.full(int(here.sum()), port + 1),
+            },
+        )
+    except nest.NESTError as error:
+        raise NetworkError(
+            f"NEST cannot connect population {source.name!r} to the filter's node: {error}. Does "
+            "its model send spikes?"
+        ) from error

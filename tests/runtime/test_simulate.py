@@ -1,0 +1,219 @@
+"""simulate: how long, how complete, to which stores, and what stops it."""
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import nestlfp
+from nestlfp.runtime.simulate import complete_stop
+from networks import (
+    assert_refused,
+    assert_signal_is_convolution,
+    events,
+    exponential_kernels,
+    random_network,
+    reset,
+    streamed_network,
+)
+
+KERNELS = exponential_kernels()
+pytestmark = pytest.mark.filterwarnings("ignore:samples every")
+
+
+def simulate(t, **options):
+    nestlfp.simulate(t, progress=False, **options)
+
+
+def opened(store):
+    with xr.open_zarr(store, chunks=None) as dataset:
+        return dataset.load()
+
+
+# ---------------------------------------------------------------------- how long
+@pytest.mark.parametrize(
+    "t", [-1.0, 0.05, float("nan"), float("inf"), "long", None, [1.0, 2.0], 1j, {}]
+)
+def test_times_that_are_none(nest, t):
+    streamed_network(nest)
+    assert_refused(nest, "t must be a multiple", lambda: simulate(t))
+    for chunk in (t, 0.0):
+        assert_refused(
+            nest,
+            "chunk must be a positive multiple",
+            lambda chunk=chunk: simulate(1.0, chunk=chunk, on_chunk=print),
+        )
+    assert nest.biological_time == 0
+
+
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written to it."""
+
+    def isatty(self):
+        return True
+
+
+def test_times_of_any_kind_on_a_terminal(nest):
+    streamed_network(nest)
+    with contextlib.redirect_stderr(Terminal()):
+        for t in (0, 0.0, np.int64(7), np.float32(0.5), 3):
+            nestlfp.simulate(t)
+    assert nest.biological_time == 10.5
+
+
+# ---------------------------------------------------------------------- all samples
+@pytest.mark.parametrize("leads", [(1, 1), (20, 20), (-6, 2)])
+@pytest.mark.parametrize("interval", [0.1, 1.0, 1.7])
+def test_complete_runs_have_every_sample(nest, leads, interval):
+    kernels = exponential_kernels(leads=leads)
+    reset(nest, threads=2)
+    bank = nestlfp.install(kernels)
+    network = random_network(nest)
+    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval)
+    stops = []
+    for t in (50.0, 33.3):
+        stop = nest.biological_time + t
+        simulate(t, complete=True)
+        signals = recorder.signals()
+        n = int(stop / interval + 1e-9)
+        assert signals.sizes["time"] >= n
+        np.testing.assert_allclose(signals["time"][:n], interval * np.arange(1, n + 1))
+        later = nest.biological_time - stop
+        assert 0 < later <= 2 * 0.7 + recorder.schedule.shift * 0.1 + 1e-9
+        stops.append(nest.biological_time)
+    spikes = network.spikes(events(network))
+    assert_signal_is_convolution(signals, kernels, spikes, stops[-1])
+    reset(nest, threads=2)
+    alone = random_network(nest)
+    nest.Simulate(stops[-1])
+    np.testing.assert_array_equal(events(alone), events(network))  # ended with whole slices
+
+
+def test_complete_stop_is_the_first_that_will_do():
+    assert complete_stop(100, [], 7) == 100
+    assert complete_stop(100, [98], 7) == 105
+    assert complete_stop(100, [99], 7) == 112
+    assert complete_stop(100, [10, 99, 98], 7) == 112
+    assert complete_stop(100, [10], 7) == 100
+
+
+def test_complete_runs_in_a_store(nest, tmp_path):
+    recorder, _ = streamed_network(nest)
+    simulate(100.0, to=tmp_path / "a.zarr", chunk=10.0, complete=True)
+    assert opened(tmp_path / "a.zarr").sizes["time"] >= 200
+    assert opened(tmp_path / "a.zarr").identical(recorder.signals())
+
+
+# ---------------------------------------------------------------------- several recorders
+def two_recorders(nest, *, interval=0.5, names=("LFP", "CDM"), **options):
+    """Recorders of two signals of one network, the second one later by four times the lead."""
+    reset(nest, threads=2)
+    banks = [
+        nestlfp.install(exponential_kernels(leads=leads, signals=(name,)))
+        for name, leads in zip(names, [(1, 1), (-6, 2)], strict=True)
+    ]
+    network = random_network(nest)
+    recorders = [
+        nestlfp.FieldRecorder(bank, network.populations, interval=each, name=name)
+        for bank, each, name in zip(banks, (0.5, interval), ("a", "b"), strict=True)
+    ]
+    return recorders, network
+
+
+def test_all_recorders_go_into_one_store(nest, tmp_path):
+    (a, b), network = two_recorders(nest)
+    assert a.schedule.shift != b.schedule.shift  # they do not hand out samples at the same time
+    store = tmp_path / "both.zarr"
+    chunks = []
+    simulate(95.0, to=store, chunk=20.0, on_chunk=chunks.append)
+    simulate(30.0, to=store, chunk=20.0, append=True)
+    stored = opened(store)
+    assert set(stored.data_vars) == {"LFP", "CDM"} == set(chunks[0].data_vars)
+    spikes = network.spikes(events(network))
+    for recorder in (a, b):
+        name = recorder.bank.kernels.signals[0]
+        signals = recorder.signals()
+        assert list(signals.data_vars) == [name]
+        assert signals.attrs["kernels"] == recorder.bank.kernels.fingerprint
+        assert signals.attrs["interval_ms"] == 0.5
+        assert signals.sizes["time"] >= stored.sizes["time"] > 240
+        assert_signal_is_convolution(signals, recorder.bank.kernels, spikes, 125.0, name)
+        np.testing.assert_array_equal(signals[name][:, : stored.sizes["time"]], stored[name])
+
+
+def test_recorders_go_into_stores_of_their_own(nest, tmp_path):
+    (a, b), _ = two_recorders(nest, interval=1.0, names=("LFP", "LFP"))
+    places = {a: tmp_path / "a.zarr", "b": str(tmp_path / "b.zarr")}
+    simulate(55.0, to=places, chunk=20.0)
+    simulate(30.0, to=places, chunk=20.0, append=True)
+    for recorder, place in zip((a, b), places.values(), strict=True):
+        assert opened(place).identical(recorder.signals())
+    simulate(10.0, recorder=b, to=tmp_path / "c.zarr")
+    assert opened(tmp_path / "c.zarr").attrs["interval_ms"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"names": ("LFP", "LFP")}, "several have a signal 'LFP'"),
+        ({"interval": 1.0}, "their intervals are 0.5, 1 ms"),
+    ],
+)
+def test_recorders_that_do_not_go_together(nest, tmp_path, options, match):
+    two_recorders(nest, **options)
+    for where in ({"to": tmp_path / "x.zarr"}, {"on_chunk": print}):
+        assert_refused(nest, match, lambda where=where: simulate(10.0, **where))
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_they_go_must_be_clear(nest, tmp_path):
+    (a, b), network = two_recorders(nest)
+    path = tmp_path / "x.zarr"
+    for match, options in [
+        (r"no recorder 'c'; those with a name are \['a', 'b'\]", {"to": {"c": path}}),
+        ("to must be the path of a store", {"to": 3}),
+        ("to must be the path of a store", {"to": ""}),
+        ("to must be the path of a store", {"to": {"a": None}}),
+        ("tells which recorders", {"to": {}}),
+        ("tells which recorders", {"to": {a: path}, "recorder": b}),
+        ("recorder must be a FieldRecorder, found str", {"to": path, "recorder": "a"}),
+        ("on_chunk can see one", {"to": {a: path, b: tmp_path / "y.zarr"}, "on_chunk": print}),
+    ]:
+        assert_refused(nest, match, lambda options=options: simulate(10.0, **options))
+    assert not list(tmp_path.iterdir())
+    for name, match in (("a", "the name 'a' already"), ("", "must be a text"), (3, "found 3")):
+        assert_refused(
+            nest,
+            match,
+            lambda name=name: nestlfp.FieldRecorder(
+                a.bank, network.populations, interval=0.5, name=name
+            ),
+        )
+    simulate(20.0, recorder=a, to=path)
+    assert_refused(
+        nest, "not streamed, at the same time", lambda: simulate(9.0, to=tmp_path / "y.zarr")
+    )
+    reset(nest)
+    assert_refused(nest, "make a FieldRecorder first", lambda: simulate(10.0, to=path))
+
+
+# ---------------------------------------------------------------------- what stops a run
+@pytest.mark.parametrize(
+    ("told", "stops"),
+    [
+        (True, True),
+        (np.True_, True),
+        (False, False),
+        (1, False),
+        ("True", False),
+        ([[1], [2, 3]], False),
+        (np.array([True]), False),
+        (xr.Dataset({"a": True}), False),
+    ],
+)
+def test_only_a_plain_true_stops_a_run(nest, told, stops):
+    streamed_network(nest)
+    simulate(40.0, on_chunk=lambda _: told, chunk=10.0)
+    assert (nest.biological_time < 40.0) == stops
