@@ -96,7 +96,9 @@ def check_wrong_input(folder):
         )
     raised(nestlfp.NetworkError, "t must be a multiple", lambda: nestlfp.simulate(-1.0))
     # Only rank 0 looks at the disk.
-    raised(StreamError, "is no store of signals", lambda: stream(10.0, folder, overwrite=True))
+    raised(
+        StreamError, "cannot be read as a Zarr folder", lambda: stream(10.0, folder, overwrite=True)
+    )
 
 
 def stream(t, to, **options):
