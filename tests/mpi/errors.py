@@ -96,9 +96,7 @@ def check_wrong_input(folder):
         )
     raised(nestlfp.NetworkError, "t must be a multiple", lambda: nestlfp.simulate(-1.0))
     # Only rank 0 looks at the disk.
-    raised(
-        StreamError, "cannot be read as a Zarr folder", lambda: stream(10.0, folder, overwrite=True)
-    )
+    raised(StreamError, "must end in '.zarr'", lambda: stream(10.0, folder, overwrite=True))
 
 
 def stream(t, to, **options):
