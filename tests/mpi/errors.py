@@ -130,7 +130,7 @@ def check_a_disk_that_fails(folder):
     WORLD.Barrier()
     raised(
         StreamError,
-        "goes on to another place",
+        "is damaged",
         lambda: stream(30.0, folder / "a.zarr", append=True),
     )
     if WORLD.rank == 0:
