@@ -96,7 +96,7 @@ def check_wrong_input(folder):
         )
     raised(nestlfp.NetworkError, "t must be a multiple", lambda: nestlfp.simulate(-1.0))
     # Only rank 0 looks at the disk.
-    raised(StreamError, "is no store of signals", lambda: stream(10.0, folder, overwrite=True))
+    raised(StreamError, "must end in '.zarr'", lambda: stream(10.0, folder, overwrite=True))
 
 
 def stream(t, to, **options):
@@ -130,7 +130,7 @@ def check_a_disk_that_fails(folder):
     WORLD.Barrier()
     raised(
         StreamError,
-        "goes on to another place",
+        "is damaged",
         lambda: stream(30.0, folder / "a.zarr", append=True),
     )
     if WORLD.rank == 0:

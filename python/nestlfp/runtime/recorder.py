@@ -260,8 +260,10 @@ class FieldRecorder:
 
 def _digest(values: Iterable[Floats | Ints]) -> str:
     """Tells whether two recorders have the same values for each neuron of each population."""
-    parts = [f"{array.size} {array.tolist()}" for array in values]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    digest = hashlib.sha256()
+    for array in values:
+        digest.update(f"{array.size} ".encode() + array.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _check_installed(bank: FilterBank, nest: Any) -> None:

@@ -96,7 +96,7 @@ def file_format(path: str | os.PathLike[str]) -> str | None:
 
 def _open(path: str | os.PathLike[str]) -> xr.Dataset:
     place = checked_path(path, SignalError)
-    if not place.exists():
+    if stores.inode(place) is None:
         raise SignalError(f"no file {str(place)!r}")
     if place.is_dir() != (place.suffix == stores.SUFFIX):
         raise SignalError(

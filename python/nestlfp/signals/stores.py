@@ -45,17 +45,17 @@ def opened(path: Path) -> xr.Dataset:
         that was replaced in the meantime, is found when they are read.
     """
     require("zarr", "stream")
-    folder = _folder(path)
+    found = inode(path)
     try:
         return _opened(path)
     except SignalError:
-        if _folder(path) == folder:
+        if inode(path) == found:
             raise
         return _opened(path)  # another run has just replaced it
 
 
-def _folder(path: Path) -> int | None:
-    """Number of the folder at `path`; waits where it is being replaced at this moment."""
+def inode(path: Path) -> int | None:
+    """Which file or folder is at `path`; waits where a store is being replaced at this moment."""
     for _ in range(50):
         with contextlib.suppress(OSError):
             return path.stat().st_ino
