@@ -75,10 +75,11 @@ class FieldRecorder:
     Notes
     -----
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
-    process also when it is made after a first ``Simulate``: its connections are of a synapse model of their
-    own, ``nestlfp_synapse``, which also tells them from the network's in ``nest.GetConnections``.
-    It does not wait for a network that is connected later: ``nest.Simulate`` would not tell it,
-    and delays chosen without knowing the network's would change them.
+    process also when it is made after a first ``Simulate``: its connections are of a synapse model
+    of their own, ``nestlfp_synapse``, which also tells them from the network's in
+    ``nest.GetConnections``. (With several MPI ranks it is ``static_synapse``.) It does not wait for a network that is connected later:
+    ``nest.Simulate`` would not tell it, and delays chosen without knowing the network's would
+    change them.
 
     Examples
     --------
@@ -144,7 +145,7 @@ class FieldRecorder:
             _warn_of_aliasing(bank, self._every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        synapse = session.synapse(now)
+        synapse = session.synapse(now, several_ranks=ranks.n > 1)
         # The node's next step is stamped now + 1; samples have stamps that, less shift, are
         # multiples of `every`.
         until = (self.schedule.shift - now - 1) % self._every
