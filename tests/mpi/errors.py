@@ -97,6 +97,13 @@ def check_wrong_input(folder):
     raised(nestlfp.NetworkError, "t must be a multiple", lambda: nestlfp.simulate(-1.0))
     # Only rank 0 looks at the disk.
     raised(StreamError, "must end in '.zarr'", lambda: stream(10.0, folder, overwrite=True))
+    nestlfp.simulate(10.0, complete=True, progress=False)
+    assert recorder.signals()["time"][-1] >= 10.0
+    raised(
+        nestlfp.NetworkError,
+        "before the first Simulate",
+        lambda: nestlfp.FieldRecorder(bank, network.populations, interval=0.1),
+    )
 
 
 def stream(t, to, **options):

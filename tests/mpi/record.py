@@ -65,27 +65,6 @@ def recorded(threads, out):
     return spikes, delays(), signals["LFP"].values
 
 
-def made_later(threads, without):
-    """A recorder made while spikes are under way; it hears what is sent from then on."""
-    reset(threads)
-    bank = nestlfp.install(KERNELS)
-    network = random_network(nest)
-    nestlfp.simulate(70.0, progress=False)  # whole slices of min_delay
-    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1, name="later")
-    nestlfp.simulate(DURATION - 70.0, complete=True, progress=False)
-    times, senders = all_events(network)
-    before = times <= DURATION
-    np.testing.assert_array_equal([times[before], senders[before]], without)
-    signals = recorder.signals()
-    assert signals["time"][-1] >= DURATION
-    assert_signal_is_convolution(
-        signals.sel(time=slice(75.0, None)),  # the kernels of earlier spikes have ended
-        KERNELS,
-        network.spikes((times, senders)),
-        nest.biological_time,
-    )
-
-
 def few_neurons(threads):
     """Populations smaller than the number of virtual processes; most hold no neuron."""
     reset(threads)
@@ -118,7 +97,6 @@ def main(out, *all_threads):
     for threads in map(int, all_threads):
         without, range_without = plain(threads)
         spikes, range_with, lfp = recorded(threads, Path(out))
-        made_later(threads, without)
         few_neurons(threads)
         odd_populations(threads)
         if WORLD.rank == 0:

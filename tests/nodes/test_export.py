@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from environments import run
+from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
 from nestlfp.nodes.export import description, export
 from networks import convolved, exponential_kernels
@@ -57,8 +58,7 @@ np.savez("found.npz", time=time, signal=signal, **trains)
 
 def test_the_description_says_what_every_output_is(tmp_path):
     kernels = exponential_kernels(channels=2, signals=("LFP", "CDM"))
-    options = nestlfp_options(by=("pre", "post"))
-    bank = FilterBank(kernels, options)
+    bank = FilterBank(kernels, Options.of(by=("pre", "post")))
     told = json.loads(json.dumps(description(bank), default=lambda value: value.tolist()))
     assert len(told["outputs"]) == told["defaults"]["outputs"] == 2 * 2 * 2 * 2
     assert told["outputs"][0] == {
@@ -68,9 +68,3 @@ def test_the_description_says_what_every_output_is(tmp_path):
     parameters, nestml = export(bank, tmp_path, "kernels")
     assert json.loads(parameters.read_text()) == told
     assert "signal CDM (mV): 0, 1" in nestml.read_text()
-
-
-def nestlfp_options(**given):
-    from nestlfp.filters.options import Options
-
-    return Options.of(**given)

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import nestlfp
+from mpirun import environment
 from nestlfp.filters.coefficients import Coefficients
 from nestlfp.filters.fir import FIRFilter
+from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
 from nestlfp.nodes.model import capacity, model_of
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
@@ -37,7 +39,7 @@ def test_few_modules_serve_many_kernels():
 def test_methods_and_texts_have_models_of_their_own():
     kernels = exponential_kernels()
     fir = FilterBank(kernels)
-    reduced = FilterBank(kernels, nestlfp.filters.options.Options.of("state-space"))
+    reduced = FilterBank(kernels, Options.of("state-space"))
     assert fir.model != reduced.model
     assert fir.nestml.count(fir.model) == 1
     assert [capacity(n) for n in (1, 2, 3, 4, 5, 8, 9)] == [2, 2, 4, 4, 8, 8, 16]
@@ -80,8 +82,7 @@ def test_two_sets_of_kernels_share_a_model(nest, method):
 
 def test_samples_to_come_are_no_recordables(nest, hagen):
     reset(nest, dt=hagen.dt)
-    for method in ("fir", "state-space"):
-        bank = nestlfp.install(hagen, method=method)
+    for bank in [nestlfp.install(hagen, method=method) for method in ("fir", "state-space")]:
         hold = np.zeros(2, dtype=np.int64)
         (node,) = bank.create_nodes(nest, 1, hold, 1, 0)
         assert len(node.recordables) < 250
@@ -120,7 +121,11 @@ def spoil(method, name, value, when):
         print("alive", nest.biological_time)
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env=environment(nest=""),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "alive" in done.stdout

@@ -71,15 +71,16 @@ class FieldRecorder:
     NetworkError
         If populations are missing, unknown, overlapping or send no spikes, or do not fit the bank;
         if the bank's model is not installed; if the network is not connected yet; between
-        ``nest.Prepare()`` and ``nest.Cleanup()``.
+        ``nest.Prepare()`` and ``nest.Cleanup()``; with several MPI ranks, after a ``Simulate``.
 
     Notes
     -----
-    The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, also
-    when it is made after a first ``Simulate``: its connections are of a synapse model of their
-    own, ``nestlfp_synapse``, which also tells them from the network's in ``nest.GetConnections``.
-    It does not wait for a network that is connected later: ``nest.Simulate`` would not tell it,
-    and delays chosen without knowing the network's would change them.
+    The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
+    process also when it is made after a first ``Simulate``: its connections are of a synapse model
+    of their own, ``nestlfp_synapse``, which also tells them from the network's in
+    ``nest.GetConnections``. (With several MPI ranks it is ``static_synapse``.) It does not wait for a network that is connected later:
+    ``nest.Simulate`` would not tell it, and delays chosen without knowing the network's would
+    change them.
 
     Examples
     --------
@@ -139,11 +140,17 @@ class FieldRecorder:
         )
         now = int(steps(nest.biological_time, self._dt, "biological_time", NetworkError))
         session.check_clock(now)
+        if ranks.n > 1 and now > 0:
+            raise NetworkError(
+                "with several MPI ranks the FieldRecorder must be made before the first Simulate, "
+                f"and NEST is at {now * self._dt:g} ms: connections that are made later send "
+                "spikes that are under way to other neurons, or end the process"
+            )
         if ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, self._every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        synapse = session.synapse(now)
+        synapse = session.synapse(now, several_ranks=ranks.n > 1)
         # The node's next step is stamped now + 1; samples have stamps that, less shift, are
         # multiples of `every`.
         until = (self.schedule.shift - now - 1) % self._every
