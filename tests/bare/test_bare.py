@@ -58,7 +58,7 @@ def first_steps(checkout, wheel, kernels):
         bare.put(kernels)
         (bare.files / "script.py").write_text(blocks("python")[0] + "print(signals.sizes)\n")
         bare.run(
-            f"python3 -m venv venv; . venv/bin/activate; {install.replace('.', wheel.name, 1)}"
+            f"python3 -m venv venv; . venv/bin/activate; {install.replace('.', f'./{wheel.name}', 1)}"
         )
         told = [bare.run(f". venv/bin/activate; {line}") for line in (doctor, "python script.py")]
         # Without a checkout no test of MPI can be run; with one, they say what they need.
