@@ -163,9 +163,9 @@ def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
     """Configure and build; a `ToolchainError` with the first error and what mends it."""
     cmake, source = find_cmake(), project_dir()
     make, generator = find_make()
-    how = (
-        [] if "CMAKE_GENERATOR" in os.environ else ["-G", generator, f"-DCMAKE_MAKE_PROGRAM={make}"]
-    )
+    how = ["-G", generator, f"-DCMAKE_MAKE_PROGRAM={make}"]
+    if "CMAKE_GENERATOR" in os.environ:
+        how = []
     for what, path in (
         ("the folder of nestlfp", source),
         ("the path of Python", sys.executable),
