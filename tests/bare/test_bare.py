@@ -57,10 +57,10 @@ def first_steps(checkout, wheel, kernels):
         bare.put(wheel)
         bare.put(kernels)
         (bare.files / "script.py").write_text(blocks("python")[0] + "print(signals.sizes)\n")
-        bare.run(
-            f"python3 -m venv venv; . venv/bin/activate; {install.replace('.', wheel.name, 1)}"
-        )
-        told = [bare.run(f". venv/bin/activate; {line}") for line in (doctor, "python script.py")]
+        bare.run("python3 -m venv venv")
+        active = ". venv/bin/activate"
+        bare.run(f"{active}; {install.replace('.', f'./{wheel.name}', 1)}")
+        told = [bare.run(f"{active}; {line}") for line in (doctor, "python script.py")]
         # Without a checkout no test of MPI can be run; with one, they say what they need.
         bare.put(checkout)
         tests = (
@@ -68,7 +68,7 @@ def first_steps(checkout, wheel, kernels):
             " tests/mpi/build_nest.sh $(which python);"
             " PYTHONPATH=tests python -m pytest -q tests/runtime/test_mpi.py"
         )
-        return *told, bare.run(f". venv/bin/activate; {tests}")
+        return *told, bare.run(f"{active}; {tests}")
 
 
 @pytest.fixture(scope="module")

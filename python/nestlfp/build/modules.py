@@ -163,6 +163,9 @@ def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
     """Configure and build; a `ToolchainError` with the first error and what mends it."""
     cmake, source = find_cmake(), project_dir()
     make, generator = find_make()
+    how = ["-G", generator, f"-DCMAKE_MAKE_PROGRAM={make}"]
+    if "CMAKE_GENERATOR" in os.environ:
+        how = []
     for what, path in (
         ("the folder of nestlfp", source),
         ("the path of Python", sys.executable),
@@ -174,10 +177,7 @@ def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
                 f"{str(path)!r}"
             )
     shutil.copyfile(nestml, build / nestml.name)
-    settings = [
-        *("-G", os.environ.get("CMAKE_GENERATOR", generator), f"-DCMAKE_MAKE_PROGRAM={make}"),
-        *(f"-DNESTML={build / nestml.name}", f"-DPython_EXECUTABLE={sys.executable}"),
-    ]
+    settings = [f"-DNESTML={build / nestml.name}", f"-DPython_EXECUTABLE={sys.executable}", *how]
     log = entry.folder.with_suffix(".log")
     with log.open("w", encoding="utf-8") as output:
         for command in (
