@@ -47,3 +47,10 @@ def nest():
     nest.ResetKernel()
     yield nest
     nest.ResetKernel()
+
+
+def pytest_collection_modifyitems(items):
+    """What starts NEST loads a module, which may have to be compiled."""
+    for item in items:
+        if "nest" in item.fixturenames:
+            item.add_marker(pytest.mark.compile)

@@ -34,6 +34,7 @@ def checkout(tmp_path_factory):
     return folder
 
 
+@pytest.mark.compile
 @pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if code])
 def test_sources(checkout, section):
     script = checkout / "script.py"

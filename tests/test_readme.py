@@ -11,6 +11,8 @@ import pytest
 from environments import bare_venv, run
 from mpirun import environment
 
+pytestmark = pytest.mark.compile
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -114,6 +116,7 @@ def test_cmake(folder, tmp_path):
     assert list(tmp_path.rglob("nestlfp_fir_*_module.so"))
 
 
+@pytest.mark.mpi
 def test_mpirun(folder):
     (folder / "script.py").write_text(
         blocks("python")[0] + "\nprint('samples', signals.sizes['time'])\n"

@@ -11,6 +11,8 @@ from nestlfp.build.toolchain import find_nest
 from nestlfp.runtime.bank import prepare
 from networks import exponential_kernels
 
+pytestmark = pytest.mark.compile
+
 
 @pytest.fixture
 def module(tmp_path, monkeypatch):

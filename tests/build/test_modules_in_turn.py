@@ -7,6 +7,8 @@ from nestlfp.build.doctor import MODEL, TEXT
 from nestlfp.build.modules import compile_module
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
+pytestmark = pytest.mark.compile
+
 SPIKES = {"E": [1.0, 4.0, 4.5], "I": [2.0, 7.0]}
 A = exponential_kernels(), {"method": "fir"}
 B = exponential_kernels(leads=(3, 7)), {"method": "state-space", "tolerance": 1e-6}

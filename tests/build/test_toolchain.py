@@ -19,6 +19,8 @@ from nestlfp.build.remedies import explain
 from nestlfp.nodes.render import render
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
+pytestmark = pytest.mark.compile
+
 ROOT = Path(__file__).parents[2]
 
 

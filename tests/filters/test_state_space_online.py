@@ -330,6 +330,8 @@ def test_cmake_and_python_agree_on_the_model(tmp_path, hagen, filtered):
     assert written.read_text(encoding="utf-8") == bank.nestml
 
 
+@pytest.mark.mpi
+@pytest.mark.compile
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_one_of_several_processes_finds_the_filter(tmp_path, ranks):
     cache = {"NESTLFP_CACHE": str(tmp_path)} if ranks == 2 else {}

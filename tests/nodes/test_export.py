@@ -13,6 +13,8 @@ from nestlfp.nodes.bank import FilterBank
 from nestlfp.nodes.export import description, export
 from networks import convolved, exponential_kernels
 
+pytestmark = pytest.mark.compile
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "by_hand.md").read_text(encoding="utf-8")
 SHELL, SCRIPT = (

@@ -18,6 +18,8 @@ import nestlfp
 from mpirun import command, environment, mpirun
 from networks import exponential_kernels
 
+pytestmark = [pytest.mark.compile, pytest.mark.mpi]
+
 SPLITS = {1: (1, 2, 4), 2: (1, 2), 4: (1, 2)}  # ranks: threads
 
 

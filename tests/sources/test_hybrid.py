@@ -13,6 +13,8 @@ from small_cells import DT, EXAMPLE, HERE, SIZES, assert_close, cell, only, prob
 
 from nestlfp.sources import hybrid  # noqa: E402
 
+pytestmark = pytest.mark.compile
+
 
 # ---------------------------------------------------------------------- against LFPy by hand
 @pytest.mark.parametrize("method", ["simulate", "superpose"])

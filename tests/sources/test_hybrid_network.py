@@ -17,6 +17,8 @@ from small_cells import DT, HERE, cell, only, probes, single  # noqa: E402
 
 from nestlfp.sources import hybrid  # noqa: E402
 
+pytestmark = pytest.mark.compile
+
 
 def test_network_from_nest(nest, populations):
     nest.set(resolution=DT, rng_seed=3)

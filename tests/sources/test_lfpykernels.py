@@ -12,6 +12,8 @@ from nestlfp import KernelError, KernelSet
 from nestlfp.errors import MissingExtraError
 from nestlfp.sources import lfpykernels as source
 
+pytestmark = pytest.mark.compile
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "two_population"
 POTENTIAL, DIPOLE = "GaussCylinderPotential", "KernelApproxCurrentDipoleMoment"
