@@ -258,9 +258,10 @@ def test_generators_with_other_synapses(nest):
     reset(nest)
     bank = nestlfp.install(KERNELS)
     spikes = nest.Create("spike_generator", params={"spike_times": [2.0]})
-    nest.Connect(spikes, nest.Create("parrot_neuron"), syn_spec="stdp_synapse")
+    nest.CopyModel("static_synapse", "mine")
+    nest.Connect(spikes, nest.Create("parrot_neuron"), syn_spec="mine")
     assert_refused(
         nest,
-        "of the model stdp_synapse: NEST wants all",
+        "of the model mine: NEST wants all",
         lambda: nestlfp.FieldRecorder(bank, {"E": spikes, "I": None}),
     )

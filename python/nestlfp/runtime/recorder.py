@@ -78,9 +78,9 @@ class FieldRecorder:
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
     process also when it is made after a first ``Simulate``: its connections are of a synapse model
     of their own, ``nestlfp_synapse``, which also tells them from the network's in
-    ``nest.GetConnections``. (With several MPI ranks it is ``static_synapse``.) It does not wait for a network that is connected later:
-    ``nest.Simulate`` would not tell it, and delays chosen without knowing the network's would
-    change them.
+    ``nest.GetConnections``. (With several MPI ranks it is ``static_synapse``.) It does not wait
+    for a network that is connected later: ``nest.Simulate`` would not tell it, and delays chosen
+    without knowing the network's would change them.
 
     Examples
     --------
