@@ -156,7 +156,15 @@ def test_time_that_is_set_back_is_an_error(nest):
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.biological_time = 0.0
     nest.Simulate(30.0)  # and now it is later than it was
-    with pytest.raises(nestlfp.NetworkError, match=r"samples from 0.1 ms on, before .* at 20 ms"):
+    with pytest.raises(nestlfp.NetworkError, match=r"samples from 0.1 ms on once more"):
+        recorder.signals()
+
+    recorder, _ = streamed_network(nest)
+    nest.Simulate(20.0)
+    assert recorder.signals().sizes["time"] > 30
+    nest.biological_time = 0.0
+    nest.Simulate(30.0)
+    with pytest.raises(nestlfp.NetworkError, match=r"once more: nest.biological_time was set back"):
         recorder.signals()
 
     for _ in range(2):  # another life starts at 0, with or without recorders

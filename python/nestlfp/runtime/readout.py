@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import numpy as np
@@ -46,7 +45,9 @@ class Readout:
         delay: int,
         synapse: str,
     ) -> None:
-        self._nest, self._every, self._shift, self._made = nest, every, shift, now
+        self._nest, self._every, self._shift = nest, every, shift
+        self._read = now  # stamps up to this step are read, or were before this was made
+        self._kept = False  # whether NEST still has samples that are read
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
         self._dt = float(nest.resolution)
         self.next = now // every + 1  # number of the next sample to come out of NEST
@@ -81,11 +82,13 @@ class Readout:
         """Take the new samples out of NEST: shape (output, sample), of this rank's nodes."""
         events = self._multimeter.events
         stamps = np.rint(np.asarray(events["times"]) / self._step).astype(np.int64)
-        if stamps.size and stamps.min() <= self._made:
+        if stamps.size and stamps.min() <= self._read and not self._kept:
             raise NetworkError(
-                f"there are samples from {stamps.min() * self._dt:g} ms on, before the recorder "
-                f"was made, at {self._made * self._dt:g} ms: nest.biological_time was set back"
+                f"there are samples from {stamps.min() * self._dt:g} ms on once more: "
+                "nest.biological_time was set back, and NEST loses spikes then. For a run that "
+                "starts at 0, call nest.ResetKernel() and build the network again"
             )
+        self._read = int(stamps.max(initial=self._read))
         column = (stamps - self._shift) // self._every - self.next
         keep = column >= 0  # what comes before the first is no signal: no spike can be in it yet
         column = column[keep]
@@ -96,6 +99,9 @@ class Readout:
             values[i] = np.bincount(column, weights=output, minlength=n)
         self.next += n
         # Between nest.Prepare and nest.Cleanup NEST keeps them; next time they count as read.
-        with contextlib.suppress(self._nest.NESTErrors.BadProperty):
+        try:
             self._multimeter.n_events = 0
+            self._kept = False
+        except self._nest.NESTErrors.BadProperty:
+            self._kept = True
         return values
