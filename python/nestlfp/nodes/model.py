@@ -43,9 +43,9 @@ def capacity(populations: int) -> int:
     return 2 ** max(1, (populations - 1).bit_length())
 
 
-def model_of(filter_: Filter) -> Model:
-    """The model that computes a filter."""
-    ports = capacity(len(filter_.coefficients.lengths))
+def model_of(filter_: Filter, ports: int | None = None) -> Model:
+    """The model that computes a filter; with so many ports, or as many as serve it best."""
+    ports = ports or capacity(len(filter_.coefficients.lengths))
     draft = render(filter_.template, model="MODEL", ports=ports)
     digest = hashlib.sha256(draft.encode()).hexdigest()[:8]
     method = re.sub(r"\W", "_", filter_.method)
