@@ -10,6 +10,7 @@ from pathlib import Path
 
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")  # no warning about a missing display
 
+import LFPy
 import lfpykernels
 import neuron
 import numpy as np
@@ -87,7 +88,7 @@ def cell(post: str) -> dict:
     }
 
 
-def set_leak(cell, leak: dict[str, float]) -> None:
+def set_leak(cell: LFPy.TemplateCell, leak: dict[str, float]) -> None:
     """Leak conductance by kind of section (S/cm²)."""
     for section in cell.allseclist:
         kind = section.name().rpartition(".")[2].partition("[")[0]

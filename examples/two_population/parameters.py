@@ -5,7 +5,9 @@ Everything that describes the network stands here: the cells, from which the ker
 the program that takes a value: NEURON has µS, ms, µm and mV, NEST pA, pF, ms and mV.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import scipy.stats as st
@@ -29,8 +31,18 @@ COLUMN = {"radius": 150.0, "loc": 0.0, "scale": 75.0}  # µm: cylinder, mean dep
 CONTACTS_Z = np.linspace(1000.0, -200.0, 13)  # µm
 SIGMA = 0.3  # S/m
 
+
+class Synapse(TypedDict):
+    """What LFPy is told of a synapse, but for its weight: times in ms, reversal in mV."""
+
+    syntype: str
+    tau1: float
+    tau2: float
+    e: float
+
+
 # By presynaptic population.
-SYNAPSE = {
+SYNAPSE: dict[str, Synapse] = {
     "E": {"syntype": "Exp2Syn", "tau1": 0.2, "tau2": 1.8, "e": 0.0},
     "I": {"syntype": "Exp2Syn", "tau1": 0.1, "tau2": 9.0, "e": -80.0},
 }
@@ -47,7 +59,9 @@ CONDUCTANCE = {  # µS
 }
 
 
-def truncated_normal(loc, scale, low, high=np.inf):
+def truncated_normal(
+    loc: float, scale: float, low: float, high: float = np.inf
+) -> dict[str, float]:
     """Parameters of scipy.stats.truncnorm on [low, high]."""
     return {"a": (low - loc) / scale, "b": (high - loc) / scale, "loc": loc, "scale": scale}
 
@@ -67,7 +81,18 @@ SYNAPTIC_DELAY = {  # ms
 }
 
 
-def normal_depths(sections, *weight_mean_sd):
+class Positions(TypedDict):
+    """What LFPy is told of where synapses are."""
+
+    section: list[str]
+    fun: list[st.rv_continuous]
+    funargs: list[dict[str, float]]
+    funweights: list[float]
+
+
+def normal_depths(
+    sections: Iterable[str], *weight_mean_sd: tuple[float, float, float]
+) -> Positions:
     """Where synapses are: a weighted sum of normal distributions of depth (µm) on `sections`."""
     weights, means, deviations = zip(*weight_mean_sd, strict=True)
     return {

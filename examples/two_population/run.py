@@ -16,9 +16,11 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 from nestlfp.errors import tell_plainly
 
@@ -48,14 +50,21 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 ranks = Ranks(nest)  # one process, or those of mpirun
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True)
+class Run:
     """What one simulation of the network left."""
 
     spikes: dict[str, tuple[np.ndarray, np.ndarray]]
-    signals: xr.Dataset | None
     min_delay: float
     max_delay: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Recorded(Run):
+    """What one with a recorder left."""
+
+    signals: xr.Dataset
 
 
 def cores() -> int:
@@ -98,7 +107,7 @@ def main(
     say(str(kernel_set))
 
     say("running the network with recorder")
-    recorded = run(threads, seed, duration, kernel_set)
+    recorded = record(threads, seed, duration, kernel_set)
     silent = None
     if check:
         say("running the network without recorder")
@@ -130,25 +139,33 @@ def main(
     print(text)
 
 
-def run(
-    threads: int, seed: int, duration: float, kernel_set: nestlfp.KernelSet | None = None
-) -> Run:
-    """Build the network and simulate it, with a recorder of these kernels if there are any."""
+def run(threads: int, seed: int, duration: float) -> Run:
+    """Build the network and simulate it without recorder."""
     network.reset(threads, seed)
-    bank = nestlfp.install(kernel_set) if kernel_set else None
     neurons = network.build()
     spike_recorders = network.record_spikes(neurons)
-    if bank:
-        # An interval of one step, to compare every single sample; 1 ms would do for a figure.
-        recorder = nestlfp.FieldRecorder(bank, neurons, interval=p.DT)
+    seconds = timed(nest.Simulate, duration)
+    return Run(all_spikes(spike_recorders), nest.min_delay, nest.max_delay, seconds)
+
+
+def record(threads: int, seed: int, duration: float, kernel_set: nestlfp.KernelSet) -> Recorded:
+    """Build the network and simulate it with a recorder of these kernels."""
+    network.reset(threads, seed)
+    bank = nestlfp.install(kernel_set)
+    neurons = network.build()
+    spike_recorders = network.record_spikes(neurons)
+    # An interval of one step, to compare every single sample; 1 ms would do for a figure.
+    recorder = nestlfp.FieldRecorder(bank, neurons, interval=p.DT)
+    seconds = timed(nestlfp.simulate, duration)
+    signals = recorder.signals()
+    return Recorded(all_spikes(spike_recorders), nest.min_delay, nest.max_delay, seconds, signals)
+
+
+def timed(simulate: Callable[[float], object], duration: float) -> float:
+    """Seconds that simulating so long takes."""
     start = time.perf_counter()
-    if bank:
-        nestlfp.simulate(duration)
-    else:
-        nest.Simulate(duration)
-    seconds = time.perf_counter() - start
-    signals = recorder.signals() if bank else None
-    return Run(all_spikes(spike_recorders), signals, nest.min_delay, nest.max_delay, seconds)
+    simulate(duration)
+    return time.perf_counter() - start
 
 
 def all_spikes(spike_recorders: network.Nodes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -163,7 +180,7 @@ def all_spikes(spike_recorders: network.Nodes) -> dict[str, tuple[np.ndarray, np
 
 
 # ---------------------------------------------------------------------- figures
-def draw(kernel_set: nestlfp.KernelSet, recorded: Run, out: Path) -> None:
+def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
     """Kernels, and the last part of the signals below the spikes."""
     figure = nestlfp.plotting.kernels(kernel_set)
     nestlfp.plotting.save(figure, out / "kernels.png")
@@ -185,7 +202,7 @@ def largest_difference(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def online_vs_offline(
-    kernel_set: nestlfp.KernelSet, recorded: Run, duration: float
+    kernel_set: nestlfp.KernelSet, recorded: Recorded, duration: float
 ) -> dict[str, float]:
     """How far the recorded signals are from the convolution of the recorded spikes."""
     times = {name: times for name, (times, _) in recorded.spikes.items()}
@@ -244,7 +261,7 @@ def rates(recorded: Run, duration: float) -> dict[str, float]:
     }
 
 
-def lfp_std(recorded: Run) -> list[float]:
+def lfp_std(recorded: Recorded) -> list[float]:
     """Standard deviation of the LFP (mV) at each contact, once the onset has worn off."""
     lfp = recorded.signals["LFP"]
     start = min(ONSET, float(lfp["time"][-1]) / 2)
