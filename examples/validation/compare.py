@@ -4,7 +4,10 @@ import numpy as np
 import xarray as xr
 from scipy.signal import welch
 
-SIGNALS = {"LFP": slice(None), "CDM": [2]}  # the dipole along z; across, it is rounding noise
+SIGNALS: dict[str, slice | list[int]] = {
+    "LFP": slice(None),
+    "CDM": [2],  # the dipole along z; across, it is rounding noise
+}
 LARGEST = 3  # contacts
 SEGMENT = 500.0  # ms, of Welch's method: 7 of them, half overlapping, in 2 s
 PADDED = 1000.0  # ms, with zeros: 1 Hz from bin to bin
@@ -83,7 +86,8 @@ def expected_r2(singles: dict[str, xr.Dataset], rates: dict[str, float], name: s
     deviations of their kernels from the mean, which add up in power. Common input makes the
     signal larger than that, and the R² higher.
     """
-    missed, total = 0.0, 0.0
+    missed: np.ndarray = np.zeros(())
+    total: np.ndarray = np.zeros(())
     for pre, found in singles.items():
         kernels = found[name].values[:, SIGNALS[name]]
         missed = missed + rates[pre] * np.sum((kernels - kernels.mean(axis=0)) ** 2, axis=(0, 2))

@@ -1,15 +1,29 @@
 """Figures of the comparison."""
 
+from typing import TypedDict
+
 import compare
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import nestlfp
 
+
+class Style(TypedDict, total=False):
+    """How a line is drawn, in matplotlib's words."""
+
+    color: str
+    lw: float
+    ls: str
+    marker: str
+    mfc: str
+
+
 COLORS = {"measured": "C0", "LFPykernels": "C1", "LFPykernels by depth": "C2"}
-STYLES = {
+STYLES: dict[str, Style] = {
     "full calculation": {"color": "0.6", "lw": 2.5},
     "measured": {"color": COLORS["measured"], "lw": 0.9},
     "LFPykernels": {"color": COLORS["LFPykernels"], "lw": 0.9},
@@ -33,7 +47,9 @@ def comparison(
     return figure
 
 
-def _traces(axes, full: xr.Dataset, online: dict, shown: tuple[float, float]) -> None:
+def _traces(
+    axes: Axes, full: xr.Dataset, online: dict[str, xr.Dataset], shown: tuple[float, float]
+) -> None:
     part = full["LFP"].sel(time=slice(*shown))
     step = 0.6 * np.ptp(part.values, axis=1).max()
     for kind in ("full calculation", "LFPykernels", "measured"):
@@ -53,11 +69,13 @@ def _traces(axes, full: xr.Dataset, online: dict, shown: tuple[float, float]) ->
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _by_depth(axes, table: list[dict], what: str, title: str) -> None:
+def _by_depth(axes: Axes, table: list[dict], what: str, title: str) -> None:
     rows = [row for row in table if row["signal"] == "LFP"]
     z = [row["z_um"] for row in rows]
     for kind, color in COLORS.items():
-        style = {"marker": "s", "mfc": "none"} if kind.endswith("depth") else {"marker": "o"}
+        style: Style = {"marker": "o"}
+        if kind.endswith("depth"):
+            style = {"marker": "s", "mfc": "none"}
         values = [row[f"{kind}: {what}"] for row in rows]
         axes.plot(values, z, color=color, ms=5, lw=1, label=kind, **style)
     if what == "R2":
@@ -72,7 +90,9 @@ def _by_depth(axes, table: list[dict], what: str, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _spectra(axes, full: xr.Dataset, online: dict, name: str, label) -> None:
+def _spectra(
+    axes: Axes, full: xr.Dataset, online: dict[str, xr.Dataset], name: str, label: float | str
+) -> None:
     dim = f"{name}_channel"
     for kind, signals in {"full calculation": full, **online}.items():
         frequency, power = compare.spectrum(signals[name].sel({dim: label}).values)

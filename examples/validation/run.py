@@ -58,20 +58,25 @@ def main(
     say("running the network")
     network, times = run_network(seed, duration)
     cells, probes = net.cells(), net.probes()
-    how = {"seed": seed, "processes": processes}
 
     say("calculating its signal cell by cell")
     start = time.perf_counter()
-    full = hybrid.signals(network, cells, probes, duration, method=method, **how)
+    full = hybrid.signals(
+        network, cells, probes, duration, method=method, seed=seed, processes=processes
+    )
     took["hybrid_signals"] = time.perf_counter() - start
 
     say("measuring kernels: of populations, then of single neurons")
     start = time.perf_counter()
-    measured = hybrid.kernels(network, cells, probes, net.TAU, method="superpose", **how)
+    measured = hybrid.kernels(
+        network, cells, probes, net.TAU, method="superpose", seed=seed, processes=processes
+    )
     took["hybrid_kernels"] = time.perf_counter() - start
     start = time.perf_counter()
     singles = {
-        pre: hybrid.single_kernels(network, cells, probes, pre, net.TAU, method="superpose", **how)
+        pre: hybrid.single_kernels(
+            network, cells, probes, pre, net.TAU, method="superpose", seed=seed, processes=processes
+        )
         for pre in measured.pre
     }
     took["single_kernels"] = time.perf_counter() - start

@@ -82,7 +82,7 @@ def build() -> Built:
     return Built(neurons, recorders)
 
 
-def weights(pre: str, post: str):
+def weights(pre: str, post: str) -> nest.Parameter:
     """Weights of one sign (pA)."""
     mean = WEIGHT[pre, post]
     drawn = nest.random.normal(mean, WEIGHT_SPREAD * abs(mean))
@@ -90,7 +90,7 @@ def weights(pre: str, post: str):
     return nest.math.redraw(drawn, min=low, max=high)
 
 
-def delays(pre: str, post: str):
+def delays(pre: str, post: str) -> nest.Parameter:
     """Delays (ms) from the distribution that the kernels assume."""
     d = p.SYNAPTIC_DELAY[pre, post]
     low = d["loc"] + d["a"] * d["scale"]
