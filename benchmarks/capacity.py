@@ -43,7 +43,7 @@ NODES = 300
 
 def kernels(populations: int, channels: int, taps: int) -> nestlfp.KernelSet:
     """Kernels of a few time constants."""
-    t = np.arange(1, taps + 1) * DT
+    t = np.arange(1, taps + 1, dtype=np.float64) * DT
     tau = 2.0 + np.arange(populations * channels).reshape(populations, channels, 1) % 7
     return kernel_set(t * np.exp(-t / tau), DT, [f"P{p}" for p in range(populations)])
 

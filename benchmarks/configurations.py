@@ -49,7 +49,7 @@ def microcircuit(path: Path = KERNELS) -> Array:
 
 def dense_probe(path: Path = KERNELS) -> Array:
     """C: 4 layers x 2 populations, 384 contacts 10 µm apart, 1000 taps of 0.1 ms."""
-    return _layers(1915.0 - 10.0 * np.arange(384), 1000, path)[:, :384]
+    return _layers(np.linspace(1915.0, -1915.0, 384), 1000, path)[:, :384]
 
 
 def slow_kernels(path: Path = KERNELS) -> Array:

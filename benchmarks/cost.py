@@ -88,7 +88,7 @@ class Simulation:
             share = PUBLISHED_SHARE.get(self.config, 1)
             h = self.kernels["signal"].values[0, :, ::share]
             rivals.record(nest, generators, h, POST[self.config], 16 * dt)
-        elif self.design is not None:
+        elif self.bank is not None:
             populations = {name: generators[i] for i, name in enumerate(self.kernels.pre)}
             nestlfp.FieldRecorder(self.bank, populations, interval=1.0, unconnected=True)
 
@@ -224,8 +224,8 @@ def main() -> None:
             print(f"{config} {name}: times cheaper than the published design: {told}")
         if result["designs"]["published"]["dense"]["extrapolated"]:
             print(f"{config}: the published design was extrapolated from a part of its nodes")
-    told = {"nest": nest.__version__, "machine": platform.machine(), "results": results}
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    report = {"nest": nest.__version__, "machine": platform.machine(), "results": results}
+    path.write_text(json.dumps(report, indent=1), encoding="utf-8")
     figure(results).savefig(path.with_suffix(".png"), dpi=150)
     print(f"wrote {path} and {path.with_suffix('.png')}")
 

@@ -50,7 +50,7 @@ def wire(n_vps: int) -> dict[str, float]:
     spent = {"connect_calls": 0, "connect_s": 0.0}
     connect = nest.Connect
 
-    def timed(*arguments, **options):
+    def timed(*arguments: object, **options: object) -> None:
         start = time.perf_counter()
         connect(*arguments, **options)
         spent["connect_s"] += time.perf_counter() - start
@@ -69,7 +69,7 @@ def main() -> None:
     usage.parser(__doc__).parse_args()
     nest.verbosity = nest.VerbosityLevel.ERROR
     wire(2)  # imports and first calls
-    report = {"neurons": sum(SIZES.values())}
+    report: dict[str, int | dict[str, float]] = {"neurons": sum(SIZES.values())}
     for n_vps in VIRTUAL_PROCESSES:
         runs = [wire(n_vps) for _ in range(REPEATS)]
         found = {what: statistics.median(run[what] for run in runs) for what in runs[0]}
