@@ -11,10 +11,12 @@ demo: .venv/ready
 test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+# Folders of scripts are checked one by one: each may have a module named run.
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	for scripts in benchmarks examples/*/; do $(BIN)/mypy $$scripts || exit 1; done
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
