@@ -130,7 +130,7 @@ def test_tolerances(nest, tolerance):
     kernels = kernel_set([[LAG * np.exp(-LAG / 5)]])  # two equal poles: triangular at 1e-8
     trains = {"E": random_trains(5, 150.0)}
     recorder = record(nest, kernels, trains, tolerance=tolerance)
-    triangular = recorder._nodes[0].triangular
+    triangular = nest.GetDefaults(recorder.bank.model, "triangular")
     assert (triangular == 0) == (tolerance == 1e-3)
     error = errors(recorder.signals(), kernels, spikes_of(trains), 150.0)
     assert error.max() <= 10 * tolerance

@@ -68,13 +68,15 @@ def test_several_processes_of_a_nest_without_mpi(nest, monkeypatch):
 
 def test_processes_that_need_the_same_module_compile_it_once(tmp_path):
     """A compile is killed half way; then two ranks and two processes want the module at once."""
-    env = environment(NESTLFP_CACHE=str(tmp_path / "cache"))
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = environment(NESTLFP_CACHE=str(tmp_path / "cache"), TMPDIR=str(scratch))
     modules, start = tmp_path / "cache" / "modules", tmp_path / "start"
     start.touch()
     killed = subprocess.Popen(
         command(0, "install.py", start), env=env, start_new_session=True, stdout=subprocess.DEVNULL
     )
-    until(lambda: list(modules.glob("*.part*/build/generated/cpp/*.cpp")))
+    until(lambda: list(scratch.glob("nestlfp_*/generated/cpp/*.cpp")))
     time.sleep(1.0)  # the compiler is at work
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()

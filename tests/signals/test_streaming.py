@@ -18,6 +18,7 @@ import xarray as xr
 
 import nestlfp
 from nestlfp.errors import StreamError
+from nestlfp.filters.options import Options
 from nestlfp.signals import load
 from nestlfp.signals.stream import ZarrStream
 from networks import (
@@ -207,7 +208,7 @@ def test_what_does_not_continue_a_store_is_refused(nest, store):
     refused("its kernels is", kernels=kernels.scale({"E": 2.0}))
     refused("its interval_ms is 0.5, this recorder's 1", interval=1.0)
     moved = nestlfp.KernelSet(kernels.dataset.assign_coords(LFP_channel=[0, 2]))
-    refused("its signals or channels differ", kernels=moved)
+    refused("its kernels is", kernels=moved)
     streamed_network(nest)
     simulate(40.0, store.with_name("other.zarr"))
     with pytest.raises(StreamError, match=r"from 0.5 to 28.5 ms, this run's next sample is at 39"):
@@ -267,8 +268,8 @@ def test_append_wants_the_same_weights_and_delays(nest, store):
 def test_append_wants_the_same_method_and_tolerance(nest, store):
     recorder, _ = streamed_network(nest)
     loose, tight, fir = (
-        nestlfp.FilterBank(exponential_kernels(), method=method, tolerance=tolerance)
-        for method, tolerance in (("state-space", 1e-3), ("state-space", 1e-6), ("fir", 1e-3))
+        nestlfp.FilterBank(exponential_kernels(), Options.of(method))
+        for method in (nestlfp.StateSpace(1e-3), nestlfp.StateSpace(1e-6), "fir")
     )
 
     def empty(bank):

@@ -46,6 +46,7 @@ class Readout:
         synapse: str,
     ) -> None:
         self._nest, self._every, self._shift = nest, every, shift
+        self._nodes, self._made = nodes, now
         self._read = now  # stamps up to this step are read, or were before this was made
         self._kept = False  # whether NEST still has samples that are read
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
@@ -77,6 +78,11 @@ class Readout:
                 "receptor_type": 0,
             },
         )
+
+    @property
+    def clock(self) -> int:
+        """Step that the nodes have come to; not to be asked with several MPI ranks."""
+        return self._made + int(self._nodes[0].age[0])
 
     def take(self) -> Floats:
         """Take the new samples out of NEST: shape (output, sample), of this rank's nodes."""

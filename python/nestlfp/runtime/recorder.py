@@ -219,6 +219,11 @@ class FieldRecorder:
         return sum(block.shape[1] for block in self._waiting)
 
     @property
+    def clock(self) -> int | None:
+        """Step that the nodes have come to, or None where they cannot be asked."""
+        return self._readout.clock if self._ranks.n == 1 else None
+
+    @property
     def first_waiting(self) -> int:
         """Number of the first sample that is not in a store; sample k is at k * interval."""
         return self._first

@@ -67,12 +67,18 @@ class Session:
         return "static_synapse" if several_ranks else self._synapses[-1]
 
     def check_clock(self, now: int) -> None:
-        """Raise a `NetworkError` if NEST's time was set back."""
-        if self.recorders and now < self._seen:
+        """Raise a `NetworkError` if NEST's time was set.
+
+        With several MPI ranks it is noticed only where it is earlier than it was seen to be.
+        """
+        expected = self.recorders[0].clock if self.recorders else None
+        if self.recorders and (now < self._seen if expected is None else now != expected):
+            dt = float(self._nest.resolution)
             raise NetworkError(
-                f"NEST's time went back from step {self._seen} to {now}: nest.biological_time was "
-                "set. NEST loses spikes then, and recorders their samples; for a run that starts "
-                "at 0, call nest.ResetKernel() and build the network again"
+                f"the recorder's nodes have come to the end of {(expected or self._seen) * dt:g} "
+                f"ms, but NEST is at {now * dt:g} ms: nest.biological_time was set. NEST loses "
+                "spikes then, and recorders their samples; for a run that starts at 0, call "
+                "nest.ResetKernel() and build the network again"
             )
         self._seen = now
 
