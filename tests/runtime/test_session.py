@@ -156,7 +156,7 @@ def test_time_that_is_set_back_is_an_error(nest):
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.biological_time = 0.0
     nest.Simulate(30.0)  # and now it is later than it was
-    with pytest.raises(nestlfp.NetworkError, match="nest.biological_time was set"):
+    with pytest.raises(nestlfp.NetworkError, match=r"nest\.biological_time was set"):
         recorder.signals()
 
     recorder, _ = streamed_network(nest)
@@ -172,7 +172,7 @@ def test_time_that_is_set_back_is_an_error(nest):
         nest.biological_time = 0.0
         nest.Simulate(100.0)
     for call in (recorder.signals, lambda: nestlfp.simulate(10.0, progress=False)):
-        with pytest.raises(nestlfp.NetworkError, match="nest.biological_time was set"):
+        with pytest.raises(nestlfp.NetworkError, match=r"nest\.biological_time was set"):
             call()
 
     for _ in range(2):  # another life starts at 0, with or without recorders
