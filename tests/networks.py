@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nestlfp
+from nestlfp.testing import convolved
 
 
 def exponential_kernels(
@@ -37,25 +38,6 @@ def exponential_kernels(
         first_lag=first * dt,
         units=dict.fromkeys(signals, "mV"),
     )
-
-
-def convolved(kernels, signal, spikes, n_steps):
-    """The plain convolution at steps 1 ... n_steps, by np.convolve, shape (channel, time)."""
-    h = kernels[signal].values.sum(axis=0)  # (pre, channel, lag)
-    first = round(float(kernels[signal]["lag"].values[0]) / kernels.dt)
-    out = np.zeros((h.shape[1], n_steps + 1))
-    for p, name in enumerate(kernels.pre):
-        at = np.rint(np.asarray(spikes.get(name, ())) / kernels.dt).astype(int)
-        counts = np.bincount(at[at <= n_steps], minlength=n_steps + 1).astype(float)
-        for c in range(h.shape[1]):
-            full = np.convolve(counts, h[p, c])
-            # full[k] is the signal at step k + first
-            for_steps = np.zeros(n_steps + 1)
-            k = np.arange(full.size) + first
-            inside = (k >= 0) & (k <= n_steps)
-            for_steps[k[inside]] = full[inside]
-            out[c] += for_steps
-    return out[:, 1:]
 
 
 def assert_signal_is_convolution(recorded, kernels, spikes, duration, signal="LFP", rtol=1e-12):

@@ -25,6 +25,7 @@ PACKAGES = ("python3", "python3-venv", "g++", "make", "ca-certificates")
 USERS = {"root": (0, "/root"), "ada": (1000, "/home/ada")}
 """Number and home of each."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+PREFIX = f"machine_{os.getpid()}_"
 ENTER = Path(__file__).with_name("enter.sh")
 
 
@@ -149,5 +150,8 @@ class Machine:
 @contextmanager
 def machine(user):
     """A new machine; nothing is left of it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="machine_", dir=image().parent) as folder:
+    for path in image().parent.glob("machine_*"):  # of a test that was killed
+        if not Path("/proc", path.name.split("_")[1]).exists():
+            shutil.rmtree(path, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=image().parent) as folder:
         yield Machine(user, Path(folder))

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from machine import image, machine, require
+from machine import PREFIX, image, machine, require
 
 from environments import run
 
@@ -117,4 +117,4 @@ def test_tests_without_mpi_say_what_is_missing(told):
 def test_nothing_is_left_over(told):
     mounted = subprocess.run(["mount"], capture_output=True, text=True, check=True).stdout
     assert str(image().parent) not in mounted
-    assert not list(image().parent.glob("machine_*"))
+    assert not list(image().parent.glob(f"{PREFIX}*"))
