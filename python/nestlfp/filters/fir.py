@@ -82,4 +82,5 @@ class FIRFilter:
 
     def expand(self, outputs: Array) -> Array:
         """See `Filter.expand`."""
-        return outputs.reshape(self.coefficients.groups, self.coefficients.n_channels, -1)
+        # A copy: what a user does to the signals must not reach the recorder's own samples.
+        return outputs.reshape(self.coefficients.groups, self.coefficients.n_channels, -1).copy()
