@@ -1,0 +1,49 @@
+"""Options as values: what goes together, and what an interval means for the choice."""
+
+import pytest
+
+import nestlfp
+from nestlfp.filters.options import Options
+from nestlfp.nodes.bank import FilterBank
+from networks import exponential_kernels
+
+
+def test_names_and_values_say_the_same():
+    assert Options.of("fir") == Options() == Options.of(nestlfp.FIR())
+    assert Options.of("state-space", tolerance=1e-3) == Options.of(nestlfp.StateSpace(1e-3))
+    assert Options.of("auto", exact_channels=True) == Options.of(nestlfp.Auto(exact_channels=True))
+    assert Options.of(by="pre").by == ("pre",)
+    command = Options.of_command(
+        "auto", by=["post", "pre"], tolerance=None, exact_channels=False, antialias=1.0
+    )
+    assert command == Options.of("auto", by=("pre", "post"), interval=1.0, antialias=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"method": "magic"}, "method must be one of"),
+        ({"method": 3}, "method must be one of"),
+        ({"method": "fir", "tolerance": 1e-3}, "is exact and has no tolerance"),
+        ({"method": "fir", "exact_channels": True}, "has no exact_channels"),
+        ({"method": nestlfp.StateSpace(), "tolerance": 1e-3}, "say it there instead"),
+        ({"method": "auto", "tolerance": 0.0}, "tolerance must lie between 0 and 1, found 0.0"),
+        ({"method": "auto", "tolerance": "small"}, "found 'small'"),
+        ({"by": "glia"}, "by must be 'pre', 'post' or both"),
+        ({"antialias": True}, "needs to know the interval"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(given, words):
+    with pytest.raises(nestlfp.KernelError, match=words):
+        Options.of(**given)
+
+
+def test_the_choice_depends_on_how_often_samples_are_taken():
+    """Reading its latents out is what a reduced filter pays for at each sample."""
+    kernels = exponential_kernels(lengths=(7, 7), channels=5)
+    chosen = {
+        every: FilterBank(kernels, Options.of("auto", interval=every * kernels.dt))
+        for every in (1, 1000)
+    }
+    assert [bank.every for bank in chosen.values()] == [1, 1000]
+    assert [bank.filter.method for bank in chosen.values()] == ["fir", "state-space"]
