@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,7 +17,10 @@ GRID_TOLERANCE = 1e-6
 def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]) -> Ints:
     """Times as whole numbers of steps, or an `error` that says what is off the grid."""
     try:
-        times = np.asarray(time_ms, dtype=float)
+        given = np.asarray(time_ms)
+        if given.dtype.kind not in "fiuO":  # NumPy makes numbers of text
+            raise TypeError
+        times = given.astype(float)
     except (TypeError, ValueError):
         raise error(f"{what} must be numbers of ms, found {time_ms!r}") from None
     exact = times / dt_ms
@@ -28,3 +33,11 @@ def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]
         found = times[off].flat[0]
         raise error(f"{what} must be whole multiples of dt = {dt_ms:g} ms, found {found} ms")
     return whole.astype(np.int64)
+
+
+def step(time_ms: Any, dt_ms: float, what: str, error: type[NestLFPError]) -> int:
+    """A single time as a whole number of steps, or an `error` that says why it is none."""
+    found = steps(time_ms, dt_ms, what, error)
+    if found.ndim:
+        raise error(f"{what} must be a single number of ms, found {time_ms!r}")
+    return int(found)

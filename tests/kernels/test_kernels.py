@@ -329,6 +329,13 @@ def bad(value):
         ({"units": {"LFP": "mV", "CDM": "nA µm"}}, r"units given for unknown signals \['CDM'\]"),
         ({"dt": 0.0}, "dt must be a positive number"),
         ({"dt": np.nan}, "dt must be a positive number"),
+        ({"signals": {"LFP": np.ma.masked_greater(bad(2.0), 1.5)}}, "'LFP' .* found masked ones"),
+        ({"pre": {"E"}}, "pre must be a list of names, found a set, which has no order: {'E'}"),
+        ({"pre": [("E", "I")]}, r"pre must be a list of names, found \[\('E', 'I'\)\]"),
+        ({"channels": {"LFP": [(1, 2)]}}, "channels of signal 'LFP' must be a list of names"),
+        ({"channels": {"LFP": [(1, 2), 3]}}, "channels of signal 'LFP' must be a list of names"),
+        ({"first_lag": [0.1]}, r"first_lag must be a single number of ms, found \[0\.1\]"),
+        ({"first_lag": "0.1"}, "first_lag must be numbers of ms, found '0.1'"),
         ({"first_lag": 0.15}, "first_lag must be whole multiples of dt"),
         ({"channels": {"LFP": ["a", "b"]}}, "1 channels but 2 labels"),
         ({"positions": {"LFP": np.zeros((1, 2))}}, r"= \(1, 3\) in µm, found \(1, 2\)"),
@@ -340,6 +347,20 @@ def bad(value):
 def test_bad_arrays(changes, match):
     with pytest.raises(KernelError, match=match):
         one(**changes)
+
+
+def test_bad_times_and_paths(hagen):
+    for match, call in (
+        ("duration must be a single", lambda: hagen.convolve({"E": [1.0]}, [5.0])),
+        ("interval must be a single", lambda: hagen.lowpass([1.0])),
+        ("found masked ones", lambda: hagen.convolve({"E": np.ma.array([1, 2], mask=[0, 1])}, 5)),
+        ("path of a file is needed", lambda: KernelSet.load("a\0.nc")),
+        ("path of a file is needed", lambda: hagen.save("a\0.nc")),
+    ):
+        with pytest.raises(KernelError, match=match):
+            call()
+    every = np.ma.array([1.0, 2.0], mask=False)
+    assert hagen.convolve({"E": every}, 5.0).equals(hagen.convolve({"E": [1.0, 2.0]}, 5.0))
 
 
 def test_kernels_that_cancel(nest):

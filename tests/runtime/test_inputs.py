@@ -120,6 +120,38 @@ def test_nodes_that_are_no_nodes(nest):
         )
 
 
+def test_nodes_from_before_a_reset(nest):
+    """Where their ids exist again, they would be other neurons."""
+    reset(nest)
+    parrots = nest.Create("parrot_neuron", 3)
+    stale = parrots, parrots[::2], parrots[[0, 2]], parrots + nest.Create("iaf_psc_exp", 2)
+    reset(nest)
+    bank = nestlfp.install(KERNELS)
+    cells = nest.Create("iaf_psc_alpha", 5)
+    nest.Connect(cells, cells)
+    for nodes in stale:
+        assert_refused(
+            nest,
+            "population 'E' .* ResetKernel invalidates",
+            lambda nodes=nodes: nestlfp.FieldRecorder(bank, {"E": nodes, "I": None}),
+        )
+    nestlfp.FieldRecorder(bank, {"E": cells, "I": nest.NodeCollection([])}, interval=0.1)
+
+
+def test_sets_have_no_order(nest):
+    reset(nest)
+    bank = nestlfp.install(KERNELS)
+    parrots = replayed(nest, [[1.0], [2.0]])
+    members = {"E": set(parrots.tolist()), "I": None}
+    for what in ("weights", "delays"):
+        assert_refused(
+            nest,
+            f"{what} of 'E' are given for each neuron, but its neurons are a set",
+            lambda what=what: nestlfp.FieldRecorder(bank, members, **{what: {"E": [1.0, 2.0]}}),
+        )
+    nestlfp.FieldRecorder(bank, members, interval=0.1, weights={"E": 2.0})  # the same for all
+
+
 # ---------------------------------------------------------------------- every model of NEST
 def models(nest):
     nest.ResetKernel()

@@ -305,7 +305,12 @@ def test_schedule_brings_every_tap_to_its_time(leads, min_delay, spread):
     first = np.array(leads)
     max_hold = first - min(1, first.min())  # what FIRFilter's ring provides at least
     plan = schedule(
-        first, [np.zeros(2, dtype=np.int64)] * len(leads), min_delay, min_delay + spread, max_hold
+        [str(lead) for lead in leads],
+        first,
+        [np.zeros(2, dtype=np.int64)] * len(leads),
+        min_delay,
+        min_delay + spread,
+        max_hold,
     )
     assert plan.shift >= 0
     for p, delays in enumerate(plan.delays):
@@ -387,13 +392,30 @@ def test_wrong_interval(nest, small, interval):
         ({"weights": {"E": [1.0]}}, r"one value for each of 2 neurons, found shape \(1,\)"),
         ({"weights": {"X": 1.0}}, r"weights: unknown populations \['X'\]"),
         ({"weights": {"E": np.nan}}, "must be finite"),
-        ({"delays": {"E": [0.0, 5.0]}}, "more than the network's delays from 10 to 10 steps"),
+        ({"weights": {"E": np.ma.array([1.0, 2.0], mask=[0, 1])}}, "one for each neuron"),
+        ({"delays": {"E": 1e308}}, r"delays of 'E' must be times .* found 1e\+308"),
+        ({"delays": {"E": 1e14}}, "population 'E' run to 1000000000000001 steps, .* to 10 steps"),
+        (
+            {"delays": {"E": [0.0, 5.0]}},
+            "population 'E' run from 1 to 51 steps, more than the network's delays",
+        ),
     ],
 )
 def test_wrong_weights_and_delays(nest, small, options, match):
     bank, parrots = small
     assert_refused(
         nest, match, lambda: nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, **options)
+    )
+
+
+def test_a_delay_that_makes_another_population_too_late(nest, small):
+    bank, parrots = small
+    assert_refused(
+        nest,
+        "lags of population 'I' run to 1 steps, .* since those of 'E' start at -499 steps",
+        lambda: nestlfp.FieldRecorder(
+            bank, {"E": parrots[:1], "I": parrots[1:]}, delays={"E": -50.0}
+        ),
     )
 
 
@@ -436,6 +458,13 @@ def test_install_at_another_resolution(nest):
         lambda: nestlfp.install(exponential_kernels(dt=0.2)),
         nestlfp.KernelError,
     )
+    for dt, told in ((0.1000001, r"0\.1000001"), (float(np.float32(0.1)), r"0\.10000000149")):
+        assert_refused(
+            nest,
+            rf"dt = {told} ms, NEST's resolution is 0\.1 ms: use kernels\.resample\(0\.1\)",
+            lambda dt=dt: nestlfp.install(exponential_kernels(dt=dt)),
+            nestlfp.KernelError,
+        )
 
 
 def test_install_of_something_else(nest):

@@ -208,6 +208,22 @@ def test_nothing_is_made_between_prepare_and_cleanup(nest):
     nest.Cleanup()
 
 
+def test_samples_that_were_cleared_are_an_error(nest):
+    recorder, _ = streamed_network(nest)
+    nest.Simulate(20.0)
+    before = recorder.signals().sizes["time"]
+    nest.Simulate(20.0)
+    for multimeter in nest.GetNodes({"model": "multimeter"}):
+        multimeter.n_events = 0
+    nest.Simulate(20.0)
+    for _ in range(2):
+        with pytest.raises(
+            nestlfp.NetworkError,
+            match=f"no sample at {(before + 1) * 0.5:g} ms: the recorder's multimeter was cleared",
+        ):
+            recorder.signals()
+
+
 # ---------------------------------------------------------------------- install
 def test_cheap_checks_come_before_the_search_for_a_filter(nest, monkeypatch):
     from nestlfp.nodes import bank

@@ -34,7 +34,7 @@ def opened(store):
 
 # ---------------------------------------------------------------------- how long
 @pytest.mark.parametrize(
-    "t", [-1.0, 0.05, float("nan"), float("inf"), "long", None, [1.0, 2.0], 1j, {}]
+    "t", [-1.0, 0.05, float("nan"), float("inf"), "long", "5", None, [5.0], [1.0, 2.0], 1j, {}]
 )
 def test_times_that_are_none(nest, t):
     streamed_network(nest)
@@ -176,9 +176,13 @@ def test_where_they_go_must_be_clear(nest, tmp_path):
         ("to must be the path of a store", {"to": 3}),
         ("to must be the path of a store", {"to": ""}),
         ("to must be the path of a store", {"to": {"a": None}}),
-        ("tells which recorders", {"to": {}}),
+        ("to must be the path of a store", {"to": "a\0.zarr"}),
+        ("must name a recorder, found {}", {"to": {}}),
         ("tells which recorders", {"to": {a: path}, "recorder": b}),
         ("recorder must be a FieldRecorder, found str", {"to": path, "recorder": "a"}),
+        ("on_chunk must be a function that takes signals, found 5", {"on_chunk": 5}),
+        ("are about a store, found no to=", {"append": True}),
+        ("are about a store, found no to=", {"overwrite": True, "on_chunk": print}),
         ("on_chunk can see one", {"to": {a: path, b: tmp_path / "y.zarr"}, "on_chunk": print}),
     ]:
         assert_refused(nest, match, lambda options=options: simulate(10.0, **options))
@@ -205,6 +209,11 @@ def test_where_they_go_must_be_clear(nest, tmp_path):
     [
         (True, True),
         (np.True_, True),
+        (np.array(True), True),
+        (xr.DataArray(True), True),
+        (xr.DataArray(False), False),
+        (np.array(1), False),
+        (xr.DataArray([True]), False),
         (False, False),
         (1, False),
         ("True", False),
@@ -213,7 +222,7 @@ def test_where_they_go_must_be_clear(nest, tmp_path):
         (xr.Dataset({"a": True}), False),
     ],
 )
-def test_only_a_plain_true_stops_a_run(nest, told, stops):
+def test_only_true_stops_a_run(nest, told, stops):
     streamed_network(nest)
     simulate(40.0, on_chunk=lambda _: told, chunk=10.0)
     assert (nest.biological_time < 40.0) == stops

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import KernelError
-from ..grid import steps
+from ..grid import step
 from .checks import positive_ms, real
 from .names import AXES, channel_dim, check_signal_names, listed
 
@@ -47,7 +47,7 @@ def labelled(
     if not signals:
         raise KernelError("no signals given")
     check_signal_names(signals)
-    first = int(steps(dt if first_lag is None else first_lag, dt, "first_lag", KernelError))
+    first = step(dt if first_lag is None else first_lag, dt, "first_lag", KernelError)
 
     arrays = {name: _shaped(name, values, len(post), len(pre)) for name, values in signals.items()}
     lengths = sorted({array.shape[-1] for array in arrays.values()})

@@ -11,7 +11,7 @@ import xarray as xr
 
 from .._types import Floats
 from ..errors import KernelError
-from ..grid import steps
+from ..grid import step, steps
 from .names import AXES, channel_dim, check_name, check_signal_names, check_unique
 
 LARGEST = 1e100
@@ -21,6 +21,8 @@ LARGEST = 1e100
 # ---------------------------------------------------------------------- numbers
 def real(values: Any, what: str) -> Floats:
     """Real numbers of any kind as float64, or a `KernelError`."""
+    if np.ma.is_masked(values):
+        raise KernelError(f"{what} must be real numbers, found masked ones: fill or drop them")
     try:
         found = np.asarray(values)
     except ValueError as error:  # lists of different lengths
@@ -59,7 +61,7 @@ def dt_ms(dataset: xr.Dataset) -> float:
 
 def first_lag_steps(dataset: xr.Dataset) -> int:
     """Lag of the first sample, in steps of the kernels' dt."""
-    return int(steps(dataset["lag"].values[0], dt_ms(dataset), "lags", KernelError))
+    return step(dataset["lag"].values[0], dt_ms(dataset), "lags", KernelError)
 
 
 def provenance(dataset: xr.Dataset) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from scipy.signal import oaconvolve
 
 from .._types import Floats, Ints
 from ..errors import KernelError
-from ..grid import steps
+from ..grid import step, steps
 from .checks import dt_ms, first_lag_steps, real
 from .names import by_dims, check_known
 
@@ -21,7 +21,7 @@ def convolved(
 ) -> xr.Dataset:
     """Signals at the times dt, 2 dt, ..., `duration`; see `KernelSet.convolve`."""
     keep, dt = by_dims(by), dt_ms(dataset)
-    n = int(steps(duration, dt, "duration", KernelError))
+    n = step(duration, dt, "duration", KernelError)
     if n < 1:
         raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
     counts = _counts(dataset, spike_times, n)

@@ -72,7 +72,7 @@ def brief(error: BaseException) -> str:
 
 def checked_path(path: Any, error: type[NestLFPError]) -> Path:
     """`path` as a Path that names something, else `error`."""
-    if not isinstance(path, str | os.PathLike) or not Path(path).name:
+    if not isinstance(path, str | os.PathLike) or not Path(path).name or "\0" in str(path):
         raise error(f"a path of a file is needed, found {path!r}")
     return Path(path)
 

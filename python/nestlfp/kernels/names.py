@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import KernelError, NestLFPError
 
 AXES = ("x", "y", "z")
@@ -66,13 +68,19 @@ def check_signal_names(names: Iterable[Any], error: type[NestLFPError] = KernelE
 
 
 def listed(names: Any, what: str, error: type[NestLFPError] = KernelError) -> list[Any]:
-    """Names as a list; a single name may stand for itself."""
+    """Names as a flat list; a single name may stand for itself."""
     if isinstance(names, str):
         return [names]
+    if isinstance(names, set | frozenset):
+        raise error(f"{what} must be a list of names, found a set, which has no order: {names!r}")
     try:
-        return list(names)
-    except TypeError:
-        raise error(f"{what} must be a list of names, found {names!r}") from None
+        found = list(names)
+        flat = np.ndim(found) == 1
+    except (TypeError, ValueError):  # no list, or one of lists of different lengths
+        flat = False
+    if not flat:
+        raise error(f"{what} must be a list of names, found {names!r}")
+    return found
 
 
 def check_unique(names: Iterable[Any], what: str) -> None:
@@ -92,7 +100,7 @@ def check_known(names: Iterable[Any], known: Sequence[str], what: str) -> None:
 
 def by_dims(by: str | Iterable[str]) -> tuple[str, ...]:
     """The dimensions that `by` keeps apart, in the order (post, pre)."""
-    given = listed(by, "by")
+    given = list(by) if isinstance(by, set | frozenset) else listed(by, "by")
     if not all(dim in ("pre", "post") for dim in given):
         raise KernelError(f"by must be 'pre', 'post' or both, found {by!r}")
     return tuple(dim for dim in ("post", "pre") if dim in given)

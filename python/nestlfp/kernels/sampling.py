@@ -12,7 +12,7 @@ from scipy.signal import firwin
 
 from .._types import Floats
 from ..errors import KernelError
-from ..grid import GRID_TOLERANCE, steps
+from ..grid import GRID_TOLERANCE, step
 from .checks import dt_ms, first_lag_steps, positive_ms
 
 MOST_LAGS = 1_000_000
@@ -57,7 +57,7 @@ def resampled(dataset: xr.Dataset, dt: float, method: str) -> xr.Dataset:
 def lowpassed(dataset: xr.Dataset, interval: float) -> xr.Dataset:
     """Kernels for sampling without aliasing; see `KernelSet.lowpass`."""
     dt = dt_ms(dataset)
-    q = int(steps(interval, dt, "interval", KernelError))
+    q = step(interval, dt, "interval", KernelError)
     if q < 1:
         raise KernelError(f"interval must be at least dt = {dt:g} ms, found {interval}")
     if q == 1:

@@ -143,8 +143,9 @@ def check_resolution(kernels: KernelSet, nest: Any) -> None:
     resolution = float(nest.resolution)
     if not np.isclose(kernels.dt, resolution, rtol=1e-9, atol=0):
         raise KernelError(
-            f"the kernels have dt = {kernels.dt:g} ms, NEST's resolution is {resolution:g} ms: "
-            f"use kernels.resample({resolution:g}), or nest.set(resolution={kernels.dt:g})"
+            f"the kernels have dt = {kernels.dt:.12g} ms, NEST's resolution is {resolution:.12g} "
+            f"ms: use kernels.resample({resolution:.12g}), or "
+            f"nest.set(resolution={kernels.dt:.12g})"
         )
 
 

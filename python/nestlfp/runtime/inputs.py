@@ -52,22 +52,37 @@ def gather_inputs(
 ) -> list[Input]:
     """The input of each known population; a `NetworkError` if what is given does not fit."""
     ids = population_ids(known, populations, nest, overlap)
-    factors = _per_neuron(weights, ids, "weights", default=1.0)
-    lags = _per_neuron(delays, ids, "delays", default=0.0)
+    unordered = [name for name in known if isinstance(populations[name], set | frozenset)]
+    factors = _per_neuron(weights, ids, unordered, "weights", default=1.0)
+    lags = _per_neuron(delays, ids, unordered, "delays", default=0.0)
     return [
         Input(
             name=name,
             ids=members,
             weights=factors[name],
-            lags=np.rint(lags[name] / dt).astype(np.int64),
+            lags=_lag_steps(lags[name], dt, name),
             everywhere=members.size > 0 and is_stimulator(int(members[0]), nest),
         )
         for name, members in ids.items()
     ]
 
 
+def _lag_steps(delays: Floats, dt: float, name: str) -> Ints:
+    late = np.abs(delays) >= 2**53 * dt
+    if late.any():
+        raise NetworkError(
+            f"delays of {name!r} must be times in ms that can be counted in steps of {dt:g} ms, "
+            f"found {delays[late][0]:g}"
+        )
+    return np.rint(delays / dt).astype(np.int64)
+
+
 def _per_neuron(
-    given: Mapping[str, ArrayLike] | None, ids: dict[str, Ints], what: str, default: float
+    given: Mapping[str, ArrayLike] | None,
+    ids: dict[str, Ints],
+    unordered: Sequence[str],
+    what: str,
+    default: float,
 ) -> dict[str, Floats]:
     """`given`, checked and filled up: a value for each neuron of each population."""
     given = {} if given is None else given
@@ -82,12 +97,19 @@ def _per_neuron(
     out = {}
     for name, members in ids.items():
         try:
+            if np.ma.is_masked(given.get(name)):
+                raise TypeError
             values = np.asarray(given.get(name, default), dtype=float)
         except (TypeError, ValueError):
             raise NetworkError(
                 f"{what} of {name!r} must be a number, or one for each neuron, found "
                 f"{str(given[name])[:60]!r}"
             ) from None
+        if values.ndim and name in unordered:
+            raise NetworkError(
+                f"{what} of {name!r} are given for each neuron, but its neurons are a set, which "
+                "has no order: give them as a list"
+            )
         if values.ndim and values.shape != members.shape:
             raise NetworkError(
                 f"{what} of {name!r} must have one value for each of {members.size} neurons, found "

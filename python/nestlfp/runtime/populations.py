@@ -50,6 +50,8 @@ def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
     given = None if isinstance(nodes, nest.NodeCollection) else _whole_numbers(nodes, name, nest)
     try:
         collection = nodes if given is None else nest.NodeCollection(np.sort(given).tolist())
+        # Joining is refused, at once, of nodes from before ResetKernel; printing them is not.
+        collection = nest.NodeCollection([]) + collection
         ids, models = _described(collection)
     except nest.NESTError as error:
         raise NetworkError(f"population {name!r} is no collection of nodes: {error}") from None

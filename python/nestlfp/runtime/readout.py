@@ -94,11 +94,18 @@ class Readout:
                 "nest.biological_time was set back, and NEST loses spikes then. For a run that "
                 "starts at 0, call nest.ResetKernel() and build the network again"
             )
-        self._read = int(stamps.max(initial=self._read))
         column = (stamps - self._shift) // self._every - self.next
         keep = column >= 0  # what comes before the first is no signal: no spike can be in it yet
         column = column[keep]
         n = int(column.max()) + 1 if column.size else 0
+        missing = np.flatnonzero(np.bincount(column, minlength=n) == 0)
+        if missing.size:
+            raise NetworkError(
+                f"there is no sample at {(self.next + missing[0]) * self._every * self._dt:g} ms: "
+                "the recorder's multimeter was cleared (n_events = 0), or nest.biological_time was "
+                "set. Leave the multimeters of nestlfp as they are"
+            )
+        self._read = int(stamps.max(initial=self._read))
         values = np.zeros((len(self._outputs), n), dtype=np.float64)
         for i, name in enumerate(self._outputs if n else []):
             output = np.asarray(events[name])[keep]

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from .._types import Floats, Ints
 from ..errors import NetworkError
-from ..grid import steps
+from ..grid import step
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
 from ..signals.stores import Written, joined
@@ -132,13 +132,14 @@ class FieldRecorder:
         self.populations = {each.name: each.ids for each in inputs}
         min_delay, max_delay = delay_range(nest, ranks, unconnected)
         self.schedule = schedule(
+            bank.populations,
             bank.filter.coefficients.first_lags,
             [each.lags for each in inputs],
             min_delay,
             max_delay,
             bank.filter.max_hold,
         )
-        now = int(steps(nest.biological_time, self._dt, "biological_time", NetworkError))
+        now = step(nest.biological_time, self._dt, "biological_time", NetworkError)
         session.check_clock(now)
         if ranks.n > 1 and now > 0:
             raise NetworkError(
@@ -297,8 +298,8 @@ def _check_name(name: str | None, taken: list[str | None]) -> None:
 def _interval_steps(bank: FilterBank, interval: float | None, dt: float) -> int:
     wanted = (bank.options.interval or 1.0) if interval is None else interval
     try:
-        every = int(steps(wanted, dt, "interval", NetworkError))
-    except (NetworkError, TypeError, ValueError):
+        every = step(wanted, dt, "interval", NetworkError)
+    except NetworkError:
         every = 0
     if every < 1:
         raise NetworkError(

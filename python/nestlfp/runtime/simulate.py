@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import NetworkError
-from ..grid import steps
+from ..grid import step
 from .parallel import Ranks
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder
@@ -77,7 +77,8 @@ def simulate(
         must reproduce what is there, which is then not written again.
     on_chunk : callable, optional
         Called with the signals of each chunk (xarray.Dataset) as it comes, on each rank.
-        Returning True, on any rank, stops the simulation there; any other value does not.
+        Returning True (or an array of no dimensions that is True) on any rank stops the
+        simulation there; any other value does not.
     recorder : FieldRecorder, optional
         What to stream, where the network has several recorders. Default: all of them.
     complete : bool
@@ -90,9 +91,9 @@ def simulate(
     Raises
     ------
     NetworkError
-        If `t` is not a multiple of the resolution, if there is no recorder to stream, or if it is
-        not clear where the signals of several go; if NEST's time was set back; between
-        ``nest.Prepare()`` and ``nest.Cleanup()``.
+        If `t` is not a multiple of the resolution, if there is no recorder to stream, if it is
+        not clear where the signals of several go, or if there is no store to overwrite or append
+        to; if NEST's time was set back; between ``nest.Prepare()`` and ``nest.Cleanup()``.
     StreamError
         If the store cannot be written or continued. The network is still there, and a second
         call goes on from where this one stopped; no sample is lost.
@@ -109,6 +110,10 @@ def simulate(
     nest = import_nest()
     ranks = Ranks(nest)
     check_not_prepared(nest, "nestlfp.simulate")
+    if on_chunk is not None and not callable(on_chunk):
+        raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
+    if to is None and (overwrite or append):
+        raise NetworkError("overwrite and append are about a store, found no to=...")
     session = current(nest)
     dt = float(nest.resolution)
     n = _steps(t, dt, "t", lowest=0)
@@ -157,8 +162,8 @@ def simulate(
 def _steps(value: float, dt: float, what: str, lowest: int) -> int:
     try:
         with np.errstate(invalid="ignore"):  # of infinity
-            n = int(steps(value, dt, what, NetworkError))
-    except (ValueError, TypeError):
+            n = step(value, dt, what, NetworkError)
+    except NetworkError:
         n = -1
     if n < lowest:
         kind = "positive multiple" if lowest else "multiple"

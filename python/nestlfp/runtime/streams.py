@@ -171,7 +171,14 @@ class Stream:
             self._source.moved_to(self._path, n)
         if self._on_chunk is not None and not self._stop:
             told = self._ranks.agree(partial(self._on_chunk, signals))
-            self._stop = self._ranks.any(isinstance(told, bool | np.bool_) and bool(told))
+            self._stop = self._ranks.any(_is_true(told))
+
+
+def _is_true(told: Any) -> bool:
+    """Whether a callback returned True, which comparing arrays gives as one of no dimensions."""
+    if isinstance(told, np.ndarray | xr.DataArray) and told.ndim == 0:
+        told = told.item()
+    return isinstance(told, bool | np.bool_) and bool(told)
 
 
 def destinations(
@@ -188,7 +195,9 @@ def destinations(
     if not isinstance(to, Mapping):
         path = None if to is None else _path(to)
         return {path: [recorder] if recorder is not None else list(known)}
-    if recorder is not None or not to:
+    if not to:
+        raise NetworkError("to={recorder: path, ...} must name a recorder, found {}")
+    if recorder is not None:
         raise NetworkError("to={recorder: path, ...} tells which recorders, and recorder=... too")
     found: dict[Path | None, list[FieldRecorder]] = {}
     for key, place in to.items():
@@ -197,7 +206,7 @@ def destinations(
 
 
 def _path(to: Any) -> Path:
-    if not isinstance(to, str | os.PathLike) or not os.fspath(to):
+    if not isinstance(to, str | os.PathLike) or not os.fspath(to) or "\0" in str(to):
         raise NetworkError(
             f"to must be the path of a store, or a dict of recorders and paths, found {to!r}"
         )

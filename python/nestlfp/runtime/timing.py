@@ -6,6 +6,7 @@ earlier, so that there is neither latency nor shift.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 from .._types import Ints
 from ..errors import NetworkError
 from .parallel import Ranks
+
+_WIDEN = "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,12 @@ class Schedule:
 
 
 def schedule(
-    first_lags: Ints, extra: list[Ints], min_delay: int, max_delay: int, max_hold: Ints
+    names: Sequence[str],
+    first_lags: Ints,
+    extra: list[Ints],
+    min_delay: int,
+    max_delay: int,
+    max_hold: Ints,
 ) -> Schedule:
     """Delays inside [min_delay, max_delay] that bring every tap to its place in time.
 
@@ -47,6 +55,8 @@ def schedule(
 
     Parameters
     ----------
+    names : sequence of str
+        The populations, for messages.
     first_lags : ndarray of int, shape (pre,)
         Lag of each population's first tap.
     extra : list of ndarray of int
@@ -59,7 +69,8 @@ def schedule(
     Raises
     ------
     NetworkError
-        If the lags of one population's neurons differ by more than the range of delays.
+        If the lags of one population's neurons differ by more than the range of delays, or
+        those of one population are later than the node can hold its spikes back.
     """
     lags = [lag + more for lag, more in zip(first_lags, extra, strict=True)]
     earliest = min((int(lag.min()) for lag in lags if lag.size), default=min_delay)
@@ -69,11 +80,19 @@ def schedule(
     for p, lag in enumerate(lags):
         if lag.size:
             hold[p] = max(0, int(lag.max()) + shift - max_delay)
-            if int(lag.min()) + shift - hold[p] < min_delay or hold[p] > max_hold[p]:
+            if int(lag.min()) + shift - hold[p] < min_delay:
                 raise NetworkError(
-                    f"the lags of population {p} run from {lag.min()} to {lag.max()} steps, more "
-                    f"than the network's delays from {min_delay} to {max_delay} steps can follow; "
-                    "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
+                    f"the lags of population {names[p]!r} run from {lag.min()} to {lag.max()} "
+                    f"steps, more than the network's delays from {min_delay} to {max_delay} steps "
+                    f"can follow; {_WIDEN}"
+                )
+            if hold[p] > max_hold[p]:
+                first = [name for name, lag in zip(names, lags, strict=True) if earliest in lag]
+                why = f", since those of {first[0]!r} start at {earliest} steps" if shift else ""
+                raise NetworkError(
+                    f"the lags of population {names[p]!r} run to {lag.max()} steps, and with the "
+                    f"network's delays from {min_delay} to {max_delay} steps they can run to "
+                    f"{max_delay + max_hold[p] - shift} steps{why}; {_WIDEN}"
                 )
         delays.append(lag + shift - hold[p])
     return Schedule(shift, hold, delays)
