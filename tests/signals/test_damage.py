@@ -4,6 +4,8 @@ import functools
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,12 +58,12 @@ def signals(by=("pre",)):
     )
 
 
-def streamed(path, stop=None, **options):
-    """The signals, as a simulation writes them: in chunks of 10 samples."""
+def streamed(path, stop=None, n=10, **options):
+    """The signals, as a simulation writes them: in chunks of n samples."""
     whole = signals().assign_attrs(format=nestlfp.signals.FORMAT).isel(time=slice(stop))
-    with ZarrStream(path, whole.isel(time=slice(0)), 1, 10, **options) as stream:
-        for start in range(0, whole.sizes["time"], 10):
-            stream.write(whole.isel(time=slice(start, start + 10)))
+    with ZarrStream(path, whole.isel(time=slice(0)), 1, n, **options) as stream:
+        for start in range(0, whole.sizes["time"], n):
+            stream.write(whole.isel(time=slice(start, start + n)))
 
 
 def write(kind, path):
@@ -406,3 +408,14 @@ def test_commands_on_damaged_files(intact, kind, command):
             assert str(copy.path) in line
             assert "damaged" in line or "truncated" in line
             file.write_bytes(content)
+
+
+def test_a_command_on_a_damaged_chunk_of_many_prints_one_line(tmp_path):
+    streamed(tmp_path / "x.zarr", n=1)
+    assert len(list((tmp_path / "x.zarr" / "LFP").iterdir())) > 40
+    (tmp_path / "x.zarr" / "LFP" / "0.0.3").write_bytes(b"junk")
+    command = [sys.executable, "-m", "nestlfp", "info", tmp_path / "x.zarr"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    (line,) = told.stderr.splitlines()
+    assert "damaged, the file 'LFP/0.0.3'" in line

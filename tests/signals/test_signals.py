@@ -79,6 +79,39 @@ def test_save_to_a_missing_folder(tmp_path, name):
         save(small(), tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
+def test_save_goes_where_a_symbolic_link_leads(tmp_path, name):
+    (tmp_path / "there").mkdir()
+    (tmp_path / name).symlink_to(tmp_path / "there" / name)
+    for unit in ("mV", "µV"):
+        save(small(unit), tmp_path / name)
+        assert (tmp_path / name).is_symlink()
+        assert load(tmp_path / "there" / name)["LFP"].attrs["units"] == unit
+    assert [path.name for path in (tmp_path / "there").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["x\0.nc", "x\0.zarr"])
+def test_a_name_that_no_file_can_have(tmp_path, name):
+    for call in (load, lambda path: save(small(), path)):
+        with pytest.raises(SignalError, match=r"a path of a file is needed, found .*x\\x00"):
+            call(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["x.nc", "x.zarr"])
+def test_a_symbolic_link_that_leads_to_itself(tmp_path, name):
+    (tmp_path / name).symlink_to(tmp_path / name)
+    with pytest.raises(SignalError, match=r"cannot be read: Too many levels of symbolic links"):
+        load(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("error")
+def test_description_of_values_whose_squares_overflow():
+    for scale in (1.0, 1e300, 1e-300, 0.0):
+        values = scale * small()["LFP"].values
+        expected = f"largest s.d. {scale * np.std([3.0, 4.0, 5.0]):.3g} mV"
+        assert expected in describe(small().assign(LFP=small()["LFP"].copy(data=values)))
+
+
 def test_load_says_what_is_wrong(hagen, tmp_path):
     with pytest.raises(SignalError, match=r"no file '.*nowhere.nc'"):
         load(tmp_path / "nowhere.nc")

@@ -30,6 +30,12 @@ def noise(n=4000, interval=0.5, channels=3, units="mV"):
     )
 
 
+def huge():
+    """Noise whose squares are larger than the largest number."""
+    dataset = noise()
+    return dataset.assign(LFP=dataset["LFP"].copy(data=1e300 * dataset["LFP"].values))
+
+
 def test_it_is_scipys():
     found = spectrum(noise_ := noise(), segment=200.0, overlap=0.25, window="blackman")
     frequency, density = scipy.signal.welch(
@@ -88,6 +94,7 @@ def test_units(unit, squared):
     assert spectrum(noise(units=unit))["LFP"].attrs["units"] == squared
 
 
+@pytest.mark.filterwarnings("error")
 def test_what_has_no_spectrum():
     dataset = noise()
     gap = dataset.copy(deep=True)
@@ -105,9 +112,21 @@ def test_what_has_no_spectrum():
         ("detrend must be", dataset, {"detrend": "all"}),
         ("no spectrum with these options", dataset, {"window": "glass"}),
         ("must be an xarray.Dataset", 5, {}),
+        ("segment must be a number, found '500'", dataset, {"segment": "500"}),
+        ("segment must be a number, found None", dataset, {"segment": None}),
+        ("overlap must be a number, found 'a'", dataset, {"overlap": "a"}),
+        ("start must be a number, found 'a'", dataset, {"start": "a"}),
+        ("stop must be a number, found \\[1, 2\\]", dataset, {"stop": [1, 2]}),
+        ("no spectrum with these options", dataset, {"window": None}),
+        ("no spectrum with these options", dataset, {"window": np.nan}),
+        ("detrend must be", dataset, {"detrend": np.array([1, 2])}),
+        ("'LFP' is too large for a spectrum", huge(), {}),
     ):
         with pytest.raises(SignalError, match=match):
             spectrum(signals, **options)
+    for low, high in (("a", 3), (3, None)):
+        with pytest.raises(SignalError, match="must be a number, found"):
+            band_power(dataset, low, high)
     for low, high in ((51, 55), (200, 100), (900, 2000), (np.nan, 5)):
         with pytest.raises(SignalError, match="the band from"):
             band_power(dataset, low, high, segment=100.0)
@@ -152,3 +171,7 @@ def test_command(tmp_path):
     told = run("--spectrum", "--segment", "3000")
     assert told.exit_code == 1
     assert told.stderr.startswith("nestlfp: the signals are shorter than a segment")
+    save(huge(), tmp_path / "x.zarr")
+    told = run("--spectrum")
+    assert told.exit_code == 1
+    assert told.stderr.startswith("nestlfp: signal 'LFP' is too large for a spectrum")

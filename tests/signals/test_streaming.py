@@ -169,8 +169,14 @@ def test_a_store_is_kept_unless_told_otherwise(nest, store):
     assert opened(store).identical(before)
     simulate(30.0, store, append=True)
     assert opened(store).identical(recorder.signals())
+    before = recorder.signals()
+    with pytest.raises(StreamError, match="which are nowhere else: overwrite=True would delete"):
+        simulate(40.0, store, overwrite=True)
+    assert nest.biological_time == 60.0
+    assert recorder.signals().identical(before)
+    recorder, _ = streamed_network(nest)  # a new network
     simulate(40.0, store, overwrite=True)
-    assert opened(store)["time"][0] > 58.0
+    assert opened(store).identical(recorder.signals())
     assert not list(store.parent.glob(".*"))
 
 

@@ -110,13 +110,14 @@ def _storable(value: Any) -> bool:
 
 
 def write_netcdf(dataset: xr.Dataset, target: Path) -> None:
-    """Write a sealed file; an existing one is replaced whole.
+    """Write a sealed file; an existing one, also behind a symbolic link, is replaced whole.
 
     Raises
     ------
     OSError
         As HDF5 and the operating system do. An existing file is then as it was.
     """
+    target = Path(os.path.realpath(target))
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         dataset.to_netcdf(partial, engine="h5netcdf")

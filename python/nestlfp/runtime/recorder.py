@@ -200,6 +200,8 @@ class FieldRecorder:
         ------
         NetworkError
             If NEST was reset since the recorder was made, or its time was set back.
+        SignalError
+            If a store that signals were streamed to was replaced, removed or damaged.
 
         Notes
         -----
@@ -233,12 +235,17 @@ class FieldRecorder:
         """The signals of n samples that wait, from number `start` of them on."""
         return self.labelled(self._first + start, self._samples()[:, start : start + n])
 
-    def moved_to(self, path: Path, n: int) -> None:
+    def wrote_to(self, path: Path) -> bool:
+        """Whether samples of this recorder were put into this store."""
+        return any(part.path == path for part in self._written)
+
+    def moved_to(self, path: Path, identity: str | None, n: int) -> None:
         """The n samples that waited longest are in a store now, and no longer here."""
-        last = self._written.pop() if self._written else Written(path, self._first, self._first)
+        nothing = Written(path, identity, self._first, self._first)
+        last = self._written.pop() if self._written else nothing
         self._waiting = [self._samples()[:, n:].copy()]
         self._first += n
-        self._written += last.extended(path, self._first)
+        self._written += last.extended(path, identity, self._first)
 
     def labelled(self, first: int, outputs: Floats) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""

@@ -72,7 +72,8 @@ def simulate(
         Length of the chunks that are written, or handed to `on_chunk` (ms). They end at its
         multiples, and the last one where the simulation does.
     overwrite, append : bool
-        What to do if the store exists: replace it, or continue it. Continuing checks that
+        What to do if the store exists: replace it, unless it has samples that these recorders
+        have written themselves and hold nowhere else; or continue it. Continuing checks that
         kernels, channels, interval and time continue; a run that is repeated from its start
         must reproduce what is there, which is then not written again.
     on_chunk : callable, optional

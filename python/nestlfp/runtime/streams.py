@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..errors import NetworkError
+from ..errors import NetworkError, StreamError
 from ..signals.stream import ZarrStream
 from .parallel import Ranks
 from .recorder import FieldRecorder
@@ -76,10 +76,10 @@ class Merged:
             attrs[key] = values[0] if len(values) == 1 else " + ".join(map(str, values))
         return xr.merge(parts, join="exact", combine_attrs="drop").assign_attrs(attrs)
 
-    def moved_to(self, path: Path, n: int) -> None:
+    def moved_to(self, path: Path, identity: str | None, n: int) -> None:
         """The n samples that waited longest are in a store now."""
         for recorder in self._recorders:
-            recorder.moved_to(path, n)
+            recorder.moved_to(path, identity, n)
 
 
 class Stream:
@@ -113,6 +113,7 @@ class Stream:
         append: bool,
     ) -> None:
         self._path, self._ranks, self._on_chunk = path, ranks, on_chunk
+        self._recorders = recorders
         self._source = recorders[0] if len(recorders) == 1 else Merged(recorders)
         self._samples = max(1, round(chunk / self._source.interval))
         self._store: ZarrStream | None = None
@@ -123,10 +124,16 @@ class Stream:
         self._seen = waiting if path is None else 0
         if path is not None:
             self._store = ranks.agree(partial(self._open, path, overwrite, append))
+            self._identity = ranks.on_root(lambda: self._store.identity if self._store else None)
 
     def _open(self, path: Path, overwrite: bool, append: bool) -> ZarrStream | None:
         if self._ranks.rank > 0:
             return None
+        if overwrite and path.exists() and any(each.wrote_to(path) for each in self._recorders):
+            raise StreamError(
+                f"{str(path)!r} holds samples of this simulation, which are nowhere else: "
+                "overwrite=True would delete them. append=True continues the store"
+            )
         return ZarrStream(
             path,
             self._source.waiting(0, 0),
@@ -168,7 +175,7 @@ class Stream:
             self._seen += n
         else:
             self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
-            self._source.moved_to(self._path, n)
+            self._source.moved_to(self._path, self._identity, n)
         if self._on_chunk is not None and not self._stop:
             told = self._ranks.agree(partial(self._on_chunk, signals))
             self._stop = self._ranks.any(_is_true(told))

@@ -17,7 +17,9 @@ from ..kernels.files import brief
 from .layout import FORMAT
 
 FILE = ".zmetadata"
-_SEAL = "nestlfp_sha256"  # beside Zarr's own entries of the file, where Zarr does not look
+# Beside Zarr's own entries of the file, where Zarr does not look:
+_SEAL = "nestlfp_sha256"
+_IDENTITY = "nestlfp_store"
 _KINDS = (".zgroup", ".zattrs", ".zarray")
 _PLACE = re.compile(r"(\w+/)?\.z(group|attrs|array)")  # of a group and the arrays in it
 
@@ -30,6 +32,7 @@ class Commit:
     text: bytes
     metadata: dict[str, Any]
     sealed: bool
+    identity: str | None  # given when a store is made; version 0.1 gave none
 
     @classmethod
     def read(cls, path: Path) -> Commit:
@@ -45,19 +48,25 @@ class Commit:
         try:
             document = json.loads(text)
             metadata, seal = dict(document["metadata"]), document.get(_SEAL)
+            identity = document.get(_IDENTITY)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise damaged(path, f"the file {FILE!r} is not what was written") from error
         sound = seal is None or seal == _digest(metadata)
         if not (sound and all(map(_PLACE.fullmatch, metadata))):
             raise damaged(path, f"the file {FILE!r} is not what was written")
-        return cls(path, text, metadata, seal is not None)
+        return cls(path, text, metadata, seal is not None, identity)
 
     @staticmethod
-    def write(path: Path) -> None:
+    def write(path: Path, identity: str | None) -> None:
         """Make what is on disk what the store holds."""
         files = [f for kind in _KINDS for f in (*path.glob(kind), *path.glob(f"*/{kind}"))]
         metadata = {f.relative_to(path).as_posix(): json.loads(f.read_bytes()) for f in files}
-        document = {"zarr_consolidated_format": 1, "metadata": metadata, _SEAL: _digest(metadata)}
+        document = {
+            "zarr_consolidated_format": 1,
+            "metadata": metadata,
+            _SEAL: _digest(metadata),
+            _IDENTITY: identity,
+        }
         _write_json(path / FILE, document)
 
     def check_format(self) -> None:

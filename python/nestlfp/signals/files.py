@@ -51,6 +51,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
 
 def _save_store(dataset: xr.Dataset, path: Path) -> None:
     require("zarr", "stream")
+    stores.checked_place(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r}")
     with stores.locked(path):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import contextlib
+import functools
 import json
 import math
 from typing import Any
@@ -26,16 +30,24 @@ class GuardedStore(LocalStore):
         }
         self._arrays = dict(commit.arrays())
         self._folder = commit.path.stat().st_ino
+        self._failure: str | None = None
 
     async def get(self, key: str, prototype: Any = None, *args: Any, **options: Any) -> Any:
         """The bytes of a file of the store; those of a chunk only where they are right."""
         if key in self._metadata:
             buffer = (prototype or default_buffer_prototype()).buffer
             return buffer.from_bytes(self._metadata[key])
+        if self._failure is not None:  # Zarr still asks for the other chunks
+            raise SignalError(self._failure)
         array = self._arrays.get(key.rpartition("/")[0])
         found = await super().get(key, prototype, *args, **options)
         if array is not None:
-            self._check(key, array, found)
+            try:
+                self._check(key, array, found)
+            except SignalError as error:
+                self._failure = str(error)
+                _finish_at_exit(asyncio.get_running_loop())
+                raise
         return found
 
     def _check(self, key: str, array: dict[str, Any], found: Any) -> None:
@@ -59,3 +71,21 @@ class GuardedStore(LocalStore):
 def _n_bytes(array: dict[str, Any]) -> int:
     """Length of a chunk."""
     return math.prod(array["chunks"]) * np.dtype(array["dtype"]).itemsize
+
+
+@functools.cache
+def _finish_at_exit(loop: asyncio.AbstractEventLoop) -> None:
+    """Let Zarr's other reads end before Python does, which would print a line for each."""
+    atexit.register(_finish, loop)  # before Zarr's own, which ends the loop
+
+
+def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_running():
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(_others(), loop).result(timeout=10)
+
+
+async def _others() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others)

@@ -94,10 +94,18 @@ def describe(dataset: xr.Dataset) -> str:
         unit = array.attrs["units"]
         line = f"  {name}: {array.sizes[channel_dim(str(name))]} channels, {unit}"
         if array.size:
-            line += f"; largest s.d. {float(array.std('time').max()):.3g} {unit}"
+            line += f"; largest s.d. {_largest_deviation(array):.3g} {unit}"
         apart = [f"{dim} {', '.join(map(str, array[dim].values))}" for dim in array.dims[:-2]]
         lines.append(line + "".join(f"; apart by {text}" for text in apart))
     return "\n".join(lines)
+
+
+def _largest_deviation(array: xr.DataArray) -> float:
+    """The largest standard deviation of a channel; of values, too, whose squares overflow."""
+    peak = float(np.abs(array).max())
+    scale = peak if 0 < peak < np.inf else 1.0
+    with np.errstate(invalid="ignore"):  # of values that are not finite
+        return scale * float((array / scale).std("time").max())
 
 
 def pathways(array: xr.DataArray) -> Iterator[tuple[dict[str, str], xr.DataArray]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
-from scipy.signal import welch
+from scipy.signal import get_window, welch
 
 from ..errors import SignalError
 from .layout import checked, sampling_interval
@@ -73,7 +74,12 @@ def spectrum(
     >>> round(band_power(lfp, 30, 50).item(), 3)
     0.5
     """
-    options = {"segment": segment, "overlap": overlap, "window": window, "detrend": detrend}
+    options: dict[str, Any] = {
+        "segment": segment,
+        "overlap": overlap,
+        "window": window,
+        "detrend": detrend,
+    }
     if not isinstance(signals, xr.DataArray):
         return _spectra(checked(signals), start, stop, **options)
     name = "signal" if signals.name is None else str(signals.name)
@@ -82,11 +88,12 @@ def spectrum(
 
 
 def _spectra(
-    signals: xr.Dataset, start: float | None, stop: float | None, **options: Any
+    signals: xr.Dataset, start: float | None, stop: float | None, window: str, **options: Any
 ) -> xr.Dataset:
     interval = sampling_interval(signals)
     time = signals["time"].values
-    low, high = (-np.inf if start is None else start), (np.inf if stop is None else stop)
+    low = -np.inf if start is None else _number(start, "start")
+    high = np.inf if stop is None else _number(stop, "stop")
     part = signals.isel(time=np.flatnonzero((time >= low) & (time <= high)))
     settings = _settings(**options, interval=interval, there=part.sizes["time"])
     found = signals.drop_vars([*signals.data_vars, "time"])
@@ -95,9 +102,17 @@ def _spectra(
         if not np.isfinite(array.values).all():
             raise SignalError(f"signal {name!r} is not finite: it has no spectrum")
         try:
-            frequency, density = welch(array.values, fs=1000.0 / interval, **settings)
-        except ValueError as error:
+            weights = get_window(window, settings["nperseg"])
+            with np.errstate(over="ignore", invalid="ignore"):
+                frequency, density = welch(array.values, 1000.0 / interval, weights, **settings)
+        except (TypeError, ValueError) as error:
             raise SignalError(f"no spectrum with these options: {error}") from error
+        if not np.isfinite(density).all():
+            raise SignalError(
+                f"signal {name!r} is too large for a spectrum: its power overflows, with values "
+                f"up to {np.abs(array.values).max():.3g} {array.attrs['units']}; another unit has "
+                "smaller ones"
+            )
         units = f"{_squared(array.attrs['units'])}/Hz"
         found[name] = ((*array.dims[:-1], "frequency"), density, {**array.attrs, "units": units})
     return found.assign_coords(frequency=("frequency", frequency, {"units": "Hz"}))
@@ -126,6 +141,7 @@ def band_power(signals: Signals, low: float, high: float, **options: Any) -> Sig
     SignalError
         As `spectrum`, and if the band has no frequency of the spectrum in it.
     """
+    low, high = _number(low, "low"), _number(high, "high")
     density = spectrum(signals, **options)
     frequency = density["frequency"].values
     inside = (frequency >= low) & (frequency < high)
@@ -143,9 +159,10 @@ def band_power(signals: Signals, low: float, high: float, **options: Any) -> Sig
 
 
 def _settings(
-    segment: float, overlap: float, window: str, detrend: str | bool, interval: float, there: int
+    segment: float, overlap: float, detrend: str | bool, interval: float, there: int
 ) -> dict[str, Any]:
     """Options of `scipy.signal.welch`."""
+    segment, overlap = _number(segment, "segment"), _number(overlap, "overlap")
     wanted = round(segment / interval) if np.isfinite(segment) else 0
     if wanted < 2:
         raise SignalError(
@@ -158,10 +175,17 @@ def _settings(
         )
     if not 0 <= overlap < 1:
         raise SignalError(f"overlap must lie between 0 and less than 1, found {overlap!r}")
-    if detrend not in ("constant", "linear", False):
+    if not isinstance(detrend, str | bool) or detrend not in ("constant", "linear", False):
         raise SignalError(f"detrend must be 'constant', 'linear' or False, found {detrend!r}")
     shared = min(round(overlap * wanted), wanted - 1)
-    return {"nperseg": wanted, "noverlap": shared, "window": window, "detrend": detrend}
+    return {"nperseg": wanted, "noverlap": shared, "detrend": detrend}
+
+
+def _number(value: float, what: str) -> float:
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if not isinstance(value, str | bytes | bool):
+            return float(value)
+    raise SignalError(f"{what} must be a number, found {value!r}")
 
 
 def _squared(unit: str) -> str:

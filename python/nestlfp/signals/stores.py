@@ -12,6 +12,7 @@ import contextlib
 import math
 import shutil
 import time
+import uuid
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -55,10 +56,20 @@ def opened(path: Path) -> xr.Dataset:
 
 
 def inode(path: Path) -> int | None:
-    """Which file or folder is at `path`; waits where a store is being replaced at this moment."""
+    """Which file or folder is at `path`; waits where a store is being replaced at this moment.
+
+    Raises
+    ------
+    SignalError
+        If that cannot be told, as of a symbolic link that leads to itself.
+    """
     for _ in range(50):
-        with contextlib.suppress(OSError):
+        try:
             return path.stat().st_ino
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise SignalError(f"{str(path)!r} cannot be read: {brief(error)}") from error
         if not _beside(path, "old").exists():
             break
         time.sleep(0.01)
@@ -98,6 +109,12 @@ def checked_place(path: Path) -> Path:
     """`path` if a store can have this name, else a `StreamError`."""
     if path.suffix != SUFFIX:
         raise StreamError(f"the name of a store must end in {SUFFIX!r}, found {str(path)!r}")
+    outer = next((folder for folder in path.parents if folder.suffix == SUFFIX), None)
+    if outer is not None:
+        raise StreamError(
+            f"a store cannot be inside another: {str(path)!r} would be in {str(outer)!r}, which "
+            "has the name of a store; a place beside it will do"
+        )
     return path
 
 
@@ -170,7 +187,7 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
     try:
         with _quiet():
             ready.to_zarr(part, mode="w", encoding=encoding, **_DIALECT)
-        Commit.write(part)
+        Commit.write(part, uuid.uuid4().hex)
         if path.exists():
             path.rename(aside)
         part.rename(path)
@@ -185,7 +202,7 @@ def append(path: Path, dataset: xr.Dataset) -> None:
     # One thread after the other: each would keep some memory of its own for good.
     with require("zarr", "stream").config.set({"async.concurrency": 1}), _quiet():
         new.drop_encoding().to_zarr(path, mode="a", append_dim="time", **_DIALECT)
-    Commit.write(path)
+    Commit.write(path, Commit.read(path).identity)
 
 
 def _beside(path: Path, what: str) -> Path:
@@ -212,20 +229,34 @@ class Written:
     """Samples of a recorder that are in a store: numbers `start` to `stop` - 1."""
 
     path: Path
+    identity: str | None  # of the store, see `Commit`
     start: int
     stop: int
 
-    def extended(self, path: Path, stop: int) -> list[Written]:
+    def extended(self, path: Path, identity: str | None, stop: int) -> list[Written]:
         """These and the samples that follow them in a store."""
-        if path == self.path:
+        if (path, identity) == (self.path, self.identity):
             return [replace(self, stop=stop)]
-        return [self, Written(path, self.stop, stop)]
+        return [self, Written(path, identity, self.stop, stop)]
 
     def read(self) -> xr.Dataset:
-        """The samples, read when they are looked at."""
+        """The samples, read when they are looked at.
+
+        Raises
+        ------
+        SignalError
+            If they are not there any more.
+        """
         dataset = opened(self.path)
-        found = numbers(dataset)
-        return dataset.isel(time=slice(*np.searchsorted(found, [self.start, self.stop])))
+        if Commit.read(self.path).identity == self.identity:
+            found = numbers(dataset)
+            inside = slice(*np.searchsorted(found, [self.start, self.stop]))
+            if np.array_equal(found[inside], np.arange(self.start, self.stop)):
+                return dataset.isel(time=inside)
+        raise SignalError(
+            f"the store {str(self.path)!r} was replaced since this recorder's signals were written "
+            "to it: they are not there any more. nestlfp.signals.load reads what is there now"
+        )
 
 
 def joined(written: list[Written], rest: xr.Dataset) -> xr.Dataset:

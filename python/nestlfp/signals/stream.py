@@ -45,6 +45,11 @@ class ZarrStream:
     overwrite, append : bool
         What to do with a store that is there already.
 
+    Attributes
+    ----------
+    identity : str or None
+        Tells the store from any other that will be at its place; None for one of version 0.1.
+
     Raises
     ------
     StreamError
@@ -84,6 +89,7 @@ class ZarrStream:
                 Commit.read(self.path).restore()
             else:
                 stores.create(self.path, template, chunk)
+            self.identity = Commit.read(self.path).identity
         except BaseException as error:
             self.close()
             self._tell(error)
