@@ -8,6 +8,7 @@ out/benchmarks/capacity.json.
 """
 
 import json
+import multiprocessing
 import os
 import statistics
 import time
@@ -37,8 +38,6 @@ SHAPES = [(1, 1, 50), (1, 16, 800), (3, 4, 200), (5, 1, 50), (5, 16, 800), (6, 6
 METHODS = ("fir", "state-space")
 STEPS = 200_000
 REPEATS = 7
-NODES = 300
-"""Nodes whose memory is taken together."""
 
 
 def kernels(populations: int, channels: int, taps: int) -> nestlfp.KernelSet:
@@ -71,18 +70,17 @@ def microseconds(bank: FilterBank, model: Model, steps: int) -> float:
     return (time.process_time() - start) / steps * 1e6
 
 
-def bytes_of(bank: FilterBank, model: Model) -> float:
-    """Resident memory that a node adds."""
-    nodes_of(bank, model, NODES)  # whatever is there once
-    before = resident()
-    parameters = nest.GetDefaults(model.name)
-    size = parameters[bank.filter.grows]
+def bytes_of(shape: tuple[int, int, int], method: str, ports: int) -> float:
+    """Resident memory that a node adds; to be called in a process of its own."""
+    bank = FilterBank(kernels(*shape), Options.of(method))
+    model = model_of(bank.filter, ports)
+    n = int(np.clip(2e8 / (8 * np.prod(shape)), 20, 2000))
     hold = np.zeros(len(bank.populations), dtype=np.int64)
-    wanted = bank.filter.parameters(model.ports, hold, 10, 0)[bank.filter.grows]
-    assert size != wanted or wanted == 1
-    more = nest.Create(model.name, NODES)
-    more.set({bank.filter.grows: wanted})
-    return (resident() - before) / NODES
+    parameters = bank.filter.parameters(ports, hold, 10, 0)
+    nodes_of(bank, model, 10)  # whatever is there once
+    before = resident()
+    create_nodes(nest, model, n, parameters, bank.filter.grows)
+    return (resident() - before) / n
 
 
 def resident() -> float:
@@ -102,7 +100,10 @@ def measure(shape: tuple[int, int, int], method: str) -> dict[str, Any]:
         for name, model in models.items():
             runs[name].append(microseconds(bank, model, steps))
     ratios = [a / b for a, b in zip(runs["taken"], runs["exact"], strict=True)]
-    memory = {name: bytes_of(bank, model) for name, model in models.items()}
+    context = multiprocessing.get_context("spawn")  # memory that was freed is not taken again
+    with context.Pool(1, maxtasksperchild=1) as pool:
+        asked = [(shape, method, model.ports) for model in models.values()]
+        memory = dict(zip(models, pool.starmap(bytes_of, asked, chunksize=1), strict=True))
     return {
         "shape": shape,
         "method": method,
