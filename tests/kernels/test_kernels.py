@@ -353,6 +353,7 @@ def test_bad_times_and_paths(hagen):
     for match, call in (
         ("duration must be a single", lambda: hagen.convolve({"E": [1.0]}, [5.0])),
         ("interval must be a single", lambda: hagen.lowpass([1.0])),
+        ("interval must be a single", lambda: Options.of(interval=[1.0]).every(0.1)),
         ("found masked ones", lambda: hagen.convolve({"E": np.ma.array([1, 2], mask=[0, 1])}, 5)),
         ("path of a file is needed", lambda: KernelSet.load("a\0.nc")),
         ("path of a file is needed", lambda: hagen.save("a\0.nc")),

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from ..errors import KernelError
-from ..grid import steps
+from ..grid import step
 from ..kernels import by_dims
 
 
@@ -156,4 +156,4 @@ class Options:
         """Steps of `dt` (ms) between two samples; of 1 ms where no interval was asked for."""
         if self.interval is None:
             return max(1, round(1.0 / dt))
-        return max(1, int(steps(self.interval, dt, "interval", KernelError)))
+        return max(1, step(self.interval, dt, "interval", KernelError))
