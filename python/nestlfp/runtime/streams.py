@@ -117,6 +117,7 @@ class Stream:
         self._source = recorders[0] if len(recorders) == 1 else Merged(recorders)
         self._samples = max(1, round(chunk / self._source.interval))
         self._store: ZarrStream | None = None
+        self._identity: str | None = None  # of the store, on every rank
         self._stop = False
         # Without a store, samples stay with the recorder: the callback sees only new ones. A store
         # gets first what waits from earlier simulations.
@@ -129,7 +130,8 @@ class Stream:
     def _open(self, path: Path, overwrite: bool, append: bool) -> ZarrStream | None:
         if self._ranks.rank > 0:
             return None
-        if overwrite and path.exists() and any(each.wrote_to(path) for each in self._recorders):
+        ours = any(each.wrote_to(path) for each in self._recorders)
+        if overwrite and not append and ours and path.exists():
             raise StreamError(
                 f"{str(path)!r} holds samples of this simulation, which are nowhere else: "
                 "overwrite=True would delete them. append=True continues the store"
