@@ -2,8 +2,8 @@
 
     python benchmarks/capacity.py
 
-measures processor time of a step and memory of a node, with the model that nestlfp takes (2, 4 or 8
-ports) and with one compiled for exactly as many ports as there are populations. Writes
+measures processor time of a step and memory of a node, with the model that nestlfp takes (2, 3, 4,
+6, 8, ... ports) and with one compiled for exactly as many ports as there are populations. Writes
 out/benchmarks/capacity.json.
 """
 

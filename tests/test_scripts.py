@@ -12,6 +12,8 @@ import pytest
 from nestlfp.errors import told
 from networks import exponential_kernels
 
+pytestmark = pytest.mark.compile
+
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = [
     path.name

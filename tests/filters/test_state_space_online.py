@@ -318,6 +318,7 @@ def test_failures_are_kept_too(tmp_path, monkeypatch):
     assert str(second.value) == str(first.value)
 
 
+@pytest.mark.compile
 @pytest.mark.parametrize("filtered", [[], ["--antialias=1.0"]])
 def test_cmake_and_python_agree_on_the_model(tmp_path, hagen, filtered):
     hagen.save(tmp_path / "kernels.nc")

@@ -104,8 +104,8 @@ class StateSpaceFilter:
             "last": modes.last,
             "first_tri": triangular.first,
             "last_tri": triangular.last,
-            "entering": hold * ports,
-            "leaving": (hold + self.coefficients.lengths) * ports,
+            "entering": hold * populations,
+            "leaving": (hold + self.coefficients.lengths) * populations,
         }
         return {
             "outputs": self.n_outputs,
@@ -119,7 +119,8 @@ class StateSpaceFilter:
             "reads_tri": m * latents,
             "square": m * m,
             "twice": 2 * m,
-            "depth": self._rows * ports,
+            "used": populations,
+            "depth": self._rows * populations,
             "every": every,
             **{name: np.asarray(values, dtype=float) for name, values in vectors.items()},
             **{name: for_ports(ports, values) for name, values in of_ports.items()},

@@ -36,11 +36,13 @@ class Model:
 
 
 def capacity(populations: int) -> int:
-    """Ports of the model that serves so many populations: 2, 4, 8, ...
+    """Ports of the model that serves so many populations: 2, 3, 4, 6, 8, 12, 16, ...
 
-    An idle port costs some nanoseconds a step, a module a compilation.
+    At most a third of them idle. An idle port costs some nanoseconds a step and a buffer for
+    spikes, a module a compilation.
     """
-    return 2 ** max(1, (populations - 1).bit_length())
+    step = 2 ** max(0, (populations - 1).bit_length() - 2)
+    return max(2, -(-populations // step) * step)
 
 
 def model_of(filter_: Filter, ports: int | None = None) -> Model:
