@@ -120,7 +120,8 @@ def test_cmake(folder, tmp_path):
 @pytest.mark.mpi
 def test_mpirun(folder):
     (folder / "script.py").write_text(
-        blocks("python")[0] + "\nprint('samples', signals.sizes['time'])\n"
+        # In one piece: two processes print at the same time.
+        blocks("python")[0] + "\nprint(f'samples {signals.sizes[\"time\"]}\\n', end='')\n"
     )
     told = run(blocks("bash")[3].strip(), folder, **environment())
     assert told.count("samples 99") == 2
