@@ -13,8 +13,6 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ._types import Floats
-from .errors import KernelError
-from .grid import steps
 from .kernels import KernelSet
 from .runtime.bank import install
 from .runtime.recorder import FieldRecorder
@@ -55,7 +53,7 @@ def convolved(
     array([[0., 3., 5., 3., 1., 0.]])
     """
     h = kernels[signal].values.sum(axis=0)  # (pre, channel, lag)
-    first = int(steps(kernels[signal]["lag"].values[0], kernels.dt, "lag", KernelError))
+    first = kernels.first_lag_steps
     out = np.zeros((h.shape[1], n_steps + 1))
     for p, name in enumerate(kernels.pre):
         at = np.rint(np.asarray(spike_times.get(name, ())) / kernels.dt).astype(int)

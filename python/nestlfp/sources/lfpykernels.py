@@ -22,7 +22,7 @@ import numpy as np
 from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
-from ..grid import steps
+from ..grid import step
 from ..kernels import KernelSet, check_name
 from ..kernels.checks import positive_ms
 from ..kernels.lfpykernels_dictionary import of_probes, signal_names, stacked
@@ -187,7 +187,7 @@ def _check_times(dt: float, t_X: float, tau: float) -> None:
             f"place kernels a step late: compute at {near:g} ms and resample({dt:g})"
         )
     for what, time in (("t_X", t_X), ("tau", tau)):
-        if int(steps(time, dt, what, KernelError)) < 1:
+        if step(time, dt, what, KernelError) < 1:
             raise KernelError(f"{what} must be at least dt = {dt:g} ms, found {time:g}")
     if t_X < tau:  # the delays, spread over -tau ... tau, would be longer than the simulation
         raise KernelError(f"t_X = {t_X:g} ms must not be less than tau = {tau:g} ms")

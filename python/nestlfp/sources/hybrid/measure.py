@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ... import geometry
 from ..._types import Floats
 from ...errors import NetworkError
-from ...grid import steps
+from ...grid import step
 from ...kernels import AXES, KernelSet, by_dims, channel_dim
 from .._provenance import package_version, plain
 from .cells import Column, Population, Synapses
@@ -69,7 +69,7 @@ def signals(
     """
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
     keep = by_dims(by)
-    n = int(steps(duration, network.dt, "duration", NetworkError))
+    n = step(duration, network.dt, "duration", NetworkError)
     groups = [[name] for name in network.sizes] if "pre" in keep else [list(network.sizes)]
     rows = [{name: _trains(network, name) for name in group} for group in groups]
     replayed = _replay(network, populations, probes, rows, n, **how)
@@ -118,7 +118,7 @@ def kernels(
         With lags dt, 2 dt, ..., `tau` at the network's resolution.
     """
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
-    n = int(steps(tau, network.dt, "tau", NetworkError))
+    n = step(tau, network.dt, "tau", NetworkError)
     rows = [{name: {i: np.zeros(1) for i in range(network.sizes[name])}} for name in network.sizes]
     replayed = _replay(network, populations, probes, rows, n, **how)
     sizes = np.array(list(network.sizes.values()), dtype=float)
@@ -171,7 +171,7 @@ def single_kernels(
     wanted = np.arange(network.sizes[pre]) if neurons is None else np.atleast_1d(neurons)
     network.check_indices(pre, wanted, "kernels")
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
-    n = int(steps(tau, network.dt, "tau", NetworkError))
+    n = step(tau, network.dt, "tau", NetworkError)
     rows = [{pre: {int(i): np.zeros(1)}} for i in wanted]
     replayed = _replay(network, populations, probes, rows, n, **how)
     result = xr.Dataset(

@@ -15,7 +15,7 @@ from ..._types import Floats, Ints
 from ...errors import KernelError
 from ...extras import require
 from ...geometry import positions
-from ...grid import steps
+from ...grid import step, steps
 from ...kernels import AXES, KernelSet, channel_dim
 from ...kernels.checks import positive, positive_ms
 from ...kernels.names import check_known
@@ -107,7 +107,7 @@ class PerNeuronKernels:
             If a population or a neuron is not known.
         """
         check_known(spikes, self.kernels.pre, "spikes of unknown populations")
-        n = int(steps(duration, self.kernels.dt, "duration", KernelError))
+        n = step(duration, self.kernels.dt, "duration", KernelError)
         total = np.zeros((len(self.contacts), n))
         for name, (times, neurons) in spikes.items():
             at = steps(np.ravel(times), self.kernels.dt, f"spike times of {name!r}", KernelError)
