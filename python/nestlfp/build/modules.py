@@ -21,8 +21,8 @@ from pathlib import Path
 from ..errors import ToolchainError
 from ..nodes.render import module_name
 from ..paths import cache_dir, project_dir
+from ..remedies import explain
 from .compiler import Compiler, find_cmake, find_compiler, find_make
-from .remedies import explain
 from .toolchain import Nest, find_nest
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ToolchainError
-from .remedies import remedy
+from ..remedies import remedy
 
 SUPPORTED = (3, 10)  # the oldest NEST whose extension interface the generated code fits
 

@@ -102,8 +102,8 @@ def compute(
     Notes
     -----
     For conductance-based synapses LFPykernels needs a current-based twin of the synapse, named
-    ``<syntype>I``, such as `Exp2SynI`: compile it with nrnivmodl and load it with
-    ``neuron.load_mechanisms``. `examples/two_population` does both.
+    ``<syntype>I``. `Exp2SynI` comes with nestlfp: ``nestlfp.sources.mechanisms.load()``; others
+    are compiled and loaded by ``mechanisms.load(folder)``.
 
     The one cell at the mean depth has its synapses spread further than they are, by the spread of
     the cells' depths, which is right relative to the cell. The probe's blur then spreads synaptic
@@ -243,8 +243,9 @@ def _check_mechanisms(approx: Any) -> None:
         if not hasattr(neuron.h, mechanism):
             raise KernelError(
                 f"NEURON has no mechanism {mechanism!r}, the current-based twin that LFPykernels "
-                f"needs of {parameters['syntype']}: compile it with nrnivmodl and load it with "
-                "neuron.load_mechanisms(folder)"
+                f"needs of {parameters['syntype']}: load it with "
+                "nestlfp.sources.mechanisms.load(), which brings Exp2SynI, or compile your own "
+                "with mechanisms.load(folder)"
             )
 
 
