@@ -64,12 +64,11 @@ def lowpassed(dataset: xr.Dataset, interval: float, method: str) -> xr.Dataset:
         raise KernelError(f"method must be 'fir' or 'mean', found {method!r}")
     if q == 1:
         return dataset
-    if method == "mean":
-        taps, lead = np.full(q, 1.0 / q), 0
-    else:
-        taps, lead = firwin(20 * q + 1, 1 / q, window="hamming"), 10 * q
-    count = dataset.sizes["lag"] + taps.size - 1
+    mean = method == "mean"
+    lead, width = (0, q) if mean else (10 * q, 20 * q + 1)
+    count = dataset.sizes["lag"] + width - 1
     _check_count(count, f"interval = {interval:g} ms")
+    taps = np.full(width, 1.0 / width) if mean else firwin(width, 1 / q, window="hamming")
     lags = (first_lag_steps(dataset) - lead + np.arange(count)) * dt
     # Not by FFT, whose rounding would leave no kernel's leading zeros zero.
     return _with_lags(
