@@ -104,17 +104,3 @@ def cell() -> dict:
         "nsegs_method": "lambda_f",
         "lambda_f": 100.0,
     }
-
-
-def rate_kernels(sizes: dict[str, int]) -> KernelSet:
-    """Kernels of the populations' rates (spikes/s): a spike counts in the step it falls in."""
-    values = np.diag([1000.0 / (sizes[name] * p.DT) for name in p.POPULATIONS])
-    return KernelSet.from_arrays(
-        {"rate": values[None, :, :, None]},
-        pre=p.POPULATIONS,
-        post="all",
-        dt=p.DT,
-        first_lag=0.0,
-        units={"rate": "1/s"},
-        channels={"rate": p.POPULATIONS},
-    )

@@ -7,7 +7,8 @@ shared with others (0.4 of the populations instead of 0.1), so that correlations
 
 import os
 import sys
-import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("PYNEST_QUIET", "1")
@@ -19,37 +20,70 @@ import parameters as p
 import xarray as xr
 
 import nestlfp
-import nestlfp.signals
+from nestlfp.signals import spectrum
 
-SIZES = {"E": 2500, "I": 625}
-DURATION = 1650.0  # ms
-ONSET = 150.0  # ms, discarded
-LENGTHS = (500.0, 1000.0, 1500.0)  # ms after the onset, of which there are spectra
-INTERVAL = 1.0  # ms
-SEGMENT = 300.0  # ms: Welch's, as in the paper
 RANGES = {"eta": (1.5, 3.0), "g": (4.5, 6.0), "J": (0.1, 0.25)}  # asynchronous irregular
+SIZES = {"E": 2500, "I": 625}
+ONSET = 150.0  # ms, discarded
+LENGTHS = (500.0, 1000.0, 1500.0)  # ms after the onset, of each of which there are spectra
+SEGMENT = 300.0  # ms: Welch's, as in the paper
 
 
 def simulate(
-    eta: float, g: float, J: float, seed: int, sizes: dict[str, int] = SIZES
+    eta: float,
+    g: float,
+    J: float,
+    seed: int,
+    *,
+    kernels: str,
+    sizes: dict[str, int] = SIZES,
+    lengths: tuple[float, ...] = LENGTHS,
 ) -> xr.Dataset:
-    """Spectra of the LFP (mV²/Hz) and of the population rate (1/s²/Hz), and mean rates (1/s)."""
+    """Simulate the network and return its `features`.
+
+    `kernels` is a file with kernels of J = 1 mV and g = 1. They are the same in each run, apart by
+    presynaptic population, so that one filter serves all; their signals are scaled afterwards.
+    """
     import nest
     import network
+    from recording import Recording
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     point = p.Point(eta, g, J)
     network.reset(seed)
-    # The kernels are those of J = 1 mV and g = 1 in every run, so that one filter serves them all;
-    # apart by presynaptic population, their signals are scaled afterwards.
-    kernels = nestlfp.KernelSet.load(Path(__file__).with_name("kernels.nc"))
-    field = nestlfp.install(kernels, method="state-space", by="pre")
-    counts = nestlfp.install(rate_kernels(sizes))
-    neurons = network.build(point, seed, sizes)
-    recorders = [nestlfp.FieldRecorder(field, neurons, interval=INTERVAL)]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*Nyquist")  # counts are what they are
-        recorders.append(nestlfp.FieldRecorder(counts, neurons, interval=INTERVAL))
-    nestlfp.simulate(DURATION, complete=True, progress=False)
-    by_pre, rates = (recorder.signals() for recorder in recorders)
-    return features(by_pre["LFP"], rates["rate"], point, sizes)
+    recording = Recording(nestlfp.KernelSet.load(kernels), sizes, method="state-space", by="pre")
+    recording.start(network.build(point, seed, sizes))
+    nestlfp.simulate(ONSET + max(lengths), complete=True, progress=False)
+    return features(recording.signals(), point, lengths)
+
+
+def features(signals: xr.Dataset, point: p.Point, lengths: tuple[float, ...]) -> xr.Dataset:
+    """Spectra of the LFP (mV²/Hz) and the rates (1/s²/Hz) of each length, and mean rates (1/s).
+
+    ``LFP_E`` is what the LFP is without that of inhibitory spikes.
+    """
+    factors = xr.DataArray([point.factors[name] for name in p.POPULATIONS], dims="pre")
+    with xr.set_options(keep_attrs=True):
+        parts = (signals["LFP"] * factors).rename("LFP")
+    measured = {
+        "LFP": parts.sum("pre", keep_attrs=True),
+        "LFP_E": parts.sel(pre="E", drop=True),
+        "rate": signals["rate"],
+    }
+    spectra = {name: by_length(signal, lengths) for name, signal in measured.items()}
+    mean = signals["rate"].sel(time=slice(ONSET, None)).mean("time", keep_attrs=True)
+    return xr.Dataset({**spectra, "mean_rate": mean})
+
+
+def by_length(signal: xr.DataArray, lengths: tuple[float, ...]) -> xr.DataArray:
+    """Spectra of so much of a signal after the onset."""
+    found = [
+        spectrum(signal, segment=SEGMENT, start=ONSET, stop=ONSET + length) for length in lengths
+    ]
+    along = xr.DataArray(list(lengths), dims="length", name="length", attrs={"units": "ms"})
+    return xr.concat(found, along).astype(np.float32)
+
+
+def run_of(kernels: Path, **options: object) -> Callable[..., xr.Dataset]:
+    """`simulate`, with the kernels in a file."""
+    return partial(simulate, kernels=str(kernels), **options)

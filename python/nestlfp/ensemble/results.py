@@ -70,12 +70,8 @@ def difference(like: xr.Dataset, result: xr.Dataset, columns: set[str]) -> str:
         return f"the result has {taken[0]!r}, which is a parameter or belongs to each run"
     for name in dict.fromkeys([*like.data_vars, *result.data_vars]):
         if name not in result or name not in like:
-            has = (
-                "not in this run's result, but in"
-                if name in like
-                else "in this run's result, not in"
-            )
-            return f"{name!r} is {has} those of runs before"
+            has, had = ("is not", "was") if name in like else ("is", "was not")
+            return f"{name!r} {has} in this run's result, and {had} in those of runs before"
         found, expected = result[name], like[name]
         if (found.dims, found.shape) != (expected.dims, expected.shape):
             return f"{name!r} has {dict(found.sizes)}, in runs before {dict(expected.sizes)}"

@@ -130,7 +130,8 @@ def _outcomes(
     by: Any, function: Callable[..., Any], arguments: Mapping[int, Any], workers: int, own: Any
 ) -> Iterator[tuple[int, Outcome]]:
     """Runs as they end; a few more than there are workers wait at any time, not all of them."""
-    todo, waiting = iter(arguments.items()), {}
+    todo = iter(arguments.items())
+    waiting: dict[int, Any] = {}
     try:
         while True:
             while len(waiting) < 2 * workers and (task := next(todo, None)) is not None:
@@ -206,6 +207,7 @@ def _check_function(function: Any, names: list[str], *, importable: bool) -> Non
 
 
 def _name(function: Any) -> str:
+    function = getattr(function, "func", function)  # of a functools.partial
     return getattr(function, "__qualname__", type(function).__qualname__)
 
 
