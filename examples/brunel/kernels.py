@@ -1,6 +1,8 @@
-"""The LFP's kernels of a synapse of 1 mV, and those that count spikes."""
+"""The LFP's kernels of a synapse of 1 mV, computed with LFPykernels."""
 
+import hashlib
 import os
+from pathlib import Path
 
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")  # no warning about a missing display
 
@@ -15,7 +17,21 @@ from nestlfp.sources import mechanisms
 from nestlfp.sources.lfpykernels import compute
 
 
-def compute_kernels(*, progress: bool = True) -> KernelSet:
+def cached_kernels(path: Path) -> KernelSet:
+    """Kernels from a file, computed and written there unless it has those of these cells."""
+    sources = sorted([*p.HERE.glob("cells/*.hoc"), p.HERE / "kernels.py", p.HERE / "parameters.py"])
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    if path.exists():
+        found = KernelSet.load(path)
+        if found.provenance.get("sources") == digest:
+            return found
+    found = compute_kernels({"sources": digest})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found.save(path)
+    return found
+
+
+def compute_kernels(provenance: dict[str, str]) -> KernelSet:
     """LFP (mV) per presynaptic spike, at J = 1 mV and g = 1, at the network's resolution.
 
     Only excitatory cells have synapses far enough from each other to matter: those of inhibitory
@@ -33,7 +49,7 @@ def compute_kernels(*, progress: bool = True) -> KernelSet:
         t_X=100.0,
         tau=p.TAU,
         g_eff=False,
-        progress=progress,
+        provenance=provenance,
     )
     return found.resample(p.DT)
 

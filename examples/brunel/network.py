@@ -33,3 +33,18 @@ def build(point: p.Point, seed: int, sizes: dict[str, int] | None = None) -> Nod
         nest.Connect(population, everyone, rule, {"weight": weights[name], "delay": p.DELAY})
     nest.Connect(generator, everyone, syn_spec={"weight": point.J, "delay": p.DELAY})
     return neurons
+
+
+def record_spikes(neurons: Nodes) -> Nodes:
+    """A spike recorder for each population."""
+    recorders = {}
+    for name, population in neurons.items():
+        recorders[name] = nest.Create("spike_recorder")
+        nest.Connect(population, recorders[name], syn_spec={"delay": p.DELAY})
+    return recorders
+
+
+def spikes(recorders: Nodes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each population's spikes as (times (ms), senders)."""
+    found = {name: recorder.get("events") for name, recorder in recorders.items()}
+    return {name: (events["times"], events["senders"]) for name, events in found.items()}
