@@ -303,17 +303,23 @@ def test_only_numbers_enter_the_text():
 def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     kernels = exponential_kernels()
     kernels.save(tmp_path / "my kernels $ENV{HOME} ].nc")
-    given = (
-        f"-DKERNELS='{tmp_path}/my kernels $ENV{{HOME}} ].nc' -DCMAKE_INSTALL_PREFIX={tmp_path}/to"
-    )
+    given = f"-DKERNELS='{tmp_path}/my kernels $ENV{{HOME}} ].nc'"
+    where = f"-DCMAKE_INSTALL_PREFIX={tmp_path}/to", ""
     if how == "-Dwith-nest":
         given += " -Dwith-nest=$(which nest-config)"
-    run(f"cmake -S {ROOT} -B {tmp_path}/build {given}")
+    else:  # NEST's own prefix, and another one at the last moment
+        where = "", f"--prefix {tmp_path}/to"
+    run(f"cmake -S {ROOT} -B {tmp_path}/build {given} {where[0]}")
     run(f"cmake --build {tmp_path}/build")
-    told = run(f"cmake --install {tmp_path}/build")
+    told = run(f"cmake --install {tmp_path}/build {where[1]}")
     bank = nestlfp.FilterBank(kernels)
     module = tmp_path / "to" / "lib" / "nest" / f"{bank.model}_module.so"
     assert f"nest.Install('{module}')" in told
+    assert {path.name for path in module.parent.iterdir()} == {
+        module.name,
+        "my kernels $ENV{HOME} ].filter.json",
+        "FIR_filter.nestml",
+    }
 
     reset(nest)
     if how == "-Dwith-nest":
@@ -325,6 +331,16 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)
     assert_signal_is_convolution(recorder.signals(), kernels, {"E": [2.0, 5.0]}, 20.0)
+
+
+def test_only_the_kernels_of_the_last_configuration_are_installed(tmp_path):
+    for name in ("first", "second"):
+        kernels = tmp_path / f"{name}.nc"
+        exponential_kernels().save(kernels)
+        steps = f"model --kernels {kernels} --nest-version 3.10.0 --output {tmp_path}/generated"
+        run(f"python -m nestlfp.build {steps}")
+    exported = {path.name for path in (tmp_path / "generated" / "exported").iterdir()}
+    assert exported == {"second.filter.json", "FIR_filter.nestml"}
 
 
 def test_cmake_without_kernels_says_so(tmp_path):
