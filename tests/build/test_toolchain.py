@@ -1,5 +1,6 @@
 """Finding NEST and a compiler, building modules by hand and by the package, and installing both."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,7 +16,6 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
-from nestlfp.nodes.render import render
 from nestlfp.remedies import explain
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
@@ -258,14 +258,18 @@ def test_the_first_error_of_a_log_counts(log, told):
 def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     """A cache whose name CMake could not take, and CXX as people have it who use ccache."""
     launcher = tmp_path / "cc ache"
-    launcher.write_text(f'#!/bin/sh\necho "$1" >> \'{tmp_path}/calls\'\nexec "$@"\n')
+    launcher.write_text(f'#!/bin/sh\necho "$*" >> \'{tmp_path}/calls\'\nexec "$@"\n')
     launcher.chmod(0o755)
     (tmp_path / "launcher").symlink_to(launcher)
     monkeypatch.setenv("CXX", f"{tmp_path}/launcher g++")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / 'my "cache"; #1 $HOME'))
     path = modules.compile_module(doctor.MODEL, doctor.TEXT)
     assert str(path).startswith(os.environ["NESTLFP_CACHE"])
-    assert set((tmp_path / "calls").read_text().split()) == {"g++"}
+    calls = (tmp_path / "calls").read_text().splitlines()
+    # CMake asks for GCC's system root with the first word only, and does without an answer.
+    assert all(call.startswith("g++ ") for call in calls if call != "-print-sysroot")
+    assert sum("joined.cpp.o -c " in call for call in calls) == 1  # the module,
+    assert sum(f"-o {path.name} " in call for call in calls) == 1  # and its library
     nest.Install(str(path))
     assert doctor.MODEL in nest.node_models
 
@@ -282,21 +286,36 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
         modules.compile_module("nestlfp_x", "model nestlfp_x:\n")
 
 
-def test_key_depends_on_what_decides_the_module(monkeypatch):
-    here = toolchain.find_nest()
-    entry = modules.CachedModule("m", "text", here, compiler.find_compiler(here))
-    keys = {entry.key, modules.CachedModule("m", "other", here, entry.compiler).key}
+def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
+    nest = dataclasses.replace(toolchain.find_nest(), package=tmp_path)
+    library = tmp_path / "nestkernel_api.so"
+    library.write_bytes(b"as first built")
+    usual = compiler.find_compiler(nest)
+
+    def key(text="text", nest=nest, program=usual):
+        return modules.CachedModule("m", text, nest, program).key
+
+    assert key() == key()
+    keys = [key(), key(text="other"), key(nest=dataclasses.replace(nest, version="3.11.0"))]
+    keys.append(key(program=compiler.Compiler((*usual.command, "-O1"))))
+    later = library.stat().st_mtime_ns + 1
+    library.write_bytes(b"built once more")
+    os.utime(library, ns=(later, later))  # two writes may be too close for the clock
+    keys.append(key())
     monkeypatch.setenv("CXXFLAGS", "-march=native")
-    keys.add(entry.key)
-    assert len(keys) == 3
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
 
 
 def test_only_numbers_enter_the_text():
     bank = nestlfp.FilterBank(exponential_kernels())
-    model, text = render(bank.filter)
-    assert model.isidentifier()
+    assert bank.model.isidentifier()
+    node = bank.nestml.partition(f"\nmodel {bank.model}:")[2]
+    assert "update:" in node
     for name in ("E", "I", "LFP", "mV"):
-        assert f" {name} " not in text.split("model ")[1]
+        assert f" {name} " not in node
+    odd = {"pre": ("{{ ports }}", "a\N{BULLET}b"), "post": ("$HOME", '"'), "signals": ("x_y",)}
+    assert nestlfp.FilterBank(exponential_kernels(**odd)).nestml == bank.nestml
 
 
 @pytest.mark.parametrize("how", ["-Dwith-nest", "without"])
