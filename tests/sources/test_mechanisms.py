@@ -1,7 +1,9 @@
 """NEURON's mechanisms: compiled once, loaded from then on."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,15 @@ def test_compiled_once_and_loaded(cache):
         "mechanisms.load(); print(neuron.h.Exp2SynI)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_nrnivmodl_beside_another_python(cache, tmp_path, monkeypatch):
+    """As with pip install --user, and in environments on top of others."""
+    beside = str(Path(sys.executable).parent)
+    path = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder != beside]
+    monkeypatch.setenv("PATH", os.pathsep.join(path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert list(Path(mechanisms.compiled()).rglob("*.so"))
 
 
 def test_another_content_is_another_library(cache, tmp_path):

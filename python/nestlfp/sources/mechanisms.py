@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 from filelock import FileLock
@@ -92,12 +92,24 @@ def load(folder: str | os.PathLike[str] | None = None) -> None:
     neuron.load_mechanisms(compiled(folder))
 
 
-def _nrnivmodl(sources: Path, folder: Path) -> None:
-    # It lies beside this Python, whose folder need not be on the PATH.
+def _program() -> str:
+    """The nrnivmodl of the NEURON that Python imports; where that names none, one on the PATH."""
+    # Not always beside this Python: pip install --user, and environments on top of others.
+    # The one among the package's own data is another, which does not start by itself.
+    installed = [
+        str(file.locate())
+        for file in distribution("neuron").files or ()
+        if file.name == "nrnivmodl" and file.parts[0] != "neuron"
+    ]
     beside = Path(sys.executable).parent
-    command = shutil.which("nrnivmodl", path=beside) or shutil.which("nrnivmodl")
-    if command is None:
-        raise ToolchainError(f"nrnivmodl of NEURON is neither in {beside} nor on the PATH")
+    for place in (*installed, str(beside / "nrnivmodl"), "nrnivmodl"):
+        if command := shutil.which(place):
+            return command
+    raise ToolchainError(f"nrnivmodl of NEURON is neither in {beside} nor on the PATH")
+
+
+def _nrnivmodl(sources: Path, folder: Path) -> None:
+    command = _program()
     # It does not start without Python's shared library, which many systems have not installed;
     # but only CoreNEURON's translator opens it, which is not used here. Any name will do.
     environment = {"NMODL_PYLIB": "not-needed", **os.environ}
