@@ -183,13 +183,17 @@ def _told(error: BaseException) -> str:
 def _check_function(function: Any, names: list[str], *, importable: bool) -> None:
     if not callable(function):
         raise EnsembleError(f"function must be callable, found {type(function).__name__}")
-    with contextlib.suppress(ValueError):  # some of C's have no signature
-        try:
-            inspect.signature(function).bind(**dict.fromkeys(names))
-        except TypeError as error:
-            raise EnsembleError(
-                f"{_name(function)} cannot be called with the parameters {names}: {error}"
-            ) from error
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some of C's have none
+        signature = None
+    try:
+        if signature is not None:
+            signature.bind(**dict.fromkeys(names))
+    except TypeError as error:
+        raise EnsembleError(
+            f"{_name(function)} cannot be called with the parameters {names}: {error}"
+        ) from error
     if not importable:
         return
     main = sys.modules["__main__"]
