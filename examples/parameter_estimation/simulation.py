@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -46,12 +47,13 @@ def simulate(
     """
     import nest
     import network
-    from recording import Recording
+    from recording import Recording, filtered, rate_kernels
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     point = p.Point(eta, g, J)
     network.reset(seed)
-    recording = Recording(nestlfp.KernelSet.load(kernels), sizes, method="state-space", by="pre")
+    recorded = nestlfp.KernelSet.load(kernels), filtered(rate_kernels(sizes))
+    recording = Recording(*recorded, method="auto", by="pre")
     recording.start(network.build(point, seed, sizes))
     nestlfp.simulate(ONSET + max(lengths), complete=True, progress=False)
     return features(recording.signals(), point, lengths)
@@ -65,13 +67,14 @@ def features(signals: xr.Dataset, point: p.Point, lengths: tuple[float, ...]) ->
     factors = xr.DataArray([point.factors[name] for name in p.POPULATIONS], dims="pre")
     with xr.set_options(keep_attrs=True):
         parts = (signals["LFP"] * factors).rename("LFP")
+    rate = signals["rate"].sum("pre", keep_attrs=True)
     measured = {
         "LFP": parts.sum("pre", keep_attrs=True),
         "LFP_E": parts.sel(pre="E", drop=True),
-        "rate": signals["rate"],
+        "rate": rate,
     }
     spectra = {name: by_length(signal, lengths) for name, signal in measured.items()}
-    mean = signals["rate"].sel(time=slice(ONSET, None)).mean("time", keep_attrs=True)
+    mean = rate.sel(time=slice(ONSET, None)).mean("time", keep_attrs=True)
     return xr.Dataset({**spectra, "mean_rate": mean})
 
 
@@ -84,6 +87,6 @@ def by_length(signal: xr.DataArray, lengths: tuple[float, ...]) -> xr.DataArray:
     return xr.concat(found, along).astype(np.float32)
 
 
-def run_of(kernels: Path, **options: object) -> Callable[..., xr.Dataset]:
+def run_of(kernels: Path, **options: Any) -> Callable[..., xr.Dataset]:
     """`simulate`, with the kernels in a file."""
     return partial(simulate, kernels=str(kernels), **options)
