@@ -192,9 +192,8 @@ def main() -> None:
     if not KERNELS.exists():
         from recording import filtered
 
-        import kernels
-
-        filtered(kernels.compute_kernels({})).save(KERNELS)
+        kernels = import_module("kernels").compute_kernels({})
+        import_module("recording").filtered(kernels).save(KERNELS)
     with FreshProcesses(1) as pool:  # the module, if it is not in the cache
         pool.submit(timed_run, 1, 1, {"E": 100, "I": 25}, 260.0).result()
     report = {"throughput": throughput(options.rounds), "memory": memory(options.runs)}
