@@ -190,8 +190,6 @@ def main() -> None:
     options = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
     if not KERNELS.exists():
-        from recording import filtered
-
         kernels = import_module("kernels").compute_kernels({})
         import_module("recording").filtered(kernels).save(KERNELS)
     with FreshProcesses(1) as pool:  # the module, if it is not in the cache

@@ -32,9 +32,11 @@ import xarray as xr
 import data
 from data import PARAMETERS, Split
 from nestlfp import ensemble
+from nestlfp.errors import EnsembleError
 from nestlfp.extras import require
 
 QUICK = 100
+FEWEST = 50  # runs to learn from and to test with
 REPEATS = 3  # random subsets of each size, for the learning curve
 EPOCHS = 3000  # of the convolutional network; the paper's 400 had fifty times as many runs each
 CASES = 3  # test runs whose posterior is drawn
@@ -47,7 +49,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path(
         "out/parameter_estimation"
     ),
-    runs: Annotated[int, typer.Option(min=50, help="Simulations, about 7 s each.")] = 1000,
+    runs: Annotated[int, typer.Option(min=1, help="Simulations, about 7 s each.")] = 1000,
     quick: Annotated[bool, typer.Option("--quick", help=f"Only {QUICK} simulations.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Simulations at the same time. Default: all cores.")
@@ -56,6 +58,10 @@ def main(
         Path | None,
         typer.Option("--data", help="Spectra to train with, instead of simulations.", exists=True),
     ] = None,
+    neurons: Annotated[
+        int, typer.Option(min=50, help="Of the network; each has input from 1250 of them.")
+    ] = sum(simulation.SIZES.values()),
+    epochs: Annotated[int, typer.Option(min=1, help="Of the convolutional network.")] = EPOCHS,
     simulate_only: Annotated[
         bool, typer.Option("--simulate-only", help="Leave out the estimators.")
     ] = False,
@@ -65,7 +71,7 @@ def main(
     if not simulate_only:
         require("sklearn", "inference")
     if spectra is None:
-        found = simulated(out, QUICK if quick else runs, workers)
+        found = simulated(out, QUICK if quick else runs, neurons, workers)
         data.share(found, out / "spectra.nc")
     else:
         found = xr.load_dataset(spectra, engine="h5netcdf").expand_dims(
@@ -73,22 +79,29 @@ def main(
         )
     if simulate_only:
         return
-    report, drawn = estimated(found)
+    if found.sizes["run"] < FEWEST:
+        raise EnsembleError(
+            f"estimators need {FEWEST} runs or more, found {found.sizes['run']}; --simulate-only "
+            "leaves them out"
+        )
+    report, drawn = estimated(found, epochs)
     draw(report, drawn, found, out)
     text = json.dumps(report, indent=2)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     print(text)
 
 
-def simulated(out: Path, runs: int, workers: int | None) -> xr.Dataset:
+def simulated(out: Path, runs: int, neurons: int, workers: int | None) -> xr.Dataset:
     """The runs; those that are in the store are not repeated."""
-    say(f"{runs} simulations, into {out / 'runs.zarr'}")
+    store = out / f"runs_{neurons}.zarr"
+    say(f"{runs} simulations, into {store}")
     kernels = out / "kernels.nc"
     if not kernels.exists():
         compute_kernels(kernels)
     parameters = ensemble.sample(simulation.RANGES, runs, seed=1)
-    function = simulation.run_of(kernels)
-    return data.finished(ensemble.run(function, parameters, out / "runs.zarr", workers=workers))
+    sizes = {"E": round(0.8 * neurons), "I": round(0.2 * neurons)}
+    function = simulation.run_of(kernels, sizes=sizes)
+    return data.finished(ensemble.run(function, parameters, store, workers=workers))
 
 
 def compute_kernels(path: Path) -> None:
@@ -101,7 +114,7 @@ def compute_kernels(path: Path) -> None:
 
 
 # ---------------------------------------------------------------------- estimates
-def estimated(runs: xr.Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
+def estimated(runs: xr.Dataset, epochs: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the report says, and what the figures need beside it."""
     import ridge
 
@@ -128,8 +141,10 @@ def estimated(runs: xr.Dataset) -> tuple[dict[str, Any], dict[str, Any]]:
     if available("torch"):
         say("the paper's convolutional network")
         lfp = longest["LFP"].values
-        predictions["CNN"] = network_predictions(lfp, split, targets, logarithm=False)
-        predictions["CNN, log spectra"] = network_predictions(lfp, split, targets, logarithm=True)
+        predictions["CNN"] = network_predictions(lfp, split, targets, epochs, logarithm=False)
+        predictions["CNN, log spectra"] = network_predictions(
+            lfp, split, targets, epochs, logarithm=True
+        )
     report["estimators"] = {name: data.errors(found, true) for name, found in predictions.items()}
     drawn = {"predictions": predictions, "true": true, "posteriors": None}
     report["coverage"] = None
@@ -188,7 +203,7 @@ def learning_curve(features: np.ndarray, split: Split, targets: np.ndarray) -> l
 
 
 def network_predictions(
-    spectra: np.ndarray, split: Split, targets: np.ndarray, *, logarithm: bool
+    spectra: np.ndarray, split: Split, targets: np.ndarray, epochs: int, logarithm: bool
 ) -> np.ndarray:
     """Of the convolutional network, which chose its weights by the validation set."""
     import cnn
@@ -197,7 +212,7 @@ def network_predictions(
         spectra[split.train],
         targets[split.train],
         (spectra[split.validation], targets[split.validation]),
-        epochs=EPOCHS,
+        epochs=epochs,
         logarithm=logarithm,
     )
     return trained.predict(spectra[split.test])
