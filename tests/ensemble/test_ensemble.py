@@ -138,7 +138,7 @@ def test_a_process_that_is_killed_fails_its_run_only(tmp_path):
         found = ensemble.run(
             runs.troubled, {"a": [0, 2, 6]}, tmp_path / "e.zarr", workers=2, progress=False
         )
-    assert found["error"].values[1].startswith("the process of this run ended without a word")
+    assert found["error"].values[1].startswith("ProcessEnded: without a word")
     np.testing.assert_array_equal(found["value"], [0.0, np.nan, 60.0])
 
 

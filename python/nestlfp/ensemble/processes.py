@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
 from types import TracebackType
@@ -24,6 +25,10 @@ PRELOADED = [
 
 NEST is not among them: with MPI it must not be copied to another process.
 """
+
+
+class ProcessEnded(Exception):
+    """The process of a task ended before the task did."""
 
 
 class FreshProcesses:
@@ -59,7 +64,10 @@ class FreshProcesses:
 
     def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         with ProcessPoolExecutor(1, self._context, initializer=_end_with_parent) as pool:
-            return pool.submit(function, *arguments).result()
+            try:
+                return pool.submit(function, *arguments).result()
+            except BrokenProcessPool as error:
+                raise ProcessEnded("without a word: it was killed, or NEST ended it") from error
 
 
 def _end_with_parent() -> None:

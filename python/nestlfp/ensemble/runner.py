@@ -115,7 +115,7 @@ def run(
             FreshProcesses(count) if executor is None else contextlib.nullcontext(executor) as by,
             _Report(store, runs.sizes[RUN], progress) as report,
         ):
-            for k, (result, error, seconds) in _outcomes(by, function, arguments, count, executor):
+            for k, (result, error, seconds) in _outcomes(by, function, arguments, count):
                 report.add(k, store.add(k, result, error, seconds))
     if store.failed:
         warnings.warn(
@@ -127,7 +127,7 @@ def run(
 
 
 def _outcomes(
-    by: Any, function: Callable[..., Any], arguments: Mapping[int, Any], workers: int, own: Any
+    executor: Any, function: Callable[..., Any], arguments: Mapping[int, Any], workers: int
 ) -> Iterator[tuple[int, Outcome]]:
     """Runs as they end; a few more than there are workers wait at any time, not all of them."""
     todo = iter(arguments.items())
@@ -135,12 +135,12 @@ def _outcomes(
     try:
         while True:
             while len(waiting) < 2 * workers and (task := next(todo, None)) is not None:
-                waiting[task[0]] = by.submit(_work, function, task[1])
+                waiting[task[0]] = executor.submit(_work, function, task[1])
             if not waiting:
                 return
             ended = [k for k, future in waiting.items() if future.done()]
             for k in ended:
-                yield k, _outcome(waiting.pop(k), k, own)
+                yield k, _outcome(waiting.pop(k), k)
             if not ended:
                 time.sleep(_POLL)
     finally:
@@ -149,17 +149,15 @@ def _outcomes(
                 future.cancel()
 
 
-def _outcome(future: Any, run: int, executor: Any) -> Outcome:
+def _outcome(future: Any, run: int) -> Outcome:
     try:
         outcome: Outcome = future.result()
-    except BrokenExecutor as error:
-        if executor is not None:  # and none of the others will run on it
-            raise EnsembleError(
-                f"the executor broke at run {run} ({error}): runs that ended are in the store, and "
-                "the same call with another executor goes on"
-            ) from error
-        return None, "the process of this run ended without a word: killed, or by NEST", np.nan
-    except Exception as error:  # such as Dask's, of a worker that died
+    except BrokenExecutor as error:  # and none of the others will run on it
+        raise EnsembleError(
+            f"the executor broke at run {run} ({error}): runs that ended are in the store, and the "
+            "same call with another executor goes on"
+        ) from error
+    except Exception as error:  # of the process that ran it
         return None, _told(error), np.nan
     return outcome
 
