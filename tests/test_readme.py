@@ -33,9 +33,9 @@ def folder(tmp_path_factory, hagen):
 
 
 def test_the_blocks_are_those_that_are_tested():
-    assert len(blocks("python")) == 4
+    assert len(blocks("python")) == 5
     assert len(blocks("bash")) == 5
-    assert len(re.findall("^```", README, re.MULTILINE)) == 2 * (4 + 5)
+    assert len(re.findall("^```", README, re.MULTILINE)) == 2 * (5 + 5)
 
 
 def test_linked_files_exist():
@@ -74,7 +74,7 @@ def test_pip_install(folder, tmp_path):
 
 
 def test_python_and_shell_blocks(folder, hagen):
-    script, show, from_dictionary, stream = blocks("python")
+    script, show, from_dictionary, stream, _ = blocks("python")
     (folder / "script.py").write_text(script)
     dictionary = f"""
 import numpy as np
@@ -107,6 +107,22 @@ def test_the_script_prints_little_and_its_result_last(folder):
     told = run("unset PYNEST_QUIET; python short.py 2>&1", folder).splitlines()
     assert len(told) <= 30, told
     assert told[-1].split() == ["units:", "mV"]
+
+
+def test_many_runs(folder):
+    """The block's function is the script above, as a function of two of its numbers."""
+    script = blocks("python")[0]
+    for number, name in (("12_000.0", "rate"), ("30.0", "weight"), ("1000.0)", "100.0)")):
+        assert script.count(number) == 1
+        script = script.replace(number, name)
+    body = "".join(f"    {line}\n" for line in script.splitlines())
+    (folder / "my_network.py").write_text(
+        f"def simulate(rate, weight, seed):\n{body}    return signals\n"
+    )
+    (folder / "many.py").write_text(blocks("python")[4])
+    told = run("python many.py", folder, PYNEST_QUIET="1")
+    assert len(re.findall(r"\d\.\d+", told)) >= 4 * 13  # contacts; and no run has failed
+    assert "nan" not in told
 
 
 def test_cmake(folder, tmp_path):

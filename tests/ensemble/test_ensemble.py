@@ -270,6 +270,22 @@ def test_what_cannot_be_run(tmp_path):
         ensemble.load(tmp_path / "nothing.zarr")
 
 
+def test_a_script_that_processes_would_run_again(tmp_path):
+    script = tmp_path / "script.py"
+    call = "ensemble.run(runs.troubled, {'a': [0]}, 'e.zarr', progress=False)"
+    head = "import sys\nfrom nestlfp import ensemble\n"
+    head += f"sys.path.insert(0, {str(HERE)!r})\nimport runs\n"
+    script.write_text(head + call)
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert 'put what starts it below  if __name__ == "__main__":' in done.stderr
+    assert not (tmp_path / "e.zarr").exists()
+    script.write_text(head + f"if __name__ == '__main__':\n    {call}")
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True)
+    assert ensemble.load(tmp_path / "e.zarr")["value"].item() == 0.0
+
+
 def test_another_store_is_not_touched(tmp_path, nest):
     import nestlfp.signals
     from networks import exponential_kernels

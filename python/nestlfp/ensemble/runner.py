@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -49,7 +50,8 @@ def run(
         Called as ``function(eta=2.0, g=5.0, seed=123)``, with the parameters of a run and a seed
         of its own. Returns an `xarray.Dataset`, such as signals or their spectra, an
         `xarray.DataArray` with a name, or a dict of numbers and arrays: of the same names, shapes
-        and coordinates in each run. It must be importable: at the top of a module or script.
+        and coordinates in each run. It must be importable: at the top of a module or script. A
+        script must have what starts the ensemble below ``if __name__ == "__main__":``.
     parameters : dict of str to array, shape (runs,)
         The value of each parameter in each run, as `sample` and `grid` make them.
     to : path
@@ -192,12 +194,16 @@ def _check_function(function: Any, names: list[str], *, importable: bool) -> Non
         raise EnsembleError(
             f"{_name(function)} cannot be called with the parameters {names}: {error}"
         ) from error
-    if not importable:
-        return
-    main = sys.modules["__main__"]
+    if importable:
+        _check_reachable(function)
+
+
+def _check_reachable(function: Any) -> None:
+    """Whether another process finds the function where Python looks for it."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
     try:
         pickle.dumps(function)
-        found = function.__module__ != "__main__" or hasattr(main, "__file__")
+        found = function.__module__ != "__main__" or script is not None
     except Exception:
         found = False
     if not found:
@@ -206,6 +212,19 @@ def _check_function(function: Any, names: list[str], *, importable: bool) -> Non
             "module or script, not in a notebook or another function. An executor that takes such "
             "functions, as Dask's, is another way"
         )
+    # Python's new processes import the script of their parent.
+    if script is not None and "__main__" not in _text(script):
+        raise EnsembleError(
+            f"{script} would start another ensemble in each process, which imports it: put what "
+            'starts it below  if __name__ == "__main__":'
+        )
+
+
+def _text(script: str) -> str:
+    try:
+        return Path(script).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # it is not a file, or not any more
+        return "__main__"
 
 
 def _name(function: Any) -> str:
