@@ -1,25 +1,16 @@
 """The kernels of the two-population network, computed with LFPykernels."""
 
-import hashlib
 import os
-import shutil
-import subprocess
-import sys
-from importlib.metadata import version
-from pathlib import Path
 
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")  # no warning about a missing display
 
 import LFPy
 import lfpykernels
-import neuron
 import numpy as np
 import parameters as p
-from filelock import FileLock
-from platformdirs import user_cache_path
 
-from nestlfp import KernelSet, ToolchainError
-from nestlfp.build.remedies import explain
+from nestlfp import KernelSet
+from nestlfp.build import mechanisms
 from nestlfp.sources.lfpykernels import compute
 
 
@@ -96,43 +87,5 @@ def set_leak(cell: LFPy.TemplateCell, leak: dict[str, float]) -> None:
 
 
 def load_mechanisms() -> None:
-    """Compile `mechanisms/` for this NEURON if that has not been done, and load them.
-
-    NEURON loads a mechanism once per process and has no way to unload it.
-    """
-    if hasattr(neuron.h, "Exp2SynI"):
-        return
-    sources = sorted((p.HERE / "mechanisms").glob("*.mod"))
-    content = b"".join(source.read_bytes() for source in sources)
-    key = hashlib.sha256(content + version("neuron").encode()).hexdigest()[:16]
-    folder = user_cache_path("nestlfp") / "mechanisms" / key
-    folder.mkdir(parents=True, exist_ok=True)
-    built = folder / "built"  # written last, so that half a build is not taken for one
-    with FileLock(folder / "lock"):
-        if not built.exists():
-            nrnivmodl(p.HERE / "mechanisms", folder)
-            built.touch()
-    neuron.load_mechanisms(str(folder))
-
-
-def nrnivmodl(sources: Path, folder: Path) -> None:
-    """Compile the mechanisms in `sources` into `folder`."""
-    # It lies beside this Python, whose folder need not be on the PATH.
-    beside = Path(sys.executable).parent
-    command = shutil.which("nrnivmodl", path=beside) or shutil.which("nrnivmodl")
-    if command is None:
-        raise ToolchainError(f"nrnivmodl of NEURON is neither in {beside} nor on the PATH")
-    # It does not start without Python's shared library, which many systems have not installed;
-    # but only CoreNEURON's translator opens it, which is not used here. Any name will do.
-    environment = {"NMODL_PYLIB": "not-needed", **os.environ}
-    log = folder / "log"
-    with log.open("w") as output:
-        run = subprocess.run(
-            [command, str(sources)],
-            cwd=folder, env=environment, stdout=output, stderr=output, check=False,
-        )  # fmt: skip
-    if run.returncode:
-        raise ToolchainError(
-            f"nrnivmodl could not compile {sources}: {explain(log.read_text())}\n"
-            f"The whole log is {log}"
-        )
+    """Have NEURON know the current-based synapse, compiled if that has not been done."""
+    mechanisms.load_mechanisms(p.HERE / "mechanisms")
