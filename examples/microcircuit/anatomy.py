@@ -10,7 +10,9 @@ folder.
 PRE = ("TC", "L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
 """Presynaptic populations: the thalamus and the eight of the network."""
 
-CONNECTION_PROBABILITY = {  # postsynaptic population: by presynaptic population
+CONNECTION_PROBABILITY: dict[
+    str, tuple[float, ...]
+] = {  # postsynaptic population: by presynaptic population
     "L23E": (0, 0.1009, 0.1689, 0.0437, 0.0818, 0.0323, 0, 0.0076, 0),
     "L23I": (0, 0.1346, 0.1371, 0.0316, 0.0515, 0.0755, 0, 0.0042, 0),
     "L4E": (0.0983, 0.0077, 0.0059, 0.0497, 0.135, 0.0067, 0.0003, 0.0453, 0),
@@ -21,7 +23,9 @@ CONNECTION_PROBABILITY = {  # postsynaptic population: by presynaptic population
     "L6I": (0.0196, 0.0364, 0.001, 0.0034, 0.0005, 0.0277, 0.008, 0.0658, 0.1443),
 }
 
-SYNAPSES_BY_TYPE = {  # cell type: part of the synapses onto its population that it gets
+SYNAPSES_BY_TYPE: dict[
+    str, tuple[float, ...]
+] = {  # cell type: part of the synapses onto its population that it gets
     "p23": (1, 1, 1, 1, 1, 1, 0, 1, 1),
     "b23": (0.3806, 0.4773, 0.4503, 0.4763, 0.4624, 0.4788, 0, 0.5009, 0.5009),
     "nb23": (0.6194, 0.5227, 0.5497, 0.5237, 0.5376, 0.5212, 0, 0.4991, 0.4991),
@@ -40,7 +44,9 @@ SYNAPSES_BY_TYPE = {  # cell type: part of the synapses onto its population that
     "nb6": (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5),
 }
 
-SYNAPSES_BY_LAYER = {  # cell type, layer: part of the synapses onto the type that lies there
+SYNAPSES_BY_LAYER: dict[
+    str, dict[str, tuple[float, ...]]
+] = {  # cell type, layer: part of the synapses onto the type that lies there
     "p23": {
         "L1": (1, 0.0231, 0.0196, 0.0015, 0, 0.003, 0, 0, 0),
         "L2/3": (0, 0.9769, 0.9804, 0.9985, 1, 0.997, 0, 1, 1),
@@ -79,22 +85,18 @@ SYNAPSES_BY_LAYER = {  # cell type, layer: part of the synapses onto the type th
 """Cell types that are not here have all of their synapses in the layer of their somata."""
 
 _PEAKS = {  # presynaptic population: at z = 0, -100, … -1500 µm
-    "TC": "-0.24 -0.10 0.30 0.37 0.36 0.22 -0.06 -0.24 "
-    "-0.27 -0.18 -0.05 0.10 0.11 0.12 0.10 0.09",
+    "TC": "-0.24 -0.10 0.30 0.37 0.36 0.22 -0.06 -0.24 -0.27 -0.18 -0.05 0.10 0.11 0.12 0.10 0.09",
     "L23E": "0.10 -0.03 -0.17 -0.12 -0.14 -0.09 0.06 0.14 "
     "0.11 -0.15 -0.40 -0.44 -0.20 0.06 0.14 0.14",
     "L23I": "-1.16 0.43 1.85 1.55 1.84 1.54 0.79 0.15 "
     "-0.14 -0.24 -0.34 -0.42 -0.44 -0.46 -0.44 -0.38",
     "L4E": "0.38 0.20 -0.14 -0.18 -0.23 -0.28 -0.41 -0.50 "
     "-0.50 -0.44 -0.31 -0.18 0.04 0.11 0.16 0.15",
-    "L4I": "-2.04 -1.18 0.78 0.59 0.80 1.25 2.53 3.32 "
-    "3.10 2.32 0.99 0.27 -0.30 -0.54 -0.65 -0.58",
-    "L5E": "0.19 0.13 0.08 0.08 0.09 0.11 0.14 0.14 "
-    "-0.20 -0.47 -0.86 -0.88 -0.46 -0.03 0.17 0.19",
+    "L4I": "-2.04 -1.18 0.78 0.59 0.80 1.25 2.53 3.32 3.10 2.32 0.99 0.27 -0.30 -0.54 -0.65 -0.58",
+    "L5E": "0.19 0.13 0.08 0.08 0.09 0.11 0.14 0.14 -0.20 -0.47 -0.86 -0.88 -0.46 -0.03 0.17 0.19",
     "L5I": "-1.38 -1.67 -1.98 -2.32 -2.69 -3.00 -3.15 -2.96 "
     "-2.01 1.77 4.90 6.02 4.02 2.39 1.42 1.01",
-    "L6E": "0.11 0.11 0.11 0.12 0.11 -0.11 -0.41 -0.66 "
-    "-0.66 -0.47 -0.17 0.09 0.16 0.19 0.19 0.16",
+    "L6E": "0.11 0.11 0.11 0.12 0.11 -0.11 -0.41 -0.66 -0.66 -0.47 -0.17 0.09 0.16 0.19 0.19 0.16",
     "L6I": "-1.14 -1.43 -1.80 -2.25 -2.63 -1.88 0.40 2.26 "
     "3.69 4.96 5.78 5.01 2.45 -1.15 -1.26 -1.32",
 }

@@ -75,9 +75,8 @@ def microcircuit_kernels(
         path.parent.mkdir(parents=True, exist_ok=True)
         full.save(path)
     kernels = KernelSet.load(path).resample(c.DT)
-    factors = c.MODIFIED_WEIGHTS if modified else {}
-    kernels = kernels.scale({**{pre: float(np.sqrt(scale)) for pre in PRE}, **factors})
-    return with_eeg(kernels)
+    kernels = kernels.scale({pre: float(np.sqrt(scale)) for pre in PRE})
+    return with_eeg(kernels.scale(c.MODIFIED_WEIGHTS) if modified else kernels)
 
 
 def with_eeg(kernels: KernelSet) -> KernelSet:
@@ -121,9 +120,7 @@ def probes(contacts: np.ndarray) -> list:
     slices = np.column_stack([contacts - half, contacts + half])
     # LFPykit wants a cell when this probe is made; LFPykernels puts its own into it.
     stick = lfpykit.CellGeometry(*np.zeros((2, 1, 2)), z=np.array([[0.0, 1e4]]), d=np.ones(1))
-    sources = lfpykit.LaminarCurrentSourceDensity(
-        stick, z=slices, r=np.full(len(slices), c.RADIUS)
-    )
+    sources = lfpykit.LaminarCurrentSourceDensity(stick, z=slices, r=np.full(len(slices), c.RADIUS))
     sources.cell = None
     return [
         lfpykernels.GaussCylinderPotential(
@@ -196,21 +193,22 @@ def cell(name: str) -> dict:
 
 def positions(post: str, name: str, pre: str) -> dict:
     """Where the synapses of a pathway are: by layer, on dendrites."""
-    by_layer = SYNAPSES_BY_LAYER.get(name)
-    shares = (
-        {layer: parts[PRE.index(pre)] for layer, parts in by_layer.items()}
-        if by_layer
-        else {c.layer_of(post): 1.0}
-    )
     return synapse_positions(
         cell(name),
         c.LAYERS,
-        shares,
+        shares_of_layers(post, name, pre),
         depth=c.soma_depth(post),
         section=["apic", "dend"] if name.startswith("p") else "dend",
         spread=c.SOMA_SPREAD,
         name=f"{name}, for synapses from {pre},",
     )
+
+
+def shares_of_layers(post: str, name: str, pre: str) -> dict[str, float]:
+    """Part of the synapses from `pre` on a cell type that lies in each layer."""
+    if name not in SYNAPSES_BY_LAYER:
+        return {c.layer_of(post): 1.0}
+    return {layer: parts[PRE.index(pre)] for layer, parts in SYNAPSES_BY_LAYER[name].items()}
 
 
 def delays(pre: str) -> dict[str, float]:
