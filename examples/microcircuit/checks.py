@@ -168,7 +168,8 @@ def spectral_maximum(choice: Choice, signals: xr.Dataset) -> Check:
         top, bottom = c.LAYERS[layer]
         inside = power[(depths <= top) & (depths > bottom)].mean("LFP_channel")
         found[layer] = float(inside.idxmax("frequency"))
-    holds = choice.network == "default" and choice.stimulus == "none"
+    # In smaller networks the slower maximum near 45 Hz can be the larger one.
+    holds = choice.scale == 1.0 and choice.network == "default" and choice.stimulus == "none"
     near = all(BAND[0] <= frequency <= BAND[1] for frequency in found.values())
     return Check(name, found, bound, near if holds else None)
 
@@ -199,7 +200,9 @@ def depth_profile(choice: Choice, signals: xr.Dataset) -> Check:
     found = {float(z): float(sd) for z, sd in zip(lfp["LFP_z"].values, spread, strict=True)}
     larger = min(found[-800.0], found[-1100.0]) > max(found[-200.0], found[-1400.0])
     bound = "larger at -800 and -1100 than at -200 and -1400 µm"
-    return Check("standard deviation of the LFP by depth (µV)", found, bound, larger)
+    # A thalamic volley is largest in layer 4.
+    ok = larger if choice.stimulus == "none" else None
+    return Check("standard deviation of the LFP by depth (µV)", found, bound, ok)
 
 
 def thalamic_pulse(kernels: nestlfp.KernelSet, choice: Choice) -> Check:

@@ -33,7 +33,7 @@ COLORS = {  # by population: excitatory ones dark, inhibitory ones light; a hue 
 SHOWN = 200.0  # ms
 RASTER_MOST = 1500  # neurons; one in so many is drawn where there are more
 SPECTRUM_CONTACTS = (0, 3, 7, 11, 13)  # channels 1, 4, 8, 12 and 14
-FREQUENCIES = (4.0, 400.0)  # Hz
+FREQUENCIES = (3.9, 400.0)  # Hz
 
 
 def draw(
@@ -60,8 +60,7 @@ def overview(choice: Choice, spikes: checks.Spikes, signals: xr.Dataset) -> Figu
     """Raster, LFP by depth, and spectra of rates and LFP."""
     figure = plt.figure(figsize=(13, 9), layout="constrained")
     grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 1.35, 1.2])
-    stop = float(signals["time"][-1])
-    window = (max(0.0, stop - SHOWN), stop)
+    window = shown(choice, signals)
     _raster(figure.add_subplot(grid[0, 0]), choice, spikes, window)
     _traces(figure.add_subplot(grid[:, 1]), signals, window)
     if checks.long_enough(choice):
@@ -73,6 +72,14 @@ def overview(choice: Choice, spikes: checks.Spikes, signals: xr.Dataset) -> Figu
     stimulus = {"none": "no stimulus", "pulse": "thalamic pulses", "ac": "thalamus at 15 Hz"}
     figure.suptitle(f"Cortical microcircuit: {what}, {stimulus[choice.stimulus]}")
     return figure
+
+
+def shown(choice: Choice, signals: xr.Dataset) -> tuple[float, float]:
+    """The last part of the signals (ms), or that around the last thalamic pulse."""
+    stop = float(signals["time"][-1])
+    if choice.stimulus == "pulse" and choice.pulses():
+        stop = min(stop, choice.pulses()[-1] + 0.75 * SHOWN)
+    return max(0.0, stop - SHOWN), stop
 
 
 def _raster(ax: Axes, choice: Choice, spikes: checks.Spikes, window: tuple[float, float]) -> None:
@@ -115,7 +122,7 @@ def _traces(ax: Axes, signals: xr.Dataset, window: tuple[float, float]) -> None:
         trace = part.values[i] - float(middle[i])
         ax.plot(part["time"], z + gain * trace, color="0.1", lw=0.8)
     _mark_layers(ax)
-    right = window[1] + 0.02 * (window[1] - window[0])
+    right = window[1] + 0.1 * (window[1] - window[0])
     ax.plot([right, right], [-bar * gain, 0.0], color="black", lw=3, clip_on=False)
     ax.text(right, -bar * gain / 2, f"  {bar * 1e3:g} µV", va="center", clip_on=False)
     ax.set(xlim=window, ylim=(-1660, 160), xlabel="time (ms)", ylabel="depth z (µm)")
@@ -151,15 +158,15 @@ def _spectrum_by_depth(ax: Axes, power: xr.DataArray) -> None:
         part["frequency"],
         part["LFP_z"],
         part.values,
-        norm=LogNorm(high * 1e-4, high),
+        norm=LogNorm(high * 1e-3, high),
         cmap="viridis",
         shading="nearest",
         rasterized=True,
     )
-    _mark_layers(ax, color="white")
+    _mark_layers(ax, "white")
     ax.set(xscale="log", xlabel="frequency (Hz)", ylabel="depth z (µm)", xlim=FREQUENCIES)
     ax.set_title("LFP: power by depth", loc="left")
-    ax.figure.colorbar(image, ax=ax, label="mV²/Hz", aspect=30, pad=0.01)
+    ax.figure.colorbar(image, ax=ax, label="mV²/Hz", aspect=30, pad=0.07)
 
 
 def _spectra(ax: Axes, power: xr.DataArray) -> None:
@@ -180,16 +187,13 @@ def sources(
 ) -> Figure:
     """CSD and LFP as images, EEG, and what each presynaptic population adds."""
     figure = plt.figure(figsize=(13, 8), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=[1.5, 1], height_ratios=[2.4, 1])
-    images = grid[0, 0].subgridspec(2, 1)
-    stop = float(signals["time"][-1])
-    window = (max(0.0, stop - SHOWN), stop)
-    for place, name, factor, unit in (
-        (images[0], "LFP", 1e3, "µV"),
-        (images[1], "CSD", 1e6, "µA/mm³"),  # from nA/µm³
+    grid = figure.add_gridspec(3, 2, width_ratios=[1.5, 1], height_ratios=[1.2, 1.2, 0.8])
+    window = shown(choice, signals)
+    for row, (name, factor, unit) in enumerate(
+        (("LFP", 1e3, "µV"), ("CSD", 1e6, "µA/mm³"))  # from mV and nA/µm³
     ):
-        _image(figure.add_subplot(place), signals, name, factor, unit, window)
-    ax = figure.add_subplot(grid[1, 0])
+        _image(figure.add_subplot(grid[row, 0]), signals, name, factor, unit, window)
+    ax = figure.add_subplot(grid[2, 0])
     eeg = checks.whole(signals, "EEG").sel(time=slice(*window))[0]
     ax.plot(eeg["time"], eeg - eeg.mean(), color="0.1", lw=0.9)
     ax.set(xlim=window, xlabel="time (ms)", ylabel="EEG (µV)")
@@ -222,7 +226,7 @@ def _image(
     _mark_layers(ax)
     ax.set(xlim=window, ylabel="depth z (µm)")
     ax.set_title(f"{name}, without its mean", loc="left")
-    ax.figure.colorbar(image, ax=ax, label=unit, aspect=25, pad=0.01, extend="both")
+    ax.figure.colorbar(image, ax=ax, label=unit, aspect=25, pad=0.05, extend="both")
 
 
 def _shares(
@@ -251,8 +255,8 @@ def _shares(
     _mark_layers(ax)
     ax.set(xlabel="standard deviation of the LFP (µV)", ylabel="depth z (µm)")
     ax.set_xlim(left=0)
-    ax.set_title("Presynaptic populations: contributions cancel", loc="left")
-    ax.legend(frameon=False, fontsize=8, loc="upper right")
+    ax.set_title("What each presynaptic population adds to the LFP", loc="left")
+    ax.legend(fontsize=8, loc="lower right", framealpha=0.9, edgecolor="none")
 
 
 # ---------------------------------------------------------------------- kernels
@@ -268,9 +272,9 @@ def all_kernels(choice: Choice, kernels: nestlfp.KernelSet) -> Figure:
             part["lag"], part["LFP_z"], part.values, norm=norm, cmap="RdBu_r", shading="nearest",
             rasterized=True,
         )  # fmt: skip
-        _mark_layers(ax)
+        _mark_layers(ax, inside=True)
         peak = part.values.ravel()[np.abs(part.values).argmax()]
-        ax.set_title(f"{pre}: peak {peak:+.2g} µV", loc="left", fontsize=9)
+        ax.set_title(f"{pre}: peak {peak:+.2g} µV", loc="left", fontsize=9, color=COLORS[pre])
         ax.set(xlabel="lag (ms)")
     figure.colorbar(image, ax=axes, label="µV per spike", aspect=40, pad=0.01)
     ax = axes.ravel()[-1]
@@ -278,30 +282,26 @@ def all_kernels(choice: Choice, kernels: nestlfp.KernelSet) -> Figure:
         values = h.sel(pre=pre).values
         peaks = values[np.arange(len(values)), np.abs(values).argmax(axis=1)]
         style = "--" if pre.endswith("I") else "-"
-        ax.plot(peaks, h["LFP_z"], style, color=COLORS[pre], lw=1.2, label=pre)
+        ax.plot(peaks, h["LFP_z"], style, color=COLORS[pre], lw=1.2)
     _mark_layers(ax)
     ax.axvline(0, color="0.6", lw=0.8)
-    ax.set(xlabel="µV per spike", xscale="symlog")
-    ax.set_xscale("symlog", linthresh=0.5)
-    ax.set_title("peaks", loc="left", fontsize=9)
-    ax.legend(fontsize=6.5, frameon=False, ncols=2)
+    ax.set(xlabel="µV per spike")
+    ax.set_title("peaks, in the titles' colours", loc="left", fontsize=9)
     for ax in axes[:, 0]:
         ax.set_ylabel("depth z (µm)")
     figure.suptitle(f"LFP after one spike of a presynaptic neuron, scale {choice.scale:g}")
     return figure
 
 
-def _mark_layers(ax: Axes, color: str = "0.6") -> None:
-    """Boundaries of layers, and their names."""
-    on_image = color == "white"
-    box = None if on_image else {"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.7}
+def _mark_layers(ax: Axes, color: str = "0.6", *, inside: bool = False) -> None:
+    """Boundaries of layers; their names right of the panel, or at its right edge."""
     for name, (top, bottom) in c.LAYERS.items():
         ax.axhline(bottom, color=color, lw=0.7, ls=":")
         if name == "L1":
             ax.axhline(top, color=color, lw=0.7, ls=":")
         ax.text(
-            0.012, (top + bottom) / 2, name, transform=ax.get_yaxis_transform(), fontsize=7,
-            va="center", color=color if on_image else "0.4", bbox=box,
+            0.985 if inside else 1.008, (top + bottom) / 2, name, fontsize=7, va="center",
+            ha="right" if inside else "left", transform=ax.get_yaxis_transform(), color="0.35",
         )  # fmt: skip
 
 

@@ -40,9 +40,9 @@ def available_gb() -> float | None:
     return min(found) / 1e9 if found else None
 
 
-def check_memory(scale: float) -> None:
-    """Refuse a network that would not fit, before anything is built."""
-    needed, available = needed_gb(scale), available_gb()
+def check_memory(scale: float, available: float | None) -> None:
+    """Refuse a network that would not fit into what is available (GB), before it is built."""
+    needed = needed_gb(scale)
     if available is not None and needed > available:
         fits = max(((available - BASE_GB) / SYNAPSES_GB), 0.0) ** 0.5
         raise NetworkError(

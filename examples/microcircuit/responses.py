@@ -69,14 +69,19 @@ def microcircuit_kernels(
 
     From the cache folder, where they are computed when they are asked for the first time.
     """
-    path = cached("microcircuit", c.CONTACTS_Z)
-    if not path.exists():
-        full = compute_kernels(c.CONTACTS_Z, processes=processes)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        full.save(path)
-    kernels = KernelSet.load(path).resample(c.DT)
+    kernels = full_size_kernels(c.CONTACTS_Z, processes=processes).resample(c.DT)
     kernels = kernels.scale({pre: float(np.sqrt(scale)) for pre in PRE})
     return with_eeg(kernels.scale(c.MODIFIED_WEIGHTS) if modified else kernels)
+
+
+def full_size_kernels(contacts: np.ndarray, *, processes: int | None = None) -> KernelSet:
+    """LFP, CSD and current dipole moment at LFPykernels' step, from the cache or computed."""
+    path = cached(f"microcircuit_{len(contacts)}", contacts)
+    if not path.exists():
+        kernels = compute_kernels(contacts, processes=processes)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kernels.save(path)
+    return KernelSet.load(path)
 
 
 def with_eeg(kernels: KernelSet) -> KernelSet:

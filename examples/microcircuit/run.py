@@ -133,7 +133,7 @@ def main(
     choice = net.Choice(scale, network.value, stimulus.value, duration, seed)
     nest.verbosity = nest.VerbosityLevel.ERROR
     ranks.on_root(lambda: out.mkdir(parents=True, exist_ok=True))
-    ranks.on_root(lambda: machine.check_memory(scale))
+    ranks.on_root(lambda: machine.check_memory(scale, machine.available_gb()))
     start = time.perf_counter()
     say("kernels, from the cache or by LFPykernels")
     kernels = ranks.on_root(lambda: responses.microcircuit_kernels(scale, choice.modified))

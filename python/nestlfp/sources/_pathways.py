@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,7 @@ def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, F
 
 
 def _remembering(given: Any) -> Any:
-    """The probe, that calculates its matrix once for a cell and not for each pathway again.
-
-    `GaussCylinderPotential` integrates numerically for each contact and segment, which takes
-    longer than all the rest.
-    """
+    """The probe, that calculates its matrix once for a cell and not for each pathway again."""
     probe = copy.copy(given)
     if type(probe).__name__ in _MOVED or not hasattr(probe, "get_transformation_matrix"):
         return probe
@@ -114,8 +111,28 @@ def _remembering(given: Any) -> Any:
         shape = b"".join(np.asarray(getattr(cell, part)).tobytes() for part in "xyzd")
         if shape not in known:
             known.clear()
-            known[shape] = type(probe).get_transformation_matrix(probe)
+            known[shape] = _matrix(probe)
         return known[shape].copy()
 
     probe.get_transformation_matrix = get_transformation_matrix
     return probe
+
+
+def _matrix(probe: Any) -> Floats:
+    """The probe's matrix, with no number calculated twice.
+
+    `GaussCylinderPotential` integrates numerically for each contact and segment, which takes
+    longer than all the rest, and knows of a segment its depth alone.
+    """
+    matrix: Floats
+    if type(probe).__name__ != "GaussCylinderPotential":
+        matrix = type(probe).get_transformation_matrix(probe)
+        return matrix
+    cell = probe.cell
+    depths, segments = np.unique(np.mean(cell.z, axis=-1), return_inverse=True)
+    probe.cell = SimpleNamespace(z=depths[:, None], totnsegs=len(depths))
+    try:
+        matrix = type(probe).get_transformation_matrix(probe)[:, segments]
+    finally:
+        probe.cell = cell
+    return matrix
