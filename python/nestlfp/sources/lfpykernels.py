@@ -91,9 +91,10 @@ def compute(
         the normal distribution in `populationParameters`), and nothing is blurred; 15 are plenty.
         It takes so many times as long, and comes closer to the full calculation: see Notes.
     correct_charge : bool
-        Multiply each pathway's kernels by what is missing of its synapses' charge: NEURON's
-        implicit step takes an exponential of 0.5 ms at 2**-4 ms as 0.939 of its charge. What is
-        missing is measured in any case; without this, a loss of more than 1 % is a warning.
+        Divide each pathway's kernels by the part of its synapses' charge that the cells took:
+        with steps of 2**-4 ms NEURON takes 0.939 of a difference of exponentials that decays
+        within 0.5 ms and rises at once, and 1.064 of one that starts with a jump. It is measured in
+        any case; without this, a difference of more than 1 % is a warning.
     processes : int, optional
         How many to share the cells among; None is one per core. They are started afresh and do
         not change the result. Default: 0, all in the calling process, whose own sections in
@@ -135,8 +136,9 @@ def compute(
     currents by that once more, which makes potentials near the somata too small (by a fifth in
     docs/validation.md, where those with ``depths=15`` are as good as measured kernels).
 
-    NEURON integrates the cell in fixed steps, for which kernels come about one dt late and
-    synapses lose charge; both errors vanish with dt, and `correct_charge` makes up for the second.
+    NEURON integrates the cell in fixed steps, for which kernels come up to one dt late and short
+    synapses have another charge; both errors vanish with dt, and `correct_charge` makes up for the
+    second.
 
     References
     ----------
@@ -179,17 +181,17 @@ def compute(
             check_mechanisms(part.approx)
 
     sums: dict[tuple[str, str], dict[str, Floats]] = {}
-    losses: dict[tuple[str, str], float] = {}
+    charges: dict[tuple[str, str], float] = {}
     for job, found in _computed(jobs, processes, mechanisms, progress):
         for x, kernels in found.kernels.items():
             pathway = job.part.post, x
-            losses[job.part.name, x] = 1 - found.charge[x]
+            charges[job.part.name, x] = found.charge[x]
             factor = job.share / (found.charge[x] if correct_charge else 1.0)
             total = sums.setdefault(pathway, {})
             for probe, values in kernels.items():
                 total[probe] = total.get(probe, 0.0) + factor * values
     if not correct_charge:
-        _warn_of_losses(losses, dt)
+        _warn_of_charges(charges, dt)
     if not sums:
         raise KernelError("no pathway has connections: all of C_YX are 0")
     # Pathways without connections.
@@ -285,17 +287,17 @@ def _computed(
             bar.update(len(job.part.approx.X))
 
 
-def _warn_of_losses(losses: Mapping[tuple[str, str], float], dt: float) -> None:
-    """What short synapses lose of their charge, if it is worth knowing."""
-    if not losses or max(losses.values()) < NOTICED:
+def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> None:
+    """What is missing of the charge of short synapses, or too much, if it is worth knowing."""
+    wrong = {pathway: taken for pathway, taken in charges.items() if abs(taken - 1) >= NOTICED}
+    if not wrong:
         return
-    lossy = {pathway: loss for pathway, loss in losses.items() if loss >= NOTICED}
-    (y, x), worst = max(lossy.items(), key=lambda item: item[1])
+    (y, x), worst = max(wrong.items(), key=lambda item: abs(item[1] - 1))
     warnings.warn(
-        f"steps of {dt:g} ms take the synapses of {len(lossy)} of {len(losses)} pathways as less "
-        f"than their charge, those of {x} -> {y} as {1 - worst:.3f} of it, and kernels are as much "
-        "too small: correct_charge=True multiplies them by what is missing; a smaller dt also "
-        "corrects their time course",
+        f"steps of {dt:g} ms do not take the charge of the synapses of {len(wrong)} of "
+        f"{len(charges)} pathways as it is, that of {x} -> {y} as {worst:.3f} of it, and kernels "
+        f"are as much too {'small' if worst < 1 else 'large'}: correct_charge=True divides them by "
+        "it; a smaller dt also corrects their time course",
         stacklevel=3,
     )
 
