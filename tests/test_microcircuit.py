@@ -73,6 +73,14 @@ def test_number_of_synapses(modules):
     assert circuit.weight("L5I", "L5E") == pytest.approx(-351.23, abs=0.01)
 
 
+def test_synapses_are_of_one_model_where_nest_can_hold_them(modules):
+    network = modules["network_in_nest"]
+    full = network.Choice(scale=1.0)
+    assert network.synapse_models(full, 2) == {"E": "static_synapse", "I": "from_I"}
+    assert network.synapse_models(full, 4) == {"E": "static_synapse", "I": "static_synapse"}
+    assert len(set(network.synapse_models(network.Choice(scale=0.5), 1).values())) == 1
+
+
 def test_tables_add_up(modules):
     anatomy, responses = modules["anatomy"], modules["responses"]
     for types in responses.OCCURRENCE.values():
@@ -95,7 +103,9 @@ def test_current_that_smaller_networks_get(modules):
             circuit.weight(pre, post) * circuit.synapses(pre, post) / circuit.SIZES[post] * rate
             for pre, rate in circuit.RATES.items()
         )  # fmt: skip
-        full += 1e-3 * circuit.TAU_SYN * 87.81 * 8.0 * circuit.EXTERNAL_IN_DEGREE[post]
+        external = circuit.weight("TC", post) * 8.0 * circuit.EXTERNAL_IN_DEGREE[post]
+        full += 1e-3 * circuit.TAU_SYN * external
+        # Inputs are fewer by the scale, and their weights larger by its root.
         small = full * scale / np.sqrt(scale)
         missing = network.direct_current(network.Choice(scale=scale), post)
         assert small + missing == pytest.approx(full, rel=1e-4)

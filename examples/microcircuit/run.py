@@ -192,8 +192,9 @@ def run(
     gc.collect()
     empty = machine.resident_mb()
     start = time.perf_counter()
-    neurons = net.build(choice)
-    synapses = count_synapses()
+    neurons, *synapses = net.build(choice)
+    # Each rank counts its own.
+    recurrent, thalamic = (sum(counts) for counts in zip(*ranks.gather(synapses), strict=True))
     net.drive(choice, neurons)
     spike_recorders = net.record_spikes(neurons)
     built = time.perf_counter() - start
@@ -223,16 +224,9 @@ def run(
         "spikes_sha256": digest(spikes),
         f"spikes_sha256_of_{FIRST:g}_ms": digest(spikes, FIRST),
     }
-    return Run(spikes, recorder.signals().load() if recorder else None, synapses, report)
-
-
-def count_synapses() -> tuple[int, int]:
-    """Recurrent and thalamic synapses, of all processes."""
-    of_model = [nest.GetDefaults(f"from_{kind}", "num_connections") for kind in "EI"]
-    thalamic = nest.GetDefaults("from_TC", "num_connections")
-    here = ranks.gather((sum(of_model), thalamic))
-    # With MPI each process counts its own.
-    return sum(part[0] for part in here), sum(part[1] for part in here)
+    return Run(
+        spikes, recorder.signals().load() if recorder else None, (recurrent, thalamic), report
+    )
 
 
 def all_spikes(spike_recorders: net.Nodes) -> checks.Spikes:
