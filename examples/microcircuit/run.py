@@ -244,8 +244,9 @@ def digest(spikes: checks.Spikes, until: float = np.inf) -> str:
     """Digest of the spikes up to a time, by which those of two runs are compared."""
     sha = hashlib.sha256()
     for name, (times, senders) in spikes.items():
-        steps = np.rint(times / c.DT).astype(np.int64)[times <= until]
-        sha.update(name.encode() + steps.tobytes() + senders[times <= until].tobytes())
+        inside = times <= until
+        steps, ids = (np.rint(part[inside]).astype(np.int64) for part in (times / c.DT, senders))
+        sha.update(name.encode() + steps.tobytes() + ids.tobytes())
     return sha.hexdigest()
 
 
