@@ -214,3 +214,16 @@ def test_two_processes_and_two_threads_are_the_same(tmp_path, kernels):
     for name in signals[0].data_vars:
         one, other = (each[name].values for each in signals)
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * np.abs(one).max())
+
+
+@pytest.mark.mpi
+def test_the_job_for_clusters(tmp_path, modules, kernels):
+    modules["responses"].microcircuit_kernels(0.02).save(tmp_path / "kernels.nc")
+    store = tmp_path / "signals.zarr"
+    script = EXAMPLE.parent / "hpc" / "simulate.py"
+    run = (2, script, tmp_path / "kernels.nc", store, "--network", "microcircuit", "--scale", 0.02)
+    mpirun(*run, "--duration", 60)
+    with xr.open_zarr(store) as signals:
+        assert set(signals.data_vars) == {"LFP", "CSD", "CDM", "EEG"}
+        assert signals.sizes["time"] >= 45
+        assert float(abs(signals["LFP"]).max()) > 0
