@@ -173,12 +173,12 @@ def _spectra(ax: Axes, power: xr.DataArray) -> None:
     part = power.sel(frequency=slice(*FREQUENCIES))
     shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(SPECTRUM_CONTACTS)))
     for channel, shade in zip(SPECTRUM_CONTACTS, shades, strict=True):
-        label = f"{part['LFP_z'].values[channel]:g} µm"
+        label = f"z = {part['LFP_z'].values[channel]:g} µm"
         ax.loglog(part["frequency"], part[channel], color=shade, lw=1.1, label=label)
     ax.axvspan(*checks.BAND, color="0.93", zorder=0)
     ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)", ylabel="power (mV²/Hz)")
     ax.set_title("LFP at five contacts", loc="left")
-    ax.legend(fontsize=8, frameon=False, title="z", loc="lower left")
+    ax.legend(fontsize=7, framealpha=0.8, edgecolor="none", loc="lower left")
 
 
 # ---------------------------------------------------------------------- where the LFP comes from
