@@ -227,3 +227,16 @@ def test_the_job_for_clusters(tmp_path, modules, kernels):
         assert set(signals.data_vars) == {"LFP", "CSD", "CDM", "EEG"}
         assert signals.sizes["time"] >= 45
         assert float(abs(signals["LFP"]).max()) > 0
+
+
+@pytest.mark.mpi
+def test_two_synapse_models_and_several_ranks(tmp_path):
+    """As at full size, where NEST cannot hold all synapses as those of one model."""
+    spikes = []
+    for ranks in (0, 2):
+        mpirun(ranks, "two_models.py", tmp_path / f"{ranks}.npz")
+        with np.load(tmp_path / f"{ranks}.npz") as file:
+            spikes += [file["without"], file["recorded"]]
+    assert spikes[0].shape[1] > 50
+    for found in spikes[1:]:
+        np.testing.assert_array_equal(found, spikes[0])

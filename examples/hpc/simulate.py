@@ -28,6 +28,9 @@ WEIGHT = {"E": 20.0, "I": -100.0}  # pA
 DELAY = 1.5  # ms
 INTERVAL = 1.0  # ms
 
+Nodes = dict[str, nest.NodeCollection]
+"""By population."""
+
 
 def main() -> None:
     """Build the network, simulate it, stream the signals."""
@@ -51,14 +54,15 @@ def main() -> None:
         kernels, module=given.module, interval=INTERVAL if micro else None, antialias=micro
     )
 
-    neurons = microcircuit(given.scale, given.duration) if micro else balanced(given.scale)
-    nestlfp.FieldRecorder(bank, neurons, interval=INTERVAL)
+    build = microcircuit if micro else balanced
+    neurons, models = build(given.scale)
+    nestlfp.FieldRecorder(bank, neurons, interval=INTERVAL, synapse_models=models)
     # A job that is started again does the same once more, and goes on where the store ends.
     nestlfp.simulate(given.duration, to=given.signals, chunk=1000.0, append=True)
 
 
-def balanced(scale: float) -> dict[str, nest.NodeCollection]:
-    """A balanced random network."""
+def balanced(scale: float) -> tuple[Nodes, dict[str, str]]:
+    """A balanced random network, whose synapses are NEST's own."""
     neurons = {name: nest.Create("iaf_psc_exp", round(n * scale)) for name, n in SIZES.items()}
     everyone = neurons["E"] + neurons["I"]
     noise = nest.Create("poisson_generator", params={"rate": 12_000.0})
@@ -66,18 +70,18 @@ def balanced(scale: float) -> dict[str, nest.NodeCollection]:
     for name, nodes in neurons.items():
         rule = {"rule": "fixed_indegree", "indegree": round(IN_DEGREE[name] * scale) or 1}
         nest.Connect(nodes, everyone, rule, {"weight": WEIGHT[name], "delay": DELAY})
-    return neurons
+    return neurons, {}
 
 
-def microcircuit(scale: float, duration: float) -> dict[str, nest.NodeCollection]:
-    """The Potjans–Diesmann microcircuit, 77 169 neurons at scale 1."""
+def microcircuit(scale: float) -> tuple[Nodes, dict[str, str]]:
+    """The Potjans–Diesmann microcircuit, 77 169 neurons at scale 1, and its synapse models."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "microcircuit"))
     import network_in_nest
 
-    choice = network_in_nest.Choice(scale=scale, duration=duration)
+    choice = network_in_nest.Choice(scale=scale)
     neurons, _, _ = network_in_nest.build(choice)
     network_in_nest.drive(choice, neurons)
-    return neurons
+    return neurons, network_in_nest.recorders_models(choice)
 
 
 if __name__ == "__main__":

@@ -88,16 +88,18 @@ def build(choice: Choice) -> tuple[Nodes, int, int]:
 
 
 def synapse_models(choice: Choice, virtual_processes: int) -> dict[str, str]:
-    """Synapse model of excitatory and of inhibitory neurons: the same, where it can be.
-
-    With several MPI ranks NEST 3.10 makes other spikes where neurons have synapses of several
-    models.
-    """
+    """Synapse model of excitatory and of inhibitory neurons: the same, where NEST can hold them."""
     total = sum(choice.synapses(pre, post) for pre in PRE for post in c.POPULATIONS)
     devices = 4 * sum(choice.size(name) for name in PRE)  # generators and recorders, with room
     # Virtual processes have nearly as many synapses each.
     fits = 1.01 * (total + devices) / virtual_processes < MOST_CONNECTIONS
     return {"E": "static_synapse", "I": "static_synapse" if fits else "from_I"}
+
+
+def recorders_models(choice: Choice) -> dict[str, str]:
+    """Synapse model of each population's neurons, for `FieldRecorder(synapse_models=...)`."""
+    models = synapse_models(choice, nest.total_num_virtual_procs)
+    return {name: models[c.kind(name)] for name in PRE}
 
 
 def drive(choice: Choice, neurons: Nodes) -> None:

@@ -200,7 +200,10 @@ def run(
     spike_recorders = net.record_spikes(neurons)
     built = time.perf_counter() - start
     before, start = machine.resident_mb(), time.perf_counter()
-    recorder = nestlfp.FieldRecorder(bank, neurons) if bank else None
+    recorder = None
+    if bank is not None:
+        models = net.recorders_models(choice)
+        recorder = nestlfp.FieldRecorder(bank, neurons, synapse_models=models)
     made = time.perf_counter() - start
     start, work = time.perf_counter(), time.process_time()
     if recorder:
