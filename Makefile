@@ -11,12 +11,15 @@ demo: .venv/ready
 test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
-# Folders of scripts are checked one by one: each may have a module named run.
+# Folders of scripts are checked one by one: each may have a module named run. Those of parameter
+# estimation import their neighbours in examples/brunel.
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	for scripts in benchmarks examples/*/; do $(BIN)/mypy $$scripts || exit 1; done
+	for scripts in benchmarks examples/*/; do \
+	    case $$scripts in *parameter_estimation/) export MYPYPATH=examples/brunel;; *) unset MYPYPATH;; esac; \
+	    $(BIN)/mypy $$scripts || exit 1; done
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -33,7 +33,6 @@ from typing import Any
 
 import numpy as np
 import usage
-from scipy.stats import bootstrap
 
 from nestlfp.errors import tell_plainly
 
@@ -270,7 +269,7 @@ def compared(
     for what, found in values.items():
         result[what] = float(np.median(found))
         result[f"{what}_range"] = [min(found), max(found)]
-        result[f"{what}_interval"] = interval_of_median(found)
+        result[f"{what}_interval"] = usage.interval_of_median(found)
     told = [
         "{} time × {:.3f} (95 %: {:.3f} … {:.3f}, rounds {:.3f} … {:.3f})".format(
             what,
@@ -286,14 +285,6 @@ def compared(
         flush=True,
     )
     return result
-
-
-def interval_of_median(values: list[float]) -> list[float]:
-    """Where the median lies with 95 % confidence."""
-    if len(set(values)) == 1:
-        return [values[0], values[0]]
-    found = bootstrap((values,), np.median, method="percentile", rng=1).confidence_interval
-    return [float(found.low), float(found.high)]
 
 
 def figure(results: dict[str, Any]) -> Any:

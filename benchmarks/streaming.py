@@ -31,12 +31,6 @@ OUT = Path("out/benchmarks")
 STORE = OUT / "streaming.zarr"
 
 
-def resident_mb() -> float:
-    """Memory of this process (MB), without what it shares with files."""
-    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return float(fields["VmRSS"].split()[0]) / 1024
-
-
 def kernels() -> nestlfp.KernelSet:
     """Two populations, 16 channels, 100 taps of 0.1 ms."""
     t = np.arange(1, 101) * 0.1
@@ -78,7 +72,7 @@ def main() -> None:
     start = time.perf_counter()
 
     def look(_: xr.Dataset) -> None:
-        trace.append(resident_mb())
+        trace.append(usage.resident_mb())
 
     nestlfp.simulate(SECONDS * 1000.0, to=STORE, chunk=CHUNK, on_chunk=look)
     seconds = time.perf_counter() - start

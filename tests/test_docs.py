@@ -24,13 +24,10 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A folder with the example's cells, and its mechanisms compiled as the page says."""
+    """A folder with the example's cells."""
     folder = tmp_path_factory.mktemp("checkout")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
-    commands = set(re.findall(r"`(nrnivmodl [^`]+)`", SOURCES))
-    assert len(commands) == 1
-    run(commands.pop(), folder)
     return folder
 
 

@@ -23,7 +23,7 @@ from lfpykit.eegmegcalc import FourSphereVolumeConductor
 from platformdirs import user_cache_path
 
 from nestlfp import KernelSet
-from nestlfp.build.mechanisms import load_mechanisms
+from nestlfp.sources import mechanisms
 from nestlfp.sources.layers import synapse_positions
 from nestlfp.sources.lfpykernels import CellType, compute
 
@@ -223,5 +223,5 @@ def delays(pre: str) -> dict[str, float]:
     return {"a": (c.DT - mean) / spread, "b": np.inf, "loc": mean, "scale": spread}
 
 
-load = partial(load_mechanisms, c.HERE / "mechanisms")
+load = partial(mechanisms.load, c.HERE / "mechanisms")
 """Have NEURON know the mechanism of the synapses."""

@@ -10,13 +10,13 @@ import numpy as np
 import parameters as p
 
 from nestlfp import KernelSet
-from nestlfp.build import mechanisms
+from nestlfp.sources import mechanisms
 from nestlfp.sources.lfpykernels import compute
 
 
 def compute_kernels(*, progress: bool = True) -> KernelSet:
     """LFP (mV) and current dipole moment (nA µm) per presynaptic spike, by pathway."""
-    load_mechanisms()
+    mechanisms.load()
     return compute(
         {post: approximation(post) for post in p.POPULATIONS},
         probes(),
@@ -84,8 +84,3 @@ def set_leak(cell: LFPy.TemplateCell, leak: dict[str, float]) -> None:
     for section in cell.allseclist:
         kind = section.name().rpartition(".")[2].partition("[")[0]
         section.g_pas = leak[kind]
-
-
-def load_mechanisms() -> None:
-    """Have NEURON know the current-based synapse, compiled if that has not been done."""
-    mechanisms.load_mechanisms(p.HERE / "mechanisms")

@@ -20,7 +20,7 @@ import parameters as p
 
 import kernels as published
 from nestlfp import KernelSet
-from nestlfp.sources import hybrid
+from nestlfp.sources import hybrid, mechanisms
 from nestlfp.sources.lfpykernels import compute
 
 SIZES = {"E": 400, "I": 100}
@@ -126,7 +126,7 @@ def approximation(post: str) -> lfpykernels.KernelApprox:
 
 def predicted_kernels(depths: int = 1) -> KernelSet:
     """Kernels of this network by LFPykernels, for cells at so many depths."""
-    published.load_mechanisms()
+    mechanisms.load()
     described = {post: approximation(post) for post in p.POPULATIONS}
     return compute(described, published.probes(), dt=p.DT, tau=TAU, g_eff=False, depths=depths)
 
@@ -137,7 +137,7 @@ def cells() -> dict[str, hybrid.Population]:
         post: hybrid.Population.from_lfpykernels(
             approximation(post),
             {pre: WEIGHT[pre, post] for pre in p.POPULATIONS},
-            mechanisms=published.load_mechanisms,
+            mechanisms=mechanisms.load,
         )
         for post in p.POPULATIONS
     }

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import plotting, signals, sources
+    from . import ensemble, plotting, signals, sources
     from .errors import (
         KernelError,
         NestLFPError,
@@ -37,6 +37,7 @@ __all__ = [
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
+    "ensemble",
     "install",
     "plotting",
     "signals",

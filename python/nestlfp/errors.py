@@ -63,6 +63,10 @@ class StreamError(NestLFPError, OSError):
     """Signals cannot be written to, or do not continue, a store on disk."""
 
 
+class EnsembleError(NestLFPError, ValueError):
+    """Runs of an ensemble cannot be made, or do not fit those that are there."""
+
+
 class MissingExtraError(NestLFPError, ImportError):
     """A package is missing that one of nestlfp's extras installs."""
 

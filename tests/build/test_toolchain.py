@@ -1,5 +1,6 @@
 """Finding NEST and a compiler, building modules by hand and by the package, and installing both."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,8 +16,7 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
-from nestlfp.build.remedies import explain
-from nestlfp.nodes.render import render
+from nestlfp.remedies import explain
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
 pytestmark = pytest.mark.compile
@@ -258,14 +258,18 @@ def test_the_first_error_of_a_log_counts(log, told):
 def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     """A cache whose name CMake could not take, and CXX as people have it who use ccache."""
     launcher = tmp_path / "cc ache"
-    launcher.write_text(f'#!/bin/sh\necho "$1" >> \'{tmp_path}/calls\'\nexec "$@"\n')
+    launcher.write_text(f'#!/bin/sh\necho "$*" >> \'{tmp_path}/calls\'\nexec "$@"\n')
     launcher.chmod(0o755)
     (tmp_path / "launcher").symlink_to(launcher)
     monkeypatch.setenv("CXX", f"{tmp_path}/launcher g++")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / 'my "cache"; #1 $HOME'))
     path = modules.compile_module(doctor.MODEL, doctor.TEXT)
     assert str(path).startswith(os.environ["NESTLFP_CACHE"])
-    assert set((tmp_path / "calls").read_text().split()) == {"g++"}
+    calls = (tmp_path / "calls").read_text().splitlines()
+    # CMake asks for GCC's system root with the first word only, and does without an answer.
+    assert all(call.startswith("g++ ") for call in calls if call != "-print-sysroot")
+    assert sum("joined.cpp.o -c " in call for call in calls) == 1  # the module,
+    assert sum(f"-o {path.name} " in call for call in calls) == 1  # and its library
     nest.Install(str(path))
     assert doctor.MODEL in nest.node_models
 
@@ -282,38 +286,59 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
         modules.compile_module("nestlfp_x", "model nestlfp_x:\n")
 
 
-def test_key_depends_on_what_decides_the_module(monkeypatch):
-    here = toolchain.find_nest()
-    entry = modules.CachedModule("m", "text", here, compiler.find_compiler(here))
-    keys = {entry.key, modules.CachedModule("m", "other", here, entry.compiler).key}
+def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
+    nest = dataclasses.replace(toolchain.find_nest(), package=tmp_path)
+    library = tmp_path / "nestkernel_api.so"
+    library.write_bytes(b"as first built")
+    usual = compiler.find_compiler(nest)
+
+    def key(text="text", nest=nest, program=usual):
+        return modules.CachedModule("m", text, nest, program).key
+
+    assert key() == key()
+    keys = [key(), key(text="other"), key(nest=dataclasses.replace(nest, version="3.11.0"))]
+    keys.append(key(program=compiler.Compiler((*usual.command, "-O1"))))
+    later = library.stat().st_mtime_ns + 1
+    library.write_bytes(b"built once more")
+    os.utime(library, ns=(later, later))  # two writes may be too close for the clock
+    keys.append(key())
     monkeypatch.setenv("CXXFLAGS", "-march=native")
-    keys.add(entry.key)
-    assert len(keys) == 3
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
 
 
 def test_only_numbers_enter_the_text():
     bank = nestlfp.FilterBank(exponential_kernels())
-    model, text = render(bank.filter)
-    assert model.isidentifier()
+    assert bank.model.isidentifier()
+    node = bank.nestml.partition(f"\nmodel {bank.model}:")[2]
+    assert "update:" in node
     for name in ("E", "I", "LFP", "mV"):
-        assert f" {name} " not in text.split("model ")[1]
+        assert f" {name} " not in node
+    odd = {"pre": ("{{ ports }}", "a\N{BULLET}b"), "post": ("$HOME", '"'), "signals": ("x_y",)}
+    assert nestlfp.FilterBank(exponential_kernels(**odd)).nestml == bank.nestml
 
 
 @pytest.mark.parametrize("how", ["-Dwith-nest", "without"])
 def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     kernels = exponential_kernels()
     kernels.save(tmp_path / "my kernels $ENV{HOME} ].nc")
-    given = (
-        f"-DKERNELS='{tmp_path}/my kernels $ENV{{HOME}} ].nc' -DCMAKE_INSTALL_PREFIX={tmp_path}/to"
-    )
+    given = f"-DKERNELS='{tmp_path}/my kernels $ENV{{HOME}} ].nc'"
+    where = f"-DCMAKE_INSTALL_PREFIX={tmp_path}/to", ""
     if how == "-Dwith-nest":
         given += " -Dwith-nest=$(which nest-config)"
-    run(f"cmake -S {ROOT} -B {tmp_path}/build {given}")
+    else:  # NEST's own prefix, and another one at the last moment
+        where = "", f"--prefix {tmp_path}/to"
+    run(f"cmake -S {ROOT} -B {tmp_path}/build {given} {where[0]}")
     run(f"cmake --build {tmp_path}/build")
-    told = run(f"cmake --install {tmp_path}/build")
+    told = run(f"cmake --install {tmp_path}/build {where[1]}")
     bank = nestlfp.FilterBank(kernels)
     module = tmp_path / "to" / "lib" / "nest" / f"{bank.model}_module.so"
     assert f"nest.Install('{module}')" in told
+    assert {path.name for path in module.parent.iterdir()} == {
+        module.name,
+        "my kernels $ENV{HOME} ].filter.json",
+        "FIR_filter.nestml",
+    }
 
     reset(nest)
     if how == "-Dwith-nest":
@@ -325,6 +350,16 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)
     assert_signal_is_convolution(recorder.signals(), kernels, {"E": [2.0, 5.0]}, 20.0)
+
+
+def test_only_the_kernels_of_the_last_configuration_are_installed(tmp_path):
+    for name in ("first", "second"):
+        kernels = tmp_path / f"{name}.nc"
+        exponential_kernels().save(kernels)
+        steps = f"model --kernels {kernels} --nest-version 3.10.0 --output {tmp_path}/generated"
+        run(f"python -m nestlfp.build {steps}")
+    exported = {path.name for path in (tmp_path / "generated" / "exported").iterdir()}
+    assert exported == {"second.filter.json", "FIR_filter.nestml"}
 
 
 def test_cmake_without_kernels_says_so(tmp_path):

@@ -1,24 +1,16 @@
 """Fixtures of the sources: compiled mechanisms, and a small network with cells."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import scipy.stats as st
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "two_population"
-
 
 @pytest.fixture(scope="session")
-def mechanisms(tmp_path_factory):
+def mechanisms():
     """Folder with the compiled current-based synapse."""
-    folder = tmp_path_factory.mktemp("mechanisms")
-    beside = shutil.which("nrnivmodl", path=Path(sys.executable).parent) or "nrnivmodl"
-    subprocess.run([beside, EXAMPLE / "mechanisms"], cwd=folder, check=True, capture_output=True)
-    return str(folder)
+    from nestlfp.sources import mechanisms
+
+    return mechanisms.compiled()
 
 
 @pytest.fixture

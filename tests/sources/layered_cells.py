@@ -7,7 +7,7 @@ import lfpykernels
 import numpy as np
 import scipy.stats as st
 
-from nestlfp.build.mechanisms import load_mechanisms
+from nestlfp.sources import mechanisms
 from nestlfp.sources.layers import synapse_positions
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "microcircuit"
@@ -21,7 +21,7 @@ TAU_SYN = 0.5  # ms
 SHARES = {"E": {"upper": 0.3, "middle": 0.7}, "I": {"middle": 1.0}}
 CONTACTS = np.array([0.0, -200.0, -330.0, -600.0])
 
-load = functools.partial(load_mechanisms, EXAMPLE / "mechanisms")
+load = functools.partial(mechanisms.load, EXAMPLE / "mechanisms")
 
 
 def cell(name="p23"):

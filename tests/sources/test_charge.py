@@ -6,10 +6,9 @@ import warnings
 import layered_cells as cells
 import numpy as np
 import pytest
-from small_cells import EXAMPLE
 
 from nestlfp import KernelError, ToolchainError
-from nestlfp.build.mechanisms import load_mechanisms
+from nestlfp.sources import mechanisms
 from nestlfp.sources._charge import charge_taken
 from nestlfp.sources.lfpykernels import compute
 
@@ -22,7 +21,7 @@ ONE_TYPE = {"E": {"middle": 1.0}, "I": {"middle": 1.0}}
 @pytest.fixture(scope="module", autouse=True)
 def _mechanisms():
     cells.load()
-    load_mechanisms(EXAMPLE / "mechanisms")
+    mechanisms.load()
 
 
 def exponential(tau, dt):
@@ -91,17 +90,17 @@ def test_long_synapses_lose_nothing_worth_a_warning():
 
 def test_a_synapse_that_neuron_does_not_know():
     unknown = [{"syntype": "NoSuch", "weight": 1.0}] * 2
-    with pytest.raises(KernelError, match=r"no mechanism 'NoSuch': compile .* give that folder as"):
+    with pytest.raises(
+        KernelError, match=r"no mechanism 'NoSuch': load it .* in each process is mechanisms="
+    ):
         compute({"Y": cells.approximation(synapseParameters=unknown)}, cells.probes(), **OPTIONS)
 
 
 def test_mechanisms_that_are_missing_or_broken(tmp_path):
-    with pytest.raises(ToolchainError, match=r"no mechanisms \(\*\.mod\) in"):
-        load_mechanisms(tmp_path)
     (tmp_path / "Broken.mod").write_text("NEURON { POINT_PROCESS Broken\n")
     with pytest.raises(ToolchainError, match="nrnivmodl could not compile"):
-        load_mechanisms(tmp_path)
+        mechanisms.load(tmp_path)
     given = {"Y": cells.approximation()}
-    load = functools.partial(load_mechanisms, tmp_path / "nowhere")
+    load = functools.partial(mechanisms.load, tmp_path / "nowhere")
     with pytest.raises(KernelError, match="a process that simulates cells ended early"):
         compute(given, cells.probes(), processes=1, mechanisms=load, **OPTIONS)

@@ -218,9 +218,9 @@ def test_what_cannot_reach_another_process(mechanisms):
 
 def test_missing_mechanism_and_packages(mechanisms, monkeypatch):
     network, populations = single(mechanisms, syntype="NoSuchSynapse")
-    with pytest.raises(ToolchainError, match=r"\['NoSuchSynapse'\].*nrnivmodl"):
+    with pytest.raises(ToolchainError, match=r"\['NoSuchSynapse'\].*mechanisms.compiled"):
         hybrid.signals(network, populations, probes(), 10.0, **HERE)
-    with pytest.raises(ToolchainError, match=r"\['NoSuchSynapse'\].*nrnivmodl"):
+    with pytest.raises(ToolchainError, match=r"\['NoSuchSynapse'\].*mechanisms.compiled"):
         hybrid.signals(network, populations, probes(), 10.0, processes=1, progress=False)
     monkeypatch.setitem(sys.modules, "neuron", None)
     with pytest.raises(MissingExtraError, match=r"nestlfp\[lfpykernels\]"):

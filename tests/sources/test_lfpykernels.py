@@ -11,6 +11,7 @@ import pytest
 from nestlfp import KernelError, KernelSet
 from nestlfp.errors import MissingExtraError
 from nestlfp.sources import lfpykernels as source
+from nestlfp.sources import mechanisms
 
 pytestmark = pytest.mark.compile
 
@@ -236,7 +237,7 @@ def example():
     try:
         import kernels
 
-        kernels.load_mechanisms()
+        mechanisms.load()
         yield kernels
     finally:
         sys.path.remove(str(EXAMPLE))
@@ -373,7 +374,7 @@ def test_bad_approximations_and_probes(example):
     no_twin.synapseParameters[1]["syntype"] = "AlphaSynapse"
     found = message([no_twin])
     assert "NEURON has no mechanism 'AlphaSynapseI'" in found
-    assert "nrnivmodl" in found
+    assert "nestlfp.sources.mechanisms.load()" in found
 
     broken = copy.deepcopy(E)
     broken.cellParameters["morphology"] = "nowhere.hoc"

@@ -7,6 +7,7 @@ at configure time.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -50,10 +51,11 @@ def _find_nest(given: argparse.Namespace) -> None:
 
 
 def _generate(given: argparse.Namespace) -> None:
-    """Render and generate; writes ``module.cmake`` beside the sources."""
-    given.output.mkdir(parents=True, exist_ok=True)
+    """Render and generate; writes ``module.cmake`` and the folder ``exported``, to be installed."""
+    exported = given.output / "exported"
+    shutil.rmtree(exported, ignore_errors=True)  # may be of other kernels
+    exported.mkdir(parents=True)
     nestml = given.nestml
-    exported: tuple[Path, ...] = ()
     if given.kernels is not None:
         # Imported here, since a NESTML file that is ready can do without, and sooner.
         from ..filters.options import Options
@@ -71,12 +73,11 @@ def _generate(given: argparse.Namespace) -> None:
         bank = FilterBank(KernelSet.load(given.kernels), options)
         nestml = given.output / f"{bank.model}.nestml"
         nestml.write_text(bank.nestml, encoding="utf-8")
-        exported = export(bank, given.output, given.kernels.stem)
+        export(bank, exported, given.kernels.stem)
         print(bank)
     sources = generate_cpp(nestml, given.output / "cpp", given.nest_version)
     lines = [f"set(MODULE_NAME {cmake_quoted(module_name(nestml.stem))})", "set(MODULE_SOURCES"]
-    lines += [cmake_quoted(str(source)) for source in sources] + [")", "set(EXPORTED"]
-    lines += [cmake_quoted(str(file)) for file in exported] + [")"]
+    lines += [cmake_quoted(str(source)) for source in sources] + [")"]
     (given.output / "module.cmake").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

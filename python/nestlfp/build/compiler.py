@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ToolchainError
-from .remedies import remedy
+from ..remedies import remedy
 from .toolchain import Nest
 
 OWN_HEADERS = Path(__file__).parent / "headers"

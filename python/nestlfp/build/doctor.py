@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 
 from ..errors import ToolchainError
+from ..remedies import remedy
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
 from .modules import CachedModule, build_environment, compile_module, modules_dir
-from .remedies import remedy
 from .toolchain import Nest, find_nest
 
 OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream"}

@@ -7,6 +7,7 @@ wait for the one that compiles; what a killed one left behind is never loaded.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -21,8 +22,8 @@ from pathlib import Path
 from ..errors import ToolchainError
 from ..nodes.render import module_name
 from ..paths import cache_dir, project_dir
+from ..remedies import explain
 from .compiler import Compiler, find_cmake, find_compiler, find_make
-from .remedies import explain
 from .toolchain import Nest, find_nest
 
 
@@ -40,7 +41,7 @@ class CachedModule:
     nest: Nest
     compiler: Compiler
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """Digest of everything that decides what the compiled module looks like."""
         library = self.nest.library
@@ -48,7 +49,7 @@ class CachedModule:
             self.text,
             self.nest.version,
             str(library),
-            hashlib.sha256(library.read_bytes()).hexdigest(),
+            _digest(library, library.stat().st_mtime_ns),
             str(self.compiler),
             self.compiler.version,
             os.environ.get("CXXFLAGS", ""),
@@ -66,6 +67,16 @@ class CachedModule:
     def path(self) -> Path:
         """The shared library to hand to nest.Install."""
         return self.folder / f"{module_name(self.model)}.so"
+
+
+@functools.cache
+def _digest(library: Path, changed: int) -> str:
+    """Of a large file, as of a time of change."""
+    digest = hashlib.sha256()
+    with library.open("rb") as file:
+        while part := file.read(2**20):  # not all of it at once, which takes twice as long
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def compile_module(

@@ -14,10 +14,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..errors import ToolchainError
-from .remedies import remedy
+from ..remedies import remedy
 
 SUPPORTED = (3, 10)  # the oldest NEST whose extension interface the generated code fits
 
@@ -38,10 +39,6 @@ class Nest:
         Version according to the headers.
     mpi : bool
         Whether it was built with MPI.
-    old_abi : bool
-        Whether it was built with the C++ ABI before GCC 5, as the wheels are.
-    openmp : bool
-        Whether it was built with OpenMP, as modules must then be too.
     compiler : str or None
         The compiler that built it, where that is on this machine.
     """
@@ -51,14 +48,24 @@ class Nest:
     include: Path
     version: str
     mpi: bool
-    old_abi: bool
-    openmp: bool
     compiler: str | None
 
     @property
     def library(self) -> Path:
         """The shared library that holds the kernel."""
         return next(self.package.glob("nestkernel_api*.so"))
+
+    # Searching the library takes 50 ms each, and only a compilation wants to know.
+    @cached_property
+    def old_abi(self) -> bool:
+        """Whether it was built with the C++ ABI before GCC 5, as the wheels are."""
+        # That is where no symbol names a type of the C++11 ABI; both are libstdc++'s.
+        return sys.platform == "linux" and not _names(self.library, rb"_ZN\w*4nest\w*__cxx11")
+
+    @cached_property
+    def openmp(self) -> bool:
+        """Whether it was built with OpenMP, as modules must then be too."""
+        return _names(self.library, rb"GOMP_parallel|__kmpc_fork_call")
 
     @property
     def kind(self) -> str:
@@ -103,8 +110,7 @@ def find_nest(nest_config: str = "") -> Nest:
             f"NEST {version[1]} in {package} is too old: nestlfp needs NEST "
             f"{'.'.join(map(str, SUPPORTED))} or newer"
         )
-    library = next(package.glob("nestkernel_api*.so"), None)
-    if library is None:
+    if not any(package.glob("nestkernel_api*.so")):
         raise ToolchainError(f"NEST in {package} is incomplete: it has no nestkernel_api*.so")
     return Nest(
         package=package,
@@ -112,8 +118,6 @@ def find_nest(nest_config: str = "") -> Nest:
         include=include,
         version=version[1],
         mpi=bool(re.search(r"^#define HAVE_MPI\b", config, re.MULTILINE)),
-        old_abi=_has_old_abi(library),
-        openmp=_names(library, rb"GOMP_parallel|__kmpc_fork_call"),
         compiler=_compiler_of(prefix),
     )
 
@@ -139,12 +143,6 @@ def _package_of(nest_config: str) -> Path:
             if any(package.glob("nestkernel_api*.so")):
                 return package
     raise ToolchainError(f"with-nest: no Python package nest below {str(prefix)!r}")
-
-
-def _has_old_abi(library: Path) -> bool:
-    """Whether no symbol of the kernel names a type of the C++11 ABI."""
-    # The two ABIs are libstdc++'s.
-    return sys.platform == "linux" and not _names(library, rb"_ZN\w*4nest\w*__cxx11")
 
 
 def _names(library: Path, symbol: bytes) -> bool:

@@ -54,19 +54,22 @@ def resampled(dataset: xr.Dataset, dt: float, method: str) -> xr.Dataset:
     return _with_lags(dataset, at_new_lags, new, dt)
 
 
-def lowpassed(dataset: xr.Dataset, interval: float) -> xr.Dataset:
-    """Kernels for sampling without aliasing; see `KernelSet.lowpass`."""
+def lowpassed(dataset: xr.Dataset, interval: float, method: str) -> xr.Dataset:
+    """Kernels for slow sampling; see `KernelSet.lowpass`."""
     dt = dt_ms(dataset)
     q = step(interval, dt, "interval", KernelError)
     if q < 1:
         raise KernelError(f"interval must be at least dt = {dt:g} ms, found {interval}")
+    if method not in ("fir", "mean"):
+        raise KernelError(f"method must be 'fir' or 'mean', found {method!r}")
     if q == 1:
         return dataset
-    reach = 10 * q
-    count = dataset.sizes["lag"] + 2 * reach
+    mean = method == "mean"
+    lead, width = (0, q) if mean else (10 * q, 20 * q + 1)
+    count = dataset.sizes["lag"] + width - 1
     _check_count(count, f"interval = {interval:g} ms")
-    taps = firwin(2 * reach + 1, 1 / q, window="hamming")
-    lags = (first_lag_steps(dataset) - reach + np.arange(count)) * dt
+    taps = np.full(width, 1.0 / width) if mean else firwin(width, 1 / q, window="hamming")
+    lags = (first_lag_steps(dataset) - lead + np.arange(count)) * dt
     # Not by FFT, whose rounding would leave no kernel's leading zeros zero.
     return _with_lags(
         dataset, lambda values: np.apply_along_axis(np.convolve, -1, values, taps), lags, dt

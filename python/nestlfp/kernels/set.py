@@ -283,7 +283,7 @@ class KernelSet:
         """
         return self._changed(resampled(self.dataset, dt, method))
 
-    def lowpass(self, interval: float) -> KernelSet:
+    def lowpass(self, interval: float, *, method: str = "fir") -> KernelSet:
         """Kernels whose signals can be sampled every `interval` ms without aliasing.
 
         A signal recorded with them at that interval equals the full-rate signal of these kernels
@@ -296,13 +296,32 @@ class KernelSet:
         ----------
         interval : float
             Distance of two samples (ms), a multiple of `dt`.
+        method : {"fir", "mean"}
+            "fir": as above. "mean": the running mean over an interval, so that a sample is the
+            mean of the signal since the one before. This is what counting spikes in bins as wide
+            as the interval does (Skaar et al. 2020); it leaves some aliasing, of a signal just
+            above the Nyquist frequency nearly two thirds.
 
         Raises
         ------
         KernelError
-            If `interval` is no multiple of `dt`, or makes more than a million lags.
+            If `interval` is no multiple of `dt`, or makes more than a million lags, or there is
+            no such method.
+
+        Examples
+        --------
+        Population rates, as spikes counted in bins of 1 ms:
+
+        >>> import nestlfp
+        >>> spike = nestlfp.KernelSet.from_arrays(
+        ...     {"rate": [[[[1000.0 / (800 * 0.1)]]]]},  # spikes/s of 800 neurons, for a step
+        ...     pre=["E"], post=["E"], dt=0.1, first_lag=0.0, units={"rate": "1/s"},
+        ... )
+        >>> rate = spike.lowpass(1.0, method="mean").convolve({"E": [0.2, 0.7, 3.0]}, 4.0)["rate"]
+        >>> rate.sel(time=[1.0, 2.0, 3.0, 4.0], method="nearest").values.round(9)
+        array([[2.5 , 0.  , 1.25, 0.  ]])
         """
-        return self._changed(lowpassed(self.dataset, interval))
+        return self._changed(lowpassed(self.dataset, interval, method))
 
     def _changed(self, dataset: xr.Dataset) -> KernelSet:
         """A set with this dataset, or this set where nothing changed."""

@@ -16,6 +16,11 @@ from ..errors import SignalError
 from ..kernels.files import brief
 from .layout import FORMAT
 
+ENSEMBLE_FORMAT = "nestlfp-ensemble-1"
+_STORE_OF = {
+    FORMAT: "signals, which nestlfp.signals.save and nestlfp.simulate write",
+    ENSEMBLE_FORMAT: "runs, which nestlfp.ensemble.run writes",
+}
 FILE = ".zmetadata"
 # Beside Zarr's own entries of the file, where Zarr does not look:
 _SEAL = "nestlfp_sha256"
@@ -69,9 +74,9 @@ class Commit:
         }
         _write_json(path / FILE, document)
 
-    def check_format(self) -> None:
-        """Raise a `SignalError` where this is no store of signals."""
-        check_format(self.path, self.metadata.get(".zattrs"))
+    def check_format(self, expected: str = FORMAT) -> None:
+        """Raise a `SignalError` where this is no store of this kind."""
+        check_format(self.path, self.metadata.get(".zattrs"), expected)
 
     def check_whole(self) -> None:
         """Raise a `SignalError` that names what is missing of what was committed."""
@@ -127,7 +132,7 @@ def chunks(array: dict[str, Any]) -> Iterator[str]:
 
 def unreadable(path: Path) -> str:
     """How errors of reading begin."""
-    return f"{str(path)!r} cannot be read as a Zarr folder of signals"
+    return f"{str(path)!r} cannot be read as a Zarr folder of nestlfp"
 
 
 def damaged(path: Path, what: str) -> SignalError:
@@ -138,11 +143,11 @@ def damaged(path: Path, what: str) -> SignalError:
     )
 
 
-def check_format(path: Path, attrs: Any) -> None:
-    """Raise a `SignalError` where the attributes are not those of a store of signals."""
+def check_format(path: Path, attrs: Any, expected: str = FORMAT) -> None:
+    """Raise a `SignalError` where the attributes are not those of a store of this kind."""
     found = attrs.get("format") if isinstance(attrs, dict) else None
-    if found != FORMAT:
+    if found != expected:
         raise SignalError(
-            f"{str(path)!r} is no store of nestlfp's signals: its attribute 'format' is "
-            f"{found!r}, expected {FORMAT!r}; nestlfp.signals.save and nestlfp.simulate write them"
+            f"{str(path)!r} is no store of {_STORE_OF[expected]}: its attribute 'format' is "
+            f"{found!r}, expected {expected!r}"
         )

@@ -142,6 +142,6 @@ def with_text_as_str(dataset: xr.Dataset) -> xr.Dataset:
     text = {
         name: (values.dims, np.array(values.values.tolist(), dtype=str), values.attrs)
         for name, values in dataset.coords.items()
-        if values.dtype.kind in "UTO"
+        if values.dtype.kind in "TO"
     }
     return dataset.assign_coords(text)

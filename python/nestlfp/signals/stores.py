@@ -28,7 +28,7 @@ from ..errors import NestLFPError, SignalError, StreamError
 from ..extras import require
 from ..kernels.files import AS_WRITTEN, as_written, brief
 from .commit import FILE, Commit, check_format, unreadable
-from .layout import with_text_as_str
+from .layout import FORMAT, with_text_as_str
 
 SUFFIX = ".zarr"
 _DIALECT: dict[str, Any] = {"zarr_format": 2, "consolidated": False, "write_empty_chunks": True}
@@ -36,8 +36,15 @@ _CHUNK_VALUES = 2**20  # in a chunk of `save`'s: 8 MB
 
 
 # ---------------------------------------------------------------------- reading
-def opened(path: Path) -> xr.Dataset:
+def opened(path: Path, kind: str = FORMAT) -> xr.Dataset:
     """What is committed in a store; its values are read, and checked, when they are used.
+
+    Parameters
+    ----------
+    path : Path
+        Its place.
+    kind : str
+        What its attribute 'format' must be.
 
     Raises
     ------
@@ -48,11 +55,11 @@ def opened(path: Path) -> xr.Dataset:
     require("zarr", "stream")
     found = inode(path)
     try:
-        return _opened(path)
+        return _opened(path, kind)
     except SignalError:
         if inode(path) == found:
             raise
-        return _opened(path)  # another run has just replaced it
+        return _opened(path, kind)  # another run has just replaced it
 
 
 def inode(path: Path) -> int | None:
@@ -76,14 +83,14 @@ def inode(path: Path) -> int | None:
     return None
 
 
-def _opened(path: Path) -> xr.Dataset:
+def _opened(path: Path, kind: str) -> xr.Dataset:
     from .guard import GuardedStore
 
     try:
         if not (path / FILE).exists() and (path / "zarr.json").exists():
             return _opened_format_3(path)
         found = Commit.read(path)
-        found.check_format()
+        found.check_format(kind)
         found.check_whole()
         dataset = xr.open_zarr(
             GuardedStore(found), chunks=None, consolidated=True, zarr_format=2, **AS_WRITTEN
@@ -140,24 +147,24 @@ def locked(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_there(path: Path) -> bool:
+def is_there(path: Path, kind: str = FORMAT) -> bool:
     """Whether something is at `path`; an empty folder is nothing.
 
     Raises
     ------
     SignalError
-        If what is there is no store of signals, and is not to be replaced.
+        If what is there is no store of this kind, and is not to be replaced.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return False
     if (path / "zarr.json").exists() and not (path / FILE).exists():
         opened(path).close()
     else:
-        Commit.read(path).check_format()
+        Commit.read(path).check_format(kind)
     return True
 
 
-def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
+def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str = "time") -> None:
     """Make a store beside its place, and put it there whole; the lock is to be held.
 
     Parameters
@@ -168,6 +175,8 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
         What it holds, which may be no samples yet.
     chunk : int, optional
         Samples in a chunk on disk. Default: so many that a chunk has 8 MB.
+    along : str
+        The dimension that grows.
     """
     from numcodecs import Zstd
 
@@ -177,11 +186,12 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
     encoding: dict[Any, dict[str, Any]] = {
         name: {"compressors": (codec,)} for name in ready.variables
     }
-    for name, array in ready.data_vars.items():
-        rest = [max(1, n) for n in array.shape[:-1]]
-        samples = chunk or max(1, min(array.shape[-1], _CHUNK_VALUES // math.prod(rest)))
-        encoding[name]["chunks"] = (*rest, samples)
-    encoding["time"]["chunks"] = (chunk or max(1, ready.sizes["time"]),)
+    for name, array in ready.variables.items():
+        if along in array.dims:
+            sizes = {dim: max(1, n) for dim, n in array.sizes.items()}
+            there = sizes.pop(along)
+            sizes[along] = chunk or max(1, min(there, _CHUNK_VALUES // math.prod(sizes.values())))
+            encoding[name]["chunks"] = tuple(sizes[dim] for dim in array.dims)
     part, aside = _beside(path, "part"), _beside(path, "old")
     _clear(part, aside)  # of a process that was killed here
     try:
@@ -195,13 +205,15 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None) -> None:
         _clear(part, aside)
 
 
-def append(path: Path, dataset: xr.Dataset) -> None:
+def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
     """Append samples, and commit them; the lock is to be held."""
-    # What does not change with time is there already.
-    new = dataset.drop_vars([name for name in dataset.coords if name != "time"])
+    # What has not this dimension is there already.
+    new = dataset.drop_vars(
+        [name for name, array in dataset.coords.items() if along not in array.dims]
+    )
     # One thread after the other: each would keep some memory of its own for good.
     with require("zarr", "stream").config.set({"async.concurrency": 1}), _quiet():
-        new.drop_encoding().to_zarr(path, mode="a", append_dim="time", **_DIALECT)
+        new.drop_encoding().to_zarr(path, mode="a", append_dim=along, **_DIALECT)
     Commit.write(path, Commit.read(path).identity)
 
 

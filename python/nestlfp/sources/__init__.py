@@ -9,14 +9,15 @@ module         what it takes                                         extra of ne
 `proxies`      positions and weights of point neurons                ``proxies``
 ============== ===================================================== ==========================
 
-The part that runs in NEST does not know where kernels came from. Modules are imported when they
-are first used, as ``nestlfp.sources.proxies.rwslfp(...)``.
+`mechanisms` compiles NEURON's for the first two. The part that runs in NEST does not know where
+kernels came from. Modules are imported when they are first used, as
+``nestlfp.sources.proxies.rwslfp(...)``.
 """
 
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["conductors", "hybrid", "lfpykernels", "proxies"]
+__all__ = ["conductors", "hybrid", "lfpykernels", "mechanisms", "proxies"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -87,8 +87,8 @@ def check_mechanisms(approx: Any) -> None:
         twin = f", the current-based twin that LFPykernels needs of {syntype}"
         raise KernelError(
             f"NEURON has no mechanism {mechanism!r}{twin if approx.conductance_based else ''}: "
-            "compile it with nrnivmodl and load it with neuron.load_mechanisms(folder), or give "
-            "that folder as mechanisms="
+            "load it with nestlfp.sources.mechanisms.load(), which brings Exp2SynI, or compile "
+            "your own with mechanisms.load(folder); what loads it in each process is mechanisms="
         )
 
 

@@ -102,7 +102,7 @@ def compute(
     mechanisms : str or callable, optional
         What loads the synapses' mechanisms into NEURON, in each process: the folder in which
         ``nrnivmodl`` ran, or an importable function, such as
-        ``functools.partial(nestlfp.build.mechanisms.load_mechanisms, folder)``.
+        ``functools.partial(nestlfp.sources.mechanisms.load, folder)``.
     names, units : dict of str to str, optional
         Signals by probe class and units by signal; see `from_dictionary`.
     progress : bool
@@ -128,8 +128,8 @@ def compute(
     Notes
     -----
     For conductance-based synapses LFPykernels needs a current-based twin of the synapse, named
-    ``<syntype>I``, such as `Exp2SynI`: compile it with nrnivmodl and load it with
-    ``neuron.load_mechanisms``. `examples/two_population` does both.
+    ``<syntype>I``. `Exp2SynI` comes with nestlfp: ``nestlfp.sources.mechanisms.load()``; others
+    are compiled and loaded by ``mechanisms.load(folder)``.
 
     The one cell at the mean depth has its synapses spread further than they are, by the spread of
     the cells' depths, which is right relative to the cell. The probe's blur then spreads synaptic

@@ -142,8 +142,8 @@ class Population:
         Where the somas are (µm). Positions drawn from a cylinder are drawn again where a contact
         would lie inside the cell.
     mechanisms : str or callable, optional
-        Folder in which ``nrnivmodl`` compiled the mechanism of the synapses, or an importable
-        function that loads it into NEURON.
+        Folder with the compiled mechanism of the synapses, such as `sources.mechanisms.compiled`
+        returns, or an importable function that loads it into NEURON.
     """
 
     cell: Mapping[str, Any]
@@ -267,7 +267,8 @@ def load_mechanisms(population: Population) -> None:
     missing = sorted(name for name in wanted if not hasattr(neuron.h, name))
     if missing:
         raise ToolchainError(
-            f"NEURON does not know the mechanisms {missing}: run nrnivmodl in the folder of their "
-            ".mod files and give that folder as Population(mechanisms=...), found "
+            f"NEURON does not know the mechanisms {missing}: give as "
+            "Population(mechanisms=...) the folder that nestlfp.sources.mechanisms.compiled() "
+            "returns, with Exp2SynI, or compiled(folder), with your own; found "
             f"mechanisms={load!r}"
         )

@@ -1,0 +1,74 @@
+"""A fresh process for each run, on this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing.connection import wait
+from multiprocessing.process import parent_process
+from types import TracebackType
+from typing import Any
+
+PRELOADED = [
+    "nestlfp.runtime.recorder",
+    "nestlfp.signals",
+    "nestlfp.ensemble",
+    "h5netcdf",
+    "scipy.signal",
+]
+"""What takes a second to import, and runs mostly need: imported once, for all processes.
+
+NEST is not among them: with MPI it must not be copied to another process.
+"""
+
+
+class FreshProcesses:
+    """An executor whose tasks each have a new process, which ends with them.
+
+    NEST keeps what it has loaded, and memory, until its process ends; and what ends a process,
+    such as an assertion in NEST, then ends one task only.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._threads = ThreadPoolExecutor(workers)
+        # Not fork: threads of this process, and a NEST in it, would be copied as they are.
+        self._context: Any = multiprocessing.get_context(
+            "forkserver" if sys.platform == "linux" else "spawn"
+        )
+        if sys.platform == "linux":
+            self._context.set_forkserver_preload(PRELOADED)
+
+    def __enter__(self) -> FreshProcesses:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Call the function in a process of its own, when one of the workers is free."""
+        return self._threads.submit(self._call, function, arguments)
+
+    def _call(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        with ProcessPoolExecutor(1, self._context, initializer=_end_with_parent) as pool:
+            return pool.submit(function, *arguments).result()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that wanted it is gone: nobody else would end it."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def _watch(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

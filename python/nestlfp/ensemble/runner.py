@@ -1,0 +1,255 @@
+"""Running an ensemble."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import pickle
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor
+from typing import Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ..errors import EnsembleError
+from .parameters import RUN, plan
+from .processes import FreshProcesses
+from .results import as_dataset
+from .store import EnsembleStore, load
+
+Outcome: TypeAlias = tuple[xr.Dataset | None, str, float]
+"""Result, error and seconds."""
+
+_POLL = 0.02  # s: twice as many runs are handed out as there are workers, so that none waits
+_SHOWN = 5  # errors that are printed while runs go on
+
+
+def run(
+    function: Callable[..., Any],
+    parameters: Mapping[str, ArrayLike],
+    to: str | os.PathLike[str],
+    *,
+    seed: int = 1,
+    workers: int | None = None,
+    executor: Any = None,
+    retry: bool = False,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Call a function for each run of an ensemble, and keep what it returns in one data set.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(eta=2.0, g=5.0, seed=123)``, with the parameters of a run and a seed
+        of its own. Returns an `xarray.Dataset`, such as signals or their spectra, an
+        `xarray.DataArray` with a name, or a dict of numbers and arrays: of the same names, shapes
+        and coordinates in each run. It must be importable: at the top of a module or script.
+    parameters : dict of str to array, shape (runs,)
+        The value of each parameter in each run, as `sample` and `grid` make them.
+    to : path
+        The store, whose name ends in ``.zarr``. Runs that it has are not repeated; more runs may
+        be added to the same parameters.
+    seed : int
+        What the seeds of all runs follow from. A run's seed depends on it and on the run's number
+        alone; seeds lie between 1 and 2³¹ - 1, and all differ.
+    workers : int, optional
+        How many runs take place at once. Default: one for each core; for an executor, its
+        number of workers should be given.
+    executor : object, optional
+        What runs them instead of a fresh process for each on this machine: anything with a
+        ``submit(function, *arguments)`` that returns a future with ``done()`` and ``result()``,
+        such as Dask's ``client.get_executor()``, submitit's ``AutoExecutor``, mpi4py's
+        ``MPIPoolExecutor`` or joblib's loky. A process of these may take one run after the other:
+        the function should call ``nest.ResetKernel()`` first.
+    retry : bool
+        Repeat runs that failed before.
+    progress : bool
+        Show a progress bar, where there is a terminal.
+
+    Returns
+    -------
+    xarray.Dataset
+        What the runs returned, along the dimension ``run``, in the order of their numbers, with
+        coordinates along it: the parameters, ``seed``, ``seconds`` that the run took, and
+        ``error``, empty unless it failed. What failed has NaN. Values are read when they are used.
+
+    Raises
+    ------
+    EnsembleError
+        If parameters, function or store do not fit each other; before anything is run.
+    StreamError
+        If another process writes to the store.
+
+    Warns
+    -----
+    UserWarning
+        If runs failed.
+
+    Notes
+    -----
+    The call may be interrupted, killed or fail at any moment; calling it again goes on. A run
+    is in the store, whole, or is not.
+
+    Examples
+    --------
+    >>> from nestlfp import ensemble
+    >>> from my_network import simulate                                    # doctest: +SKIP
+    >>> parameters = ensemble.sample({"eta": (1.5, 3.0), "g": (4.5, 6.0)}, runs=1000)
+    >>> runs = ensemble.run(simulate, parameters, "runs.zarr")             # doctest: +SKIP
+    >>> spectra = runs["LFP"].where(runs["error"] == "", drop=True)        # doctest: +SKIP
+    """
+    runs = plan(parameters, seed)
+    count = _workers(workers)
+    names = [str(name) for name in runs.coords if name != RUN]
+    _check_function(function, names, importable=executor is None)
+    with EnsembleStore.opened(to, runs, _name(function), retry=retry) as store:
+        todo = [k for k in range(runs.sizes[RUN]) if k not in store.done | store.failed]
+        arguments = {k: {name: runs[name].values[k].item() for name in names} for k in todo}
+        with (
+            FreshProcesses(count) if executor is None else contextlib.nullcontext(executor) as by,
+            _Report(store, runs.sizes[RUN], progress) as report,
+        ):
+            for k, (result, error, seconds) in _outcomes(by, function, arguments, count, executor):
+                report.add(k, store.add(k, result, error, seconds))
+    if store.failed:
+        warnings.warn(
+            f"{len(store.failed)} of {runs.sizes[RUN]} runs failed; each says why in its 'error'. "
+            "retry=True repeats them",
+            stacklevel=2,
+        )
+    return load(store.path)
+
+
+def _outcomes(
+    by: Any, function: Callable[..., Any], arguments: Mapping[int, Any], workers: int, own: Any
+) -> Iterator[tuple[int, Outcome]]:
+    """Runs as they end; a few more than there are workers wait at any time, not all of them."""
+    todo = iter(arguments.items())
+    waiting: dict[int, Any] = {}
+    try:
+        while True:
+            while len(waiting) < 2 * workers and (task := next(todo, None)) is not None:
+                waiting[task[0]] = by.submit(_work, function, task[1])
+            if not waiting:
+                return
+            ended = [k for k, future in waiting.items() if future.done()]
+            for k in ended:
+                yield k, _outcome(waiting.pop(k), k, own)
+            if not ended:
+                time.sleep(_POLL)
+    finally:
+        for future in waiting.values():
+            with contextlib.suppress(Exception):
+                future.cancel()
+
+
+def _outcome(future: Any, run: int, executor: Any) -> Outcome:
+    try:
+        outcome: Outcome = future.result()
+    except BrokenExecutor as error:
+        if executor is not None:  # and none of the others will run on it
+            raise EnsembleError(
+                f"the executor broke at run {run} ({error}): runs that ended are in the store, and "
+                "the same call with another executor goes on"
+            ) from error
+        return None, "the process of this run ended without a word: killed, or by NEST", np.nan
+    except Exception as error:  # such as Dask's, of a worker that died
+        return None, _told(error), np.nan
+    return outcome
+
+
+def _work(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
+    """One run, in its process. An error is handed back as text: not every one can be pickled."""
+    start = time.perf_counter()
+    try:
+        result, error = as_dataset(function(**arguments)), ""
+    except (Exception, SystemExit) as caught:
+        return None, _told(caught), time.perf_counter() - start
+    return result, error, time.perf_counter() - start
+
+
+def _told(error: BaseException) -> str:
+    """An error in 240 letters, as many as its column has."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 240 else f"{text[:239]}…"
+
+
+def _check_function(function: Any, names: list[str], *, importable: bool) -> None:
+    if not callable(function):
+        raise EnsembleError(f"function must be callable, found {type(function).__name__}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some of C's have none
+        signature = None
+    try:
+        if signature is not None:
+            signature.bind(**dict.fromkeys(names))
+    except TypeError as error:
+        raise EnsembleError(
+            f"{_name(function)} cannot be called with the parameters {names}: {error}"
+        ) from error
+    if not importable:
+        return
+    main = sys.modules["__main__"]
+    try:
+        pickle.dumps(function)
+        found = function.__module__ != "__main__" or hasattr(main, "__file__")
+    except Exception:
+        found = False
+    if not found:
+        raise EnsembleError(
+            f"{_name(function)} cannot be reached from another process: it must be at the top of a "
+            "module or script, not in a notebook or another function. An executor that takes such "
+            "functions, as Dask's, is another way"
+        )
+
+
+def _name(function: Any) -> str:
+    function = getattr(function, "func", function)  # of a functools.partial
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def _workers(given: int | None) -> int:
+    if given is None:
+        available = getattr(os, "sched_getaffinity", None)  # not on macOS
+        return len(available(0)) if available else os.cpu_count() or 1
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+        raise EnsembleError(f"workers must be an integer of at least 1, found {given!r}")
+    return int(given)
+
+
+class _Report:
+    """A progress bar, and the first errors."""
+
+    def __init__(self, store: EnsembleStore, total: int, progress: bool) -> None:
+        from tqdm import tqdm
+
+        self._store = store
+        self._bar = tqdm(
+            total=total,
+            initial=len(store.done | store.failed),
+            desc="runs",
+            unit="run",
+            disable=None if progress else True,
+        )
+        self._shown = 0
+
+    def __enter__(self) -> _Report:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def add(self, run: int, error: str) -> None:
+        self._bar.update()
+        if error:
+            self._bar.set_postfix_str(f"{len(self._store.failed)} failed", refresh=False)
+            self._shown += 1
+            if self._shown <= _SHOWN and not self._bar.disable:
+                self._bar.write(f"run {run} failed: {error}")

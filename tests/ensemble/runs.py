@@ -1,0 +1,59 @@
+"""Functions that ensembles of the tests run, in other processes."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import xarray as xr
+
+
+def random_numbers(a, b, seed):
+    """Depends on everything that a run is given."""
+    rng = np.random.default_rng(seed)
+    values = a + b * rng.normal(size=(2, 5))
+    return xr.Dataset(
+        {"signal": (("channel", "time"), values, {"units": "mV"}), "total": values.sum()},
+        coords={"channel": ["x", "y"], "time": np.arange(5.0)},
+    )
+
+
+def slow(a, b, seed):
+    time.sleep(0.15)
+    return random_numbers(a, b, seed)
+
+
+def process_id(a, seed):
+    return {"pid": os.getpid(), "parent": os.getppid()}
+
+
+def troubled(a, seed):
+    """Fails in the ways that runs do."""
+    if a == 1:
+        raise ValueError("the weather\n is bad")
+    if a == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if a == 3:
+        raise SystemExit(4)
+    if a == 4:
+        return {"value": [1.0, 2.0]}
+    if a == 5:
+        return "nothing"
+    return {"value": a * 10}
+
+
+def in_nest(weight, seed):
+    """A small network with a recorder."""
+    import nest
+
+    import nestlfp
+    from networks import exponential_kernels, random_network, reset
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    kernels = exponential_kernels()
+    reset(nest, seed=seed)
+    bank = nestlfp.install(kernels)
+    network = random_network(nest)
+    recorder = nestlfp.FieldRecorder(bank, network.populations, interval=1.0)
+    nestlfp.simulate(50.0, progress=False, complete=True)
+    return recorder.signals()["LFP"] * weight
