@@ -1,21 +1,28 @@
 """The four configurations of the cost benchmark, as plain arrays (pre, channel, tap).
 
-All come from the kernels that LFPykernels predicts for the two-population network of Hagen et al.
-(2022), summed over postsynaptic populations: 13 contacts from 1000 to -200 µm in mV, three dipole
-components in nA µm, lags 2^-4 ms to 50 ms. Larger configurations shift them in depth and stretch
-them in time, with cubic splines; nothing is random.
+A and D come from the kernels that LFPykernels predicts for the two-population network of Hagen et
+al. (2022): 13 contacts from 1000 to -200 µm in mV, three dipole components in nA µm, lags 2^-4 ms
+to 50 ms; D is slower, by splines. B and C are those of examples/microcircuit: sixteen cell types,
+nine presynaptic populations, the LFP at 16 and at 384 contacts. They are computed when they are
+asked for the first time, C within minutes, and kept in the user's cache folder. All are summed over
+postsynaptic populations; nothing is random.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline, make_interp_spline
+from scipy.interpolate import make_interp_spline
 
 import nestlfp
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples" / "microcircuit"))
+
+import circuit
 
 Array = NDArray[np.float64]
 
@@ -24,12 +31,9 @@ PROBES = ("GaussCylinderPotential", "KernelApproxCurrentDipoleMoment")
 """Signals in the file."""
 DT = 2**-4
 """Lag of one tap of the kernels in the file (ms)."""
-DEPTHS = np.arange(1000.0, -300.0, -100.0)
-"""Contacts of the kernels in the file (µm)."""
-LAYER_SHIFTS = (600.0, 200.0, -200.0, -600.0)
-"""Depth of the layers 2/3, 4, 5, 6 relative to the two-population network (µm)."""
-LAYER_STRETCHES = (1.0, 0.8, 1.25, 1.1)
-"""Slower or faster kernels of the same layers."""
+CONTACTS = 384
+PITCH = 20.0
+"""Of the contacts of C (µm): from above the cortex, through all layers, to below it."""
 
 
 def two_populations(path: Path = KERNELS) -> Array:
@@ -42,14 +46,15 @@ def two_populations(path: Path = KERNELS) -> Array:
         return np.stack([np.concatenate(signals) for signals in summed])
 
 
-def microcircuit(path: Path = KERNELS) -> Array:
-    """B: 4 layers x 2 populations, 16 contacts 100 µm apart and a dipole, 1000 taps of 0.1 ms."""
-    return _layers(np.linspace(1000.0, -500.0, 16), 1000, path)
+def microcircuit() -> Array:
+    """B: 9 populations, 16 contacts 100 µm apart, 500 taps of 0.1 ms."""
+    return _lfp(circuit.CONTACTS_Z)
 
 
-def dense_probe(path: Path = KERNELS) -> Array:
-    """C: 4 layers x 2 populations, 384 contacts 10 µm apart, 1000 taps of 0.1 ms."""
-    return _layers(np.linspace(1915.0, -1915.0, 384), 1000, path)[:, :384]
+def dense_probe() -> Array:
+    """C: 9 populations, 384 contacts 20 µm apart, 500 taps of 0.1 ms."""
+    middle = float(np.mean(circuit.CONTACTS_Z))
+    return _lfp(np.asarray(middle + PITCH * (np.arange(CONTACTS, 0, -1) - (CONTACTS + 1) / 2)))
 
 
 def slow_kernels(path: Path = KERNELS) -> Array:
@@ -57,28 +62,13 @@ def slow_kernels(path: Path = KERNELS) -> Array:
     return stretch(two_populations(path), 20.0, 0.1, 10_000)
 
 
-def _layers(contacts: Array, taps: int, path: Path) -> Array:
-    """Kernels (8, contacts + 3, taps) of the layers' E and I populations, twice as slow as A."""
-    base = two_populations(path)
-    layers = []
-    for shift, factor in zip(LAYER_SHIFTS, LAYER_STRETCHES, strict=True):
-        potential = shift_depth(base[:, : len(DEPTHS)], shift, contacts)
-        kernels = np.concatenate([potential, base[:, len(DEPTHS) :]], axis=1)
-        layers.append(stretch(kernels, 2.0 * factor, 0.1, taps))
-    return np.concatenate(layers)
+def _lfp(contacts: Array) -> Array:
+    """Kernels of the microcircuit's LFP at contacts with these depths (µm)."""
+    import responses  # with NEURON, which A and D do not need
 
-
-def shift_depth(h: Array, shift: float, contacts: Sequence[float] | Array) -> Array:
-    """Kernels (pre, 13, tap) moved up by `shift` µm and read at the depths `contacts` (µm).
-
-    A spline through the contacts that goes to zero 1500 µm beyond the outermost ones.
-    """
-    far = 1500.0
-    depth = np.concatenate([[DEPTHS[-1] - far], DEPTHS[::-1], [DEPTHS[0] + far]])
-    profile = np.pad(h[:, ::-1], ((0, 0), (1, 1), (0, 0)))
-    spline = CubicSpline(depth, profile, axis=1, bc_type="clamped")
-    read = np.clip(np.asarray(contacts) - shift, depth[0], depth[-1])
-    return np.ascontiguousarray(spline(read))
+    kernels = responses.full_size_kernels(contacts).select(signals="LFP").resample(circuit.DT)
+    summed: Array = kernels.total()["LFP"].values[0]
+    return summed
 
 
 def stretch(h: Array, factor: float, dt: float, taps: int) -> Array:

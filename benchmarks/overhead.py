@@ -27,6 +27,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +80,47 @@ def two_population(nest: Any) -> dict[str, Any]:
     return found
 
 
-NETWORKS = {"Brunel": (brunel, 0.1, 3.0), "two populations": (two_population, 2**-4, 5.0)}
-"""How it is built, its resolution and the length of a piece (ms)."""
+def microcircuit(nest: Any) -> dict[str, Any]:
+    """A fifth of the network of examples/microcircuit, without its spike recorders."""
+    import network_in_nest
+
+    choice = network_in_nest.Choice(scale=0.2)
+    neurons, _, _ = network_in_nest.build(choice)
+    network_in_nest.drive(choice, neurons)
+    # In the order of the kernels.
+    return {name: neurons[name] for name in network_in_nest.PRE}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network: how it is built, its resolution and the length of a piece (ms).
+
+    Of `configurations` it has these kernels, for presynaptic populations called so, and of the
+    published design's nodes as many for each as there are postsynaptic populations.
+    """
+
+    build: Callable[[Any], dict[str, Any]]
+    dt: float
+    piece: float
+    kernels: str = "A"
+    pre: tuple[str, ...] = ("E", "I")
+    post: int = 2
+
+
+NETWORKS = {
+    "Brunel": Case(brunel, 0.1, 3.0),
+    "two populations": Case(two_population, 2**-4, 5.0),
+    "microcircuit": Case(
+        microcircuit,
+        0.1,
+        1.0,
+        "B",
+        ("TC", "L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I"),
+        8,
+    ),
+}
+USUAL = ("Brunel", "two populations")
+"""Those that are measured where none is named: the microcircuit needs a GB and an hour."""
 
 
 # ------------------------------------------------------------------------------------ recorders
@@ -159,20 +199,22 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     """All variants in one network."""
     import nest
     import rivals
-    from configurations import DT, kernel_set, two_populations
+    from configurations import CONFIGURATIONS, DT, kernel_set
 
     import nestlfp
 
     nest.verbosity = nest.VerbosityLevel.ERROR
-    build, dt, piece = NETWORKS[network]
+    case = NETWORKS[network]
+    dt, piece = case.dt, case.piece
     nest.ResetKernel()
     # One thread: a process that has threads cannot be forked.
     nest.set(tics_per_ms=16000 if dt == 2**-4 else 1000, resolution=dt, rng_seed=12)
-    kernels = kernel_set(two_populations(), DT, pre=["E", "I"]).resample(dt)
+    step = DT if case.kernels == "A" else 0.1
+    kernels = kernel_set(CONFIGURATIONS[case.kernels](), step, pre=case.pre).resample(dt)
     h = kernels["signal"].values[0]
     banks = {method: nestlfp.install(kernels, method=method) for method in ("state-space", "fir")}
     rivals.install(nest, kernels.n_lags)
-    neurons = build(nest)
+    neurons = case.build(nest)
 
     def listen(method: str, times: int = 1) -> None:
         for _ in range(times):
@@ -182,7 +224,7 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
         "without": lambda: None,
         "nothing": lambda: None,
         "spike recorder": lambda: with_spike_recorder(nest, neurons),
-        "published design": lambda: rivals.record(nest, neurons.values(), h, 2, dt),
+        "published design": lambda: rivals.record(nest, neurons.values(), h, case.post, dt),
         "state-space": lambda: listen("state-space"),
         TEN: lambda: listen("state-space", 10),
         "fir": lambda: listen("fir"),
@@ -274,7 +316,9 @@ def figure(results: dict[str, Any]) -> Any:
 def main() -> None:
     """Measure, print, write."""
     parser = usage.parser(__doc__)
-    parser.add_argument("networks", nargs="*", help=f"some of {', '.join(NETWORKS)}")
+    parser.add_argument(
+        "networks", nargs="*", help=f"some of {', '.join(NETWORKS)}; default: {', '.join(USUAL)}"
+    )
     parser.add_argument("--variants", nargs="+", default=VARIANTS, choices=VARIANTS)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--turns", type=int, default=40, help="pieces of each copy in a round")
@@ -288,7 +332,7 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):  # not on macOS
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     OUT.mkdir(parents=True, exist_ok=True)
-    results = {network: measure(network, options) for network in options.networks or NETWORKS}
+    results = {network: measure(network, options) for network in options.networks or USUAL}
     path = OUT / "overhead.json"
     told = {**vars(options), "results": results}
     path.write_text(json.dumps(told, indent=1), encoding="utf-8")

@@ -55,7 +55,12 @@ def test_benchmarks_answer_help(name):
     assert "Traceback" not in errors
 
 
-EXAMPLES = ["two_population/run.py", "validation/run.py", "hpc/simulate.py"]
+EXAMPLES = [
+    "two_population/run.py",
+    "validation/run.py",
+    "microcircuit/run.py",
+    "hpc/simulate.py",
+]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,6 +1,6 @@
 #!/bin/bash
 #SBATCH --job-name=nestlfp
-#SBATCH --nodes=4
+#SBATCH --nodes=1
 #SBATCH --ntasks-per-node=2        # an MPI rank for each socket
 #SBATCH --cpus-per-task=64         # a thread for each of its cores
 #SBATCH --time=02:00:00
@@ -16,4 +16,5 @@ export NESTLFP_CACHE="${PROJECT:-$HOME}/nestlfp-cache"
 export OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK" OMP_PROC_BIND=true OMP_PLACES=cores
 
 srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 \
-  python simulate.py kernels.nc "signals-$SLURM_JOB_ID.zarr" --duration 100000
+  python simulate.py kernels.nc "signals-$SLURM_JOB_ID.zarr" \
+  --network microcircuit --duration 100000

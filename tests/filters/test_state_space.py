@@ -1,12 +1,11 @@
 """State-space filters reproduce kernels to a tolerance that they certify themselves."""
 
-import importlib.util
-from pathlib import Path
-
+import large_kernels
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from large_kernels import configurations
 
 from nestlfp.state_space import (
     Realization,
@@ -17,14 +16,8 @@ from nestlfp.state_space import (
     simulate,
 )
 
-spec = importlib.util.spec_from_file_location(
-    "configurations", Path(__file__).parents[2] / "benchmarks" / "configurations.py"
-)
-configurations = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(configurations)
-
 LAG = np.arange(500) * 0.1
-LARGE = {"B": configurations.microcircuit, "C": configurations.dense_probe}
+LARGE = {"B": large_kernels.microcircuit, "C": large_kernels.dense_probe}
 TOLERANCES = (1e-3, 1e-6, 1e-9)
 
 

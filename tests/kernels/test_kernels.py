@@ -101,6 +101,37 @@ def test_fingerprint_tells_apart_all_that_a_signal_depends_on(hagen, tmp_path):
 
 
 # ---------------------------------------------------------------------- algebra
+def test_scale_of_a_pathway(hagen):
+    scaled = hagen.scale({("I", "E"): 3.0, "I": 2.0})
+    for signal in hagen.signals:
+        expected = hagen[signal].values.copy()
+        expected[:, 1] *= 2.0
+        expected[0, 1] *= 3.0  # I -> E
+        np.testing.assert_array_equal(scaled[signal].values, expected)
+    with pytest.raises(KernelError, match=r"post: \['X'\] not among"):
+        hagen.scale({("I", "X"): 3.0})
+    with pytest.raises(KernelError, match=r"a pathway is \(pre, post\), found \('I',\)"):
+        hagen.scale({("I",): 3.0})
+    with pytest.raises(KernelError, match="finite"):
+        hagen.scale({("I", "E"): np.nan})
+
+
+def test_total_is_what_a_recorder_hears(hagen):
+    total = hagen.total("network")
+    assert (total.pre, total.post) == (hagen.pre, ("network",))
+    assert (total.dt, total.provenance) == (hagen.dt, hagen.provenance)
+    for signal in hagen.signals:
+        np.testing.assert_allclose(
+            total[signal].values[0], hagen[signal].values.sum(axis=0), rtol=1e-15
+        )
+        assert total[signal].attrs == hagen[signal].attrs
+    spikes = {"E": [1.0, 2.0], "I": [1.5]}
+    together, apart = total.convolve(spikes, 30.0), hagen.convolve(spikes, 30.0)
+    xr.testing.assert_allclose(together, apart)
+    with pytest.raises(KernelError, match="printable"):
+        hagen.total("a\nb")
+
+
 def test_scale_changes_only_the_named_populations(hagen):
     scaled = hagen.scale({"I": -2.0})
     np.testing.assert_array_equal(scaled["LFP"].values[:, 0], hagen["LFP"].values[:, 0])

@@ -72,6 +72,22 @@ def test_kernels_of_many_channels_are_images():
     assert len(plotting.kernels(kernels, shared_scale=True).axes) == 3
 
 
+@pytest.mark.parametrize("channels", [2, 50])
+def test_pathways_without_a_response_are_empty(channels):
+    values = RNG.normal(size=(2, 4, channels, 10))
+    values[1, 2] = 0.0
+    kernels = KernelSet.from_arrays(
+        {"LFP": values}, pre=list("ABCD"), post=list("PQ"), dt=0.1, units={"LFP": "mV"}
+    )
+    axes = plotting.kernels(kernels).axes
+    empty = [ax for ax in axes if any(text.get_gid() == "no-response" for text in ax.texts)]
+    assert [ax.get_title(loc="left") for ax in empty] == ["C → Q"]
+    assert not traces(empty[0])
+    assert not scale_bars(empty[0])
+    if channels == 2:
+        assert all(len(scale_bars(ax)) == 1 for ax in axes if ax is not empty[0])
+
+
 def test_rounding_errors_are_not_blown_up():
     values = np.zeros((1, 2, 1, 20))
     values[0, 0] = RNG.normal(size=20)

@@ -392,6 +392,11 @@ def test_wrong_interval(nest, small, interval):
         ({"weights": {"E": [1.0]}}, r"one value for each of 2 neurons, found shape \(1,\)"),
         ({"weights": {"X": 1.0}}, r"weights: unknown populations \['X'\]"),
         ({"weights": {"E": np.nan}}, "must be finite"),
+        ({"synapse_models": {"X": "static_synapse"}}, r"unknown populations \['X'\]: there are \["),
+        (
+            {"synapse_models": {"E": "nothing"}},
+            r"models that NEST has, found \['nothing'\]: copies",
+        ),
         ({"weights": {"E": np.ma.array([1.0, 2.0], mask=[0, 1])}}, "one for each neuron"),
         ({"delays": {"E": 1e308}}, r"delays of 'E' must be times .* found 1e\+308"),
         ({"delays": {"E": 1e14}}, "population 'E' run to 1000000000000001 steps, .* to 10 steps"),
@@ -401,7 +406,7 @@ def test_wrong_interval(nest, small, interval):
         ),
     ],
 )
-def test_wrong_weights_and_delays(nest, small, options, match):
+def test_wrong_weights_delays_and_models(nest, small, options, match):
     bank, parrots = small
     assert_refused(
         nest, match, lambda: nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, **options)

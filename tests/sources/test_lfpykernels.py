@@ -132,6 +132,16 @@ def test_positions_from_probes_and_by_hand():
         np.testing.assert_array_equal(kernels["LFP"]["LFP_z"], z)
 
 
+def test_slices_of_current_source_density():
+    H_YX = {"E:E": {"LaminarCurrentSourceDensity": np.ones((2, 5))}}
+    edges = np.array([[-50.0, 50.0], [-150.0, -50.0]])
+    kind = type("LaminarCurrentSourceDensity", (FakeProbe,), {})
+    kernels = KernelSet.from_lfpykernels(H_YX, dt=0.5, probes=[kind(z=edges)])
+    assert kernels.signals == ("CSD",)
+    assert kernels["CSD"].attrs["units"] == "nA/µm³"
+    np.testing.assert_array_equal(kernels["CSD"]["CSD_z"], [0.0, -100.0])
+
+
 def test_renamed_and_unknown_probes():
     H_YX = {"E:E": {POTENTIAL: np.ones((2, 5)), "Magnetometer": np.ones((1, 5))}}
     kernels = KernelSet.from_lfpykernels(

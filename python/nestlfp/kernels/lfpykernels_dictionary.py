@@ -48,9 +48,10 @@ def from_dictionary(
         Distance of two lags (ms).
     names : dict of str to str, optional
         Signal to make of a probe class. Default: "LFP" of the potential probes of LFPykit and
-        LFPykernels, "CDM" of their dipole probes.
+        LFPykernels, "CDM" of their dipole probes, "CSD" of ``LaminarCurrentSourceDensity``.
     units : dict of str to str, optional
-        Unit of a signal. Needed for signals of other probe classes. Default: "mV" and "nA µm".
+        Unit of a signal. Needed for signals of other probe classes. Default: "mV", "nA µm" and
+        "nA/µm³".
     positions : dict of str to array, shape (channel,) or (channel, 3), optional
         Contact positions (µm) of a signal: depths z where x = y = 0, or x, y, z.
     probes : iterable of probe objects, optional
@@ -302,7 +303,8 @@ def _probe_positions(probes: Iterable[Any], signal_of: Mapping[str, str]) -> dic
                 f"probe {name!r} is not among the kernels', which are {sorted(signal_of)}"
             )
         if getattr(probe, "z", None) is not None:
-            z = np.ravel(probe.z)
+            # Of volumes, which have a lower and an upper edge, the middle.
+            z = np.mean(probe.z, axis=1) if np.ndim(probe.z) == 2 else np.ravel(probe.z)
             x, y = (np.ravel(getattr(probe, axis, np.zeros_like(z))) for axis in "xy")
             places[signal_of[name]] = np.column_stack(np.broadcast_arrays(x, y, z))
     return places

@@ -2,6 +2,7 @@
 
 POTENTIAL = ("LFP", "mV")
 DIPOLE = ("CDM", "nA µm")
+SOURCE_DENSITY = ("CSD", "nA/µm³")
 PREDICTS = {
     "GaussCylinderPotential": POTENTIAL,
     "PointSourcePotential": POTENTIAL,
@@ -11,5 +12,6 @@ PREDICTS = {
     "OneSphereVolumeConductor": POTENTIAL,
     "CurrentDipoleMoment": DIPOLE,
     "KernelApproxCurrentDipoleMoment": DIPOLE,
+    "LaminarCurrentSourceDensity": SOURCE_DENSITY,
 }
 """Name of a class: (signal, unit). Transmembrane currents are in nA."""

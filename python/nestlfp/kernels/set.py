@@ -13,20 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import KernelError
 from . import files
 from .arrays import labelled
-from .checks import checked, dt_ms, first_lag_steps, provenance, real
+from .checks import checked, dt_ms, first_lag_steps, provenance
 from .convolve import convolved
 from .describe import description, fingerprint
 from .lfpykernels_dictionary import from_dictionary
 from .names import check_known, listed
 from .projection import projected
 from .sampling import lowpassed, resampled
+from .sums import scaled, summed
 
 
 class KernelSet:
@@ -218,8 +218,8 @@ class KernelSet:
         part = self.dataset[wanted["signals"]].sel(pre=wanted["pre"], post=wanted["post"])
         return KernelSet(part)
 
-    def scale(self, factors: Mapping[str, float]) -> KernelSet:
-        """Kernels with those of each named presynaptic population multiplied by a factor.
+    def scale(self, factors: Mapping[Any, float]) -> KernelSet:
+        """Kernels with those of each named presynaptic population or pathway times a factor.
 
         Kernels scale with the synaptic weight of the presynaptic population (Skaar et al. 2020,
         PLoS Comput Biol 16(3): e1007725), so that a network whose weights differ from the
@@ -227,26 +227,41 @@ class KernelSet:
 
         Parameters
         ----------
-        factors : dict of str to float
-            Factor per presynaptic population; populations not named stay as they are.
+        factors : dict of str, or of (str, str), to float
+            Factor per presynaptic population, or per pathway ``(pre, post)``; a pathway is
+            multiplied by both. What is not named stays as it is.
 
         Raises
         ------
         KernelError
             If a population is unknown, or a factor no finite real number.
         """
-        if not isinstance(factors, Mapping):
-            raise KernelError(f"factors must be a dict with a number each, found {factors!r}")
-        check_known(factors, self.pre, "pre")
-        values = [real(factors.get(name, 1.0), f"the factor of {name!r}") for name in self.pre]
-        if not all(value.ndim == 0 and np.isfinite(value) for value in values):
-            raise KernelError(f"factors must be finite numbers, found {dict(factors)}")
-        by_pre = xr.DataArray(np.array(values), dims="pre")
-        scaled = {
-            name: (array * by_pre).transpose(*array.dims).assign_attrs(array.attrs)
-            for name, array in self.dataset.data_vars.items()
-        }
-        return KernelSet(self.dataset.assign(scaled))
+        return KernelSet(scaled(self.dataset, factors))
+
+    def total(self, name: str = "all") -> KernelSet:
+        """Kernels added up over postsynaptic populations: what a recorder's signal is made of.
+
+        Parameters
+        ----------
+        name : str
+            Of the one postsynaptic population that is left.
+
+        Returns
+        -------
+        KernelSet
+            Without the cylinders of populations, which it no longer tells apart.
+
+        Examples
+        --------
+        >>> import numpy as np, nestlfp
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": np.ones((2, 1, 1, 3))}, pre=["E"], post=["E", "I"], dt=0.1,
+        ...     units={"LFP": "mV"},
+        ... )
+        >>> kernels.total()["LFP"].values.squeeze().tolist()
+        [2.0, 2.0, 2.0]
+        """
+        return KernelSet(summed(self.dataset, name))
 
     def resample(self, dt: float, *, method: str = "cubic") -> KernelSet:
         """Kernels at another distance of lags, such as NEST's resolution.

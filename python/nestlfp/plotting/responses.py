@@ -23,6 +23,8 @@ from .reduction import Panel, known_signals, prepared
 from .style import INK, WIDTH_IN, new_figure, style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from .style import Canvas
 
 _BESIDE_IN = 0.9  # for the labels left of the first plot
@@ -39,7 +41,7 @@ def kernels(
     """Kernels by pathway, titled "E → I" from the presynaptic to the postsynaptic population.
 
     Up to six pathways stand side by side. More of them form a grid with a column for each
-    presynaptic and a row for each postsynaptic population.
+    presynaptic and a row for each postsynaptic population. Pathways without a response are empty.
 
     Parameters
     ----------
@@ -97,6 +99,7 @@ def _draw_pathways(axes: NDArray[Any], panel: Panel, shared_scale: bool) -> None
     alone = [panel if shared_scale else replace(panel, parts=[part]) for part in panel.parts]
     peaks = [max(one.peak, 1e-9 * panel.peak) for one in alone]
     scales = [max(one.scale, 1e-9 * panel.scale) for one in alone]
+    silent = [not part.any() for _, part in panel.parts]
     for ax, (_, values), peak, scale in zip(plots, panel.parts, peaks, scales, strict=True):
         if panel.as_image:
             draw_image(ax, panel.x, values, peak)
@@ -108,8 +111,20 @@ def _draw_pathways(axes: NDArray[Any], panel: Panel, shared_scale: bool) -> None
     if not panel.as_image:
         fit_rows(plots, panel.rows.order.size)
     groups = [plots] if shared_scale else [[ax] for ax in plots]
-    for group, peak, scale in zip(groups, peaks, scales, strict=False):
-        if panel.as_image:
+    for group, peak, scale, empty in zip(groups, peaks, scales, silent, strict=False):
+        if empty and not shared_scale:
+            _mark_silent(group[0])
+        elif panel.as_image:
             colour_bar(group, peak, panel.unit)
         else:
             scale_bar(group[-1], scale, panel.unit, upright=True)
+
+
+def _mark_silent(ax: Axes) -> None:
+    """Say that there is nothing to be seen, instead of how large it is."""
+    for line in list(ax.lines):
+        line.remove()
+    ax.text(
+        0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color="0.6",
+        gid="no-response",
+    )  # fmt: skip

@@ -63,6 +63,11 @@ class FieldRecorder:
     unconnected : bool
         Allow a network without connections. NEST then has no range of delays to keep to, and
         connections made later may find it narrowed to one step.
+    synapse_models : dict of str to str, optional
+        With several MPI ranks, the synapse model of the connections that a population's neurons
+        have in the network, which the recorder's then are of too. Default, also for populations
+        left out: ``"static_synapse"``. In one process the recorder has a model of its own, and
+        this is not used.
     name : str, optional
         What `nestlfp.simulate` can call this recorder by, where the network has several.
 
@@ -78,7 +83,8 @@ class FieldRecorder:
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
     process also when it is made after a first ``Simulate``: its connections are of a synapse model
     of their own, ``nestlfp_synapse``, which also tells them from the network's in
-    ``nest.GetConnections``. (With several MPI ranks it is ``static_synapse``.) It does not wait
+    ``nest.GetConnections``. With several MPI ranks it is `synapse_models`: NEST 3.10 then makes
+    other spikes where a neuron has targets of two models. The recorder does not wait
     for a network that is connected later: ``nest.Simulate`` would not tell it, and delays chosen
     without knowing the network's would change them.
 
@@ -99,6 +105,7 @@ class FieldRecorder:
         delays: Mapping[str, ArrayLike] | None = None,
         overlap: bool = False,
         unconnected: bool = False,
+        synapse_models: Mapping[str, str] | None = None,
         name: str | None = None,
     ) -> None:
         self._nest = nest = import_nest()
@@ -125,6 +132,7 @@ class FieldRecorder:
             nest=nest,
         )
         check_generators(nest, ranks, inputs)
+        models = _synapse_models(nest, bank.populations, synapse_models or {})
         self._digests = {
             "weights": _digest(each.weights for each in inputs),
             "delays": _digest(each.lags for each in inputs),
@@ -168,7 +176,8 @@ class FieldRecorder:
             synapse=synapse,
         )
         for port, (source, steps_of) in enumerate(zip(inputs, self.schedule.delays, strict=True)):
-            connect(nest, ranks, source, nodes, port=port, delays=steps_of, synapse=synapse)
+            model = models[source.name] if ranks.n > 1 else synapse
+            connect(nest, ranks, source, nodes, port=port, delays=steps_of, synapse=model)
         self._first = self._readout.next  # number of the first sample that waits to be handed out
         self._waiting: list[Floats] = []
         self._written: list[Written] = []  # where `simulate(to=...)` put the samples before these
@@ -284,6 +293,23 @@ def _digest(values: Iterable[Floats | Ints]) -> str:
     for array in values:
         digest.update(f"{array.size} ".encode() + array.tobytes())
     return digest.hexdigest()[:16]
+
+
+def _synapse_models(
+    nest: Any, populations: Iterable[str], given: Mapping[str, str]
+) -> dict[str, str]:
+    """The synapse model of each population's connections."""
+    names = list(populations)
+    unknown = sorted(set(given) - set(names))
+    if unknown:
+        raise NetworkError(f"synapse_models for unknown populations {unknown}: there are {names}")
+    missing = sorted({str(model) for model in given.values()} - set(nest.synapse_models))
+    if missing:
+        raise NetworkError(
+            f"synapse_models must be models that NEST has, found {missing}: copies are made by "
+            "nest.CopyModel"
+        )
+    return {name: given.get(name, "static_synapse") for name in names}
 
 
 def _check_installed(bank: FilterBank, nest: Any) -> None:

@@ -6,15 +6,17 @@ population over it as the network's statistics say, activates them once, and pre
 signal. Blurred by the distributions of delays and of cell positions, this is the kernel.
 
 `compute` runs this for every pathway of a network; `from_dictionary`, which is
-`KernelSet.from_lfpykernels`, takes what others ran.
+`KernelSet.from_lfpykernels`, takes what others ran. A population may be made of several cell types
+(`CellType`). Where anatomy gives the synapses of each layer, `nestlfp.sources.layers` turns that
+into positions on the cells.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +28,15 @@ from ..grid import step
 from ..kernels import KernelSet, check_name
 from ..kernels.checks import positive_ms
 from ..kernels.lfpykernels_dictionary import of_probes, signal_names, stacked
+from ._charge import NOTICED
+from ._mixture import CellType, Part, check_approximation, parts_of
+from ._pathways import EXTRA, Found, Job, check_mechanisms, kernels_of, load
+from ._processes import in_processes
 from ._provenance import package_version, plain
 
+__all__ = ["EXTRA", "TOOL", "CellType", "compute", "from_dictionary"]
+
 TOOL = "LFPykernels"
-EXTRA = "lfpykernels"
 
 _SHARP = 3.0  # µm, for sigma_z of probes that shall not blur, and cannot divide by 0
 
@@ -46,18 +53,23 @@ def compute(
     tau: float = 50.0,
     g_eff: bool = True,
     depths: int = 1,
+    correct_charge: bool = False,
+    processes: int | None = 0,
+    mechanisms: str | Callable[[], None] | None = None,
     names: Mapping[str, str] | None = None,
     units: Mapping[str, str] | None = None,
     progress: bool = True,
     provenance: Mapping[str, Any] | None = None,
 ) -> KernelSet:
-    """All kernels of a network, from one `lfpykernels.KernelApprox` per population.
+    """All kernels of a network, from one `lfpykernels.KernelApprox` per population or cell type.
 
     Parameters
     ----------
     approximations : dict of str to lfpykernels.KernelApprox, or iterable of them
         One for each postsynaptic population, by its name; without names each is called as its
-        attribute `Y` says. All must have the same presynaptic populations `X`.
+        attribute `Y` says. All must have the same presynaptic populations `X`. A population that
+        is made of several cell types has a dict of str to `CellType` instead. Pathways with a
+        connection probability of 0 are not simulated.
     probes : iterable of probe objects
         Forward models made with ``cell=None``, each of another class, for instance
         ``lfpykernels.GaussCylinderPotential(None, z=z, R=150.0, sigma_z=75.0)``.
@@ -78,10 +90,23 @@ def compute(
         With more, kernels are averaged over cells at so many depths (Gauss-Hermite quadrature of
         the normal distribution in `populationParameters`), and nothing is blurred; 15 are plenty.
         It takes so many times as long, and comes closer to the full calculation: see Notes.
+    correct_charge : bool
+        Divide each pathway's kernels by the part of its synapses' charge that the cells took:
+        with steps of 2**-4 ms NEURON takes 0.939 of a difference of exponentials that decays
+        within 0.5 ms and rises at once, and 1.064 of one that starts with a jump. It is measured in
+        any case; without this, a difference of more than 1 % is a warning.
+    processes : int, optional
+        How many to share the cells among; None is one per core. They are started afresh and do
+        not change the result. Default: 0, all in the calling process, whose own sections in
+        NEURON are deleted.
+    mechanisms : str or callable, optional
+        What loads the synapses' mechanisms into NEURON, in each process: the folder in which
+        ``nrnivmodl`` ran, or an importable function, such as
+        ``functools.partial(nestlfp.sources.mechanisms.load, folder)``.
     names, units : dict of str to str, optional
         Signals by probe class and units by signal; see `from_dictionary`.
     progress : bool
-        Show a progress bar, a step for each pathway.
+        Show a progress bar, which moves by a cell's pathways.
     provenance : dict, optional
         JSON-compatible values to keep beside the versions and parameters used.
 
@@ -96,8 +121,9 @@ def compute(
     MissingExtraError
         Without the packages of the extra ``nestlfp[lfpykernels]``.
     KernelError
-        If times are off LFPykernels' grid, populations disagree, a NEURON mechanism is not
-        loaded, `depths` is no positive integer, or LFPykernels fails on a pathway.
+        If times are off LFPykernels' grid, populations disagree, shares of cell types do not add
+        up to 1, a NEURON mechanism is not loaded, `depths` is no positive integer, or LFPykernels
+        fails on a pathway.
 
     Notes
     -----
@@ -110,8 +136,9 @@ def compute(
     currents by that once more, which makes potentials near the somata too small (by a fifth in
     docs/validation.md, where those with ``depths=15`` are as good as measured kernels).
 
-    NEURON integrates the cell in fixed steps, for which kernels come about one dt late; this
-    error vanishes with dt.
+    NEURON integrates the cell in fixed steps, for which kernels come up to one dt late and short
+    synapses have another charge; both errors vanish with dt, and `correct_charge` makes up for the
+    second.
 
     References
     ----------
@@ -132,36 +159,47 @@ def compute(
     """
     require("lfpykernels", EXTRA)
     _check_times(dt, t_X, tau)
-    # Copies, for get_kernel leaves its last cell in the approximation.
-    populations = {name: copy.copy(approx) for name, approx in _by_name(approximations)}
+    populations = dict(_by_name(approximations))
     models = [copy.copy(probe) for probe in probes]
     kinds = [type(model).__name__ for model in models]
     if not models or len(set(kinds)) < len(kinds):
         raise KernelError(f"probes must be one or more, each of another class, found {kinds}")
     signal_names(kinds, names or {})  # complain before an hour of cells, not after
-    post, pre = list(populations), _common_pre(populations)
+    # Copies, for get_kernel leaves its last cell in the approximation.
+    parts = parts_of(populations)
+    post, pre = list(populations), _common_pre(parts)
     potentials = {name: _potential(Vrest, name) for name in post}
-    for approx in populations.values():
-        _check_mechanisms(approx)
+    options = {"dt": dt, "t_X": t_X, "tau": tau, "g_eff": g_eff}
+    jobs = [
+        Job(part, share * part.share, forward, potentials[part.post], options)
+        for share, cells, forward in _standings(parts, models, depths)
+        for part in cells
+    ]
+    if processes == 0:
+        load(mechanisms)
+        for part in parts:
+            check_mechanisms(part.approx)
 
-    arrays: dict[str, Floats] = {}
-    standings = _standings(populations, models, depths)
-    with _bar(len(standings) * len(post) * len(pre), progress) as bar:
-        for share, cells, forward in standings:
-            pathways = {}
-            for y, x in itertools.product(post, pre):
-                bar.set_postfix_str(f"{x} -> {y}")
-                pathways[y, x] = _get_kernel(
-                    cells[y], y, x, probes=forward, Vrest=potentials[y], dt=dt, t_X=t_X, tau=tau,
-                    g_eff=g_eff,
-                )  # fmt: skip
-                cells[y].cell = None  # or its sections stay in NEURON
-                bar.update()
-            for probe, array in stacked(pathways, post, pre).items():
-                arrays[probe] = arrays.get(probe, 0.0) + share * array
+    sums: dict[tuple[str, str], dict[str, Floats]] = {}
+    charges: dict[tuple[str, str], float] = {}
+    for job, found in _computed(jobs, processes, mechanisms, progress):
+        for x, kernels in found.kernels.items():
+            pathway = job.part.post, x
+            charges[job.part.name, x] = found.charge[x]
+            factor = job.share / (found.charge[x] if correct_charge else 1.0)
+            total = sums.setdefault(pathway, {})
+            for probe, values in kernels.items():
+                total[probe] = total.get(probe, 0.0) + factor * values
+    if not correct_charge:
+        _warn_of_charges(charges, dt)
+    if not sums:
+        raise KernelError("no pathway has connections: all of C_YX are 0")
+    # Pathways without connections.
+    zeros = {probe: np.zeros_like(values) for probe, values in next(iter(sums.values())).items()}
+    arrays = stacked({(y, x): sums.get((y, x), zeros) for y in post for x in pre}, post, pre)
     parameters = {
         "dt_ms": dt, "Vrest_mV": potentials, "t_X_ms": t_X, "tau_ms": tau, "g_eff": g_eff,
-        "depths": depths,
+        "depths": depths, "correct_charge": correct_charge,
     }  # fmt: skip
     dataset = of_probes(
         arrays,
@@ -200,12 +238,9 @@ def _by_name(approximations: Mapping[str, Any] | Iterable[Any]) -> list[tuple[st
         pairs = [(getattr(approx, "Y", None), approx) for approx in approximations]
     if not pairs:
         raise KernelError("no approximations: one KernelApprox per postsynaptic population needed")
-    for name, approx in pairs:
-        if not callable(getattr(approx, "get_kernel", None)):
-            raise KernelError(
-                f"the approximation of {name!r} must be a lfpykernels.KernelApprox, "
-                f"found {type(approx).__name__}"
-            )
+    for name, given in pairs:
+        if not isinstance(given, Mapping):  # of cell types, which are looked at later
+            check_approximation(name, given)
         check_name(name, "a postsynaptic population")
     posts = [name for name, _ in pairs]
     if len(set(posts)) < len(posts):
@@ -213,8 +248,8 @@ def _by_name(approximations: Mapping[str, Any] | Iterable[Any]) -> list[tuple[st
     return pairs
 
 
-def _common_pre(populations: Mapping[str, Any]) -> list[str]:
-    every = {name: [str(x) for x in approx.X] for name, approx in populations.items()}
+def _common_pre(parts: Sequence[Part]) -> list[str]:
+    every = {part.name: [str(x) for x in part.approx.X] for part in parts}
     pre = list(dict.fromkeys(x for names in every.values() for x in names))
     missing = [f"{y}:{x}" for y in every for x in pre if x not in every[y]]
     if missing:
@@ -233,47 +268,58 @@ def _potential(given: Any, post: str) -> Any:
     return given[post]
 
 
-def _check_mechanisms(approx: Any) -> None:
-    """LFPy would only say that NEURON has no such attribute."""
-    neuron = require("neuron", EXTRA)
-    if not approx.conductance_based:
+def _computed(
+    jobs: Sequence[Job],
+    processes: int | None,
+    mechanisms: str | Callable[[], None] | None,
+    progress: bool,
+) -> Iterator[tuple[Job, Found]]:
+    """What each job gives, in their order, with a progress bar."""
+    tasks = [(job,) for job in jobs]
+    found = in_processes(
+        kernels_of, tasks, processes, start=load, given=(mechanisms,), error=KernelError
+    )
+    with _bar(sum(len(job.part.approx.X) for job in jobs), progress) as bar:
+        bar.set_postfix_str(jobs[0].part.name)
+        for i, (job, result) in enumerate(zip(jobs, found, strict=True)):
+            yield job, result
+            bar.set_postfix_str(jobs[min(i + 1, len(jobs) - 1)].part.name)
+            bar.update(len(job.part.approx.X))
+
+
+def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> None:
+    """What is missing of the charge of short synapses, or too much, if it is worth knowing."""
+    wrong = {pathway: taken for pathway, taken in charges.items() if abs(taken - 1) >= NOTICED}
+    if not wrong:
         return
-    for parameters in approx.synapseParameters:
-        mechanism = f"{parameters['syntype']}I"
-        if not hasattr(neuron.h, mechanism):
-            raise KernelError(
-                f"NEURON has no mechanism {mechanism!r}, the current-based twin that LFPykernels "
-                f"needs of {parameters['syntype']}: load it with "
-                "nestlfp.sources.mechanisms.load(), which brings Exp2SynI, or compile your own "
-                "with mechanisms.load(folder)"
-            )
-
-
-def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, Floats]:
-    try:
-        return dict(approx.get_kernel(X=pre, fir=True, **options))
-    except Exception as error:  # assertions, plain Exceptions and NEURON's own alike
-        raise KernelError(f"LFPykernels failed for {pre} -> {post}: {error}") from error
+    (y, x), worst = max(wrong.items(), key=lambda item: abs(item[1] - 1))
+    warnings.warn(
+        f"steps of {dt:g} ms do not take the charge of the synapses of {len(wrong)} of "
+        f"{len(charges)} pathways as it is, that of {x} -> {y} as {worst:.3f} of it, and kernels "
+        f"are as much too {'small' if worst < 1 else 'large'}: correct_charge=True divides them by "
+        "it; a smaller dt also corrects their time course",
+        stacklevel=3,
+    )
 
 
 def _standings(
-    populations: Mapping[str, Any], models: Sequence[Any], depths: int
-) -> list[tuple[float, dict[str, Any], list[Any]]]:
-    """Cells to compute, the probes that see them, and their share in the kernels."""
+    parts: Sequence[Part], models: Sequence[Any], depths: int
+) -> list[tuple[float, list[Part], list[Any]]]:
+    """Share in the kernels, cells to compute, and the probes that see them."""
     if not isinstance(depths, int | np.integer) or depths < 1:
         raise KernelError(f"depths must be an integer of at least 1, found {depths!r}")
     if depths == 1:
-        return [(1.0, dict(populations), list(models))]
+        return [(1.0, list(parts), list(models))]
     sharp = [_changed(m, sigma_z=_SHARP) if hasattr(m, "sigma_z") else m for m in models]
     nodes, shares = np.polynomial.hermite_e.hermegauss(depths)
 
-    def at(node: float, approx: Any) -> Any:
-        column = approx.populationParameters
-        depth = column["loc"] + column["scale"] * node
-        return _changed(approx, populationParameters={**column, "loc": depth, "scale": 0.0})
+    def at(node: float, part: Part) -> Part:
+        column = part.approx.populationParameters
+        moved = {**column, "loc": column["loc"] + column["scale"] * node, "scale": 0.0}
+        return part._replace(approx=_changed(part.approx, populationParameters=moved))
 
     return [
-        (share, {name: at(node, approx) for name, approx in populations.items()}, sharp)
+        (share, [at(node, part) for part in parts], sharp)
         for node, share in zip(nodes, shares / shares.sum(), strict=True)
     ]
 
@@ -302,7 +348,21 @@ def _provenance(
         "versions": versions,
         "parameters": {
             **plain(parameters),
-            "populations": {name: plain(vars(approx)) for name, approx in populations.items()},
+            "populations": {name: _described(given) for name, given in populations.items()},
             "probes": {type(probe).__name__: plain(vars(probe)) for probe in probes},
         },
+    }
+
+
+def _described(given: Any) -> Any:
+    """An approximation, or the cell types of a population."""
+    if not isinstance(given, Mapping):
+        return plain(vars(given))
+    return {
+        name: {
+            "share": kind.share,
+            "synapses": plain(dict(kind.synapses or {})),
+            "approximation": plain(vars(kind.approximation)),
+        }
+        for name, kind in given.items()
     }

@@ -1,0 +1,311 @@
+"""Figures of the microcircuit, after Hagen et al. 2016: raster, LFP by depth, spectra, CSD, shares.
+
+Depth runs downwards from the surface, as in the cortex; grey lines are boundaries of layers.
+"""
+
+from pathlib import Path
+
+import checks
+import circuit as c
+import matplotlib.pyplot as plt
+import numpy as np
+import xarray as xr
+from anatomy import PRE
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, SymLogNorm
+from matplotlib.figure import Figure
+from network_in_nest import Choice
+
+import nestlfp
+import nestlfp.plotting
+
+COLORS = {  # by population: excitatory ones dark, inhibitory ones light; a hue for each layer
+    "TC": "#444444",
+    "L23E": "#8c1d40",
+    "L23I": "#e39ab3",
+    "L4E": "#b35900",
+    "L4I": "#f5b971",
+    "L5E": "#1b6b50",
+    "L5I": "#86cdb3",
+    "L6E": "#1f4e8c",
+    "L6I": "#93b9e6",
+}
+SHOWN = 200.0  # ms
+RASTER_MOST = 1500  # neurons; one in so many is drawn where there are more
+SPECTRUM_CONTACTS = (0, 3, 7, 11, 13)  # channels 1, 4, 8, 12 and 14
+FREQUENCIES = (3.9, 400.0)  # Hz
+
+
+def draw(
+    choice: Choice,
+    kernels: nestlfp.KernelSet,
+    spikes: checks.Spikes,
+    signals: xr.Dataset,
+    out: Path,
+) -> None:
+    """All figures, into files."""
+    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
+    figures = {
+        "signals": overview(choice, spikes, signals),
+        "sources": sources(choice, kernels, spikes, signals),
+        "kernels": all_kernels(choice, kernels),
+    }
+    for name, figure in figures.items():
+        nestlfp.plotting.save(figure, out / f"{name}.png", dpi=130)
+        plt.close(figure)
+
+
+# ---------------------------------------------------------------------- spikes, LFP, spectra
+def overview(choice: Choice, spikes: checks.Spikes, signals: xr.Dataset) -> Figure:
+    """Raster, LFP by depth, and spectra of rates and LFP."""
+    figure = plt.figure(figsize=(13, 9), layout="constrained")
+    grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 1.35, 1.2])
+    window = shown(choice, signals)
+    _raster(figure.add_subplot(grid[0, 0]), choice, spikes, window)
+    _traces(figure.add_subplot(grid[:, 1]), signals, window)
+    if checks.long_enough(choice):
+        power = checks.lfp_spectrum(signals)
+        _rate_spectra(figure.add_subplot(grid[1, 0]), choice, spikes)
+        _spectrum_by_depth(figure.add_subplot(grid[0, 2]), power)
+        _spectra(figure.add_subplot(grid[1, 2]), power)
+    what = f"scale {choice.scale:g}, {choice.network} network"
+    stimulus = {"none": "no stimulus", "pulse": "thalamic pulses", "ac": "thalamus at 15 Hz"}
+    figure.suptitle(f"Cortical microcircuit: {what}, {stimulus[choice.stimulus]}")
+    return figure
+
+
+def shown(choice: Choice, signals: xr.Dataset) -> tuple[float, float]:
+    """The last part of the signals (ms), or that around the last thalamic pulse."""
+    stop = float(signals["time"][-1])
+    if choice.stimulus == "pulse" and choice.pulses():
+        stop = min(stop, choice.pulses()[-1] + 0.75 * SHOWN)
+    return max(0.0, stop - SHOWN), stop
+
+
+def _raster(ax: Axes, choice: Choice, spikes: checks.Spikes, window: tuple[float, float]) -> None:
+    """One row for each neuron, from the thalamus up; only some of the neurons of large networks."""
+    names = ["TC"] if choice.stimulus != "none" else []
+    names += list(c.POPULATIONS)
+    total = sum(choice.size(name) for name in names)
+    every = max(1, round(total / RASTER_MOST))
+    row, ticks = 0, []
+    for name in reversed(names):
+        times, senders = spikes[name]
+        inside = (times > window[0]) & (times <= window[1])
+        shown = choice.size(name) // every or 1
+        if inside.any():
+            neuron = senders[inside] - senders.min()
+            some = neuron % every == 0
+            ax.plot(times[inside][some], row + neuron[some] // every, ",", color=COLORS[name])
+            ax.plot(
+                times[inside][some], row + neuron[some] // every, ".", ms=1.8, color=COLORS[name]
+            )
+        ticks.append((row + shown / 2, name))
+        row += shown
+        ax.axhline(row, color="0.85", lw=0.5)
+    ax.set_yticks([at for at, _ in ticks], [name for _, name in ticks])
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlim=window, ylim=(0, row), xlabel="time (ms)")
+    some_of = "" if every == 1 else f", every {every}th neuron"
+    ax.set_title(f"Spikes{some_of}", loc="left")
+
+
+def _traces(ax: Axes, signals: xr.Dataset, window: tuple[float, float]) -> None:
+    """The LFP at each contact, drawn at its depth."""
+    lfp = checks.whole(signals, "LFP")
+    part = lfp.sel(time=slice(*window))
+    middle = lfp.mean("time")
+    largest = float(np.abs(part - middle).max()) or 1.0
+    bar = _nice(largest)
+    gain = 150.0 / largest  # µm
+    for i, z in enumerate(part["LFP_z"].values):
+        trace = part.values[i] - float(middle[i])
+        ax.plot(part["time"], z + gain * trace, color="0.1", lw=0.8)
+    _mark_layers(ax)
+    right = window[1] + 0.1 * (window[1] - window[0])
+    ax.plot([right, right], [-bar * gain, 0.0], color="black", lw=3, clip_on=False)
+    ax.text(right, -bar * gain / 2, f"  {bar * 1e3:g} µV", va="center", clip_on=False)
+    ax.set(xlim=window, ylim=(-1660, 160), xlabel="time (ms)", ylabel="depth z (µm)")
+    ax.set_title("LFP", loc="left")
+
+
+def _rate_spectra(ax: Axes, choice: Choice, spikes: checks.Spikes) -> None:
+    """Power of the populations' rates, of spikes counted in bins of 1 ms."""
+    edges = np.arange(0.0, choice.duration + 1.0)
+    for name in c.POPULATIONS:
+        counts, _ = np.histogram(spikes[name][0], edges)
+        rate = xr.DataArray(
+            1e3 * counts[None] / choice.size(name),
+            dims=("rate_channel", "time"),
+            coords={"time": edges[1:]},
+            name="rate",
+            attrs={"units": "Hz"},
+        )
+        power = nestlfp.signals.spectrum(
+            rate, segment=checks.SPECTRUM_SEGMENT, start=checks.SPECTRUM_FROM
+        )[0].sel(frequency=slice(*FREQUENCIES))
+        style = "-" if name.endswith("E") else "--"
+        ax.loglog(power["frequency"], power, style, color=COLORS[name], lw=1.1, label=name)
+    ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)", ylabel="power ((spikes/s)²/Hz)")
+    ax.set_title("Rates", loc="left")
+    ax.legend(ncols=2, fontsize=7, frameon=False)
+
+
+def _spectrum_by_depth(ax: Axes, power: xr.DataArray) -> None:
+    part = power.sel(frequency=slice(*FREQUENCIES))
+    high = float(part.max())
+    image = ax.pcolormesh(
+        part["frequency"],
+        part["LFP_z"],
+        part.values,
+        norm=LogNorm(high * 1e-3, high),
+        cmap="viridis",
+        shading="nearest",
+        rasterized=True,
+    )
+    _mark_layers(ax, "white")
+    ax.set(xscale="log", xlabel="frequency (Hz)", ylabel="depth z (µm)", xlim=FREQUENCIES)
+    ax.set_title("LFP: power by depth", loc="left")
+    ax.figure.colorbar(image, ax=ax, label="mV²/Hz", aspect=30, pad=0.07)
+
+
+def _spectra(ax: Axes, power: xr.DataArray) -> None:
+    part = power.sel(frequency=slice(*FREQUENCIES))
+    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(SPECTRUM_CONTACTS)))
+    for channel, shade in zip(SPECTRUM_CONTACTS, shades, strict=True):
+        label = f"z = {part['LFP_z'].values[channel]:g} µm"
+        ax.loglog(part["frequency"], part[channel], color=shade, lw=1.1, label=label)
+    ax.axvspan(*checks.BAND, color="0.93", zorder=0)
+    ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)", ylabel="power (mV²/Hz)")
+    ax.set_title("LFP at five contacts", loc="left")
+    ax.legend(fontsize=7, framealpha=0.8, edgecolor="none", loc="lower left")
+
+
+# ---------------------------------------------------------------------- where the LFP comes from
+def sources(
+    choice: Choice, kernels: nestlfp.KernelSet, spikes: checks.Spikes, signals: xr.Dataset
+) -> Figure:
+    """CSD and LFP as images, EEG, and what each presynaptic population adds."""
+    figure = plt.figure(figsize=(13, 8), layout="constrained")
+    grid = figure.add_gridspec(3, 2, width_ratios=[1.5, 1], height_ratios=[1.2, 1.2, 0.8])
+    window = shown(choice, signals)
+    for row, (name, factor, unit) in enumerate(
+        (("LFP", 1e3, "µV"), ("CSD", 1e6, "µA/mm³"))  # from mV and nA/µm³
+    ):
+        _image(figure.add_subplot(grid[row, 0]), signals, name, factor, unit, window)
+    ax = figure.add_subplot(grid[2, 0])
+    eeg = checks.whole(signals, "EEG").sel(time=slice(*window))[0]
+    ax.plot(eeg["time"], eeg - eeg.mean(), color="0.1", lw=0.9)
+    ax.set(xlim=window, xlabel="time (ms)", ylabel="EEG (µV)")
+    ax.set_title("EEG above, without its mean", loc="left")
+    _shares(figure.add_subplot(grid[:, 1]), choice, kernels, spikes, signals)
+    return figure
+
+
+def _image(
+    ax: Axes,
+    signals: xr.Dataset,
+    name: str,
+    factor: float,
+    unit: str,
+    window: tuple[float, float],
+) -> None:
+    array = factor * checks.whole(signals, name)
+    part = array.sel(time=slice(*window)) - array.mean("time")
+    limit = float(np.quantile(np.abs(part.values), 0.995)) or 1.0
+    image = ax.pcolormesh(
+        part["time"],
+        part[f"{name}_z"],
+        part.values,
+        cmap="RdBu_r",
+        vmin=-limit,
+        vmax=limit,
+        shading="nearest",
+        rasterized=True,
+    )
+    _mark_layers(ax)
+    ax.set(xlim=window, ylabel="depth z (µm)")
+    ax.set_title(f"{name}, without its mean", loc="left")
+    ax.figure.colorbar(image, ax=ax, label=unit, aspect=25, pad=0.05, extend="both")
+
+
+def _shares(
+    ax: Axes,
+    choice: Choice,
+    kernels: nestlfp.KernelSet,
+    spikes: checks.Spikes,
+    signals: xr.Dataset,
+) -> None:
+    """Standard deviation by depth of the LFP, and of what each presynaptic population adds."""
+    if "pre" in signals["LFP"].dims:
+        parts = signals["LFP"]
+    else:  # the same, offline
+        times = {name: found for name, (found, _) in spikes.items()}
+        lfp = kernels.select(signals="LFP")
+        parts = lfp.convolve(times, choice.duration, by="pre")["LFP"]
+    after = slice(min(checks.SPECTRUM_FROM, choice.duration / 2), None)
+    spread = 1e3 * parts.sel(time=after).std("time")
+    for name in PRE:
+        one = spread.sel(pre=name)
+        if float(one.max()) > 0:
+            style = "--" if name.endswith("I") else "-"
+            ax.plot(one, parts["LFP_z"], style, color=COLORS[name], lw=1.4, label=name)
+    whole = 1e3 * checks.whole(signals, "LFP").sel(time=after).std("time")
+    ax.plot(whole, parts["LFP_z"], color="black", lw=2.5, label="all together")
+    _mark_layers(ax)
+    ax.set(xlabel="standard deviation of the LFP (µV)", ylabel="depth z (µm)")
+    ax.set_xlim(left=0)
+    ax.set_title("What each presynaptic population adds to the LFP", loc="left")
+    ax.legend(fontsize=8, loc="lower right", framealpha=0.9, edgecolor="none")
+
+
+# ---------------------------------------------------------------------- kernels
+def all_kernels(choice: Choice, kernels: nestlfp.KernelSet) -> Figure:
+    """The LFP after one spike of each presynaptic population, and its peak by depth."""
+    figure, axes = plt.subplots(2, 5, figsize=(14, 7), layout="constrained", sharey=True)
+    h = 1e3 * kernels["LFP"].sum("post")
+    largest = float(np.abs(h).max())
+    norm = SymLogNorm(largest / 100, vmin=-largest, vmax=largest)
+    for ax, pre in zip(axes.ravel(), PRE, strict=False):
+        part = h.sel(pre=pre, lag=slice(0, 20))
+        image = ax.pcolormesh(
+            part["lag"], part["LFP_z"], part.values, norm=norm, cmap="RdBu_r", shading="nearest",
+            rasterized=True,
+        )  # fmt: skip
+        _mark_layers(ax, inside=True)
+        peak = part.values.ravel()[np.abs(part.values).argmax()]
+        ax.set_title(f"{pre}: peak {peak:+.2g} µV", loc="left", fontsize=9, color=COLORS[pre])
+        ax.set(xlabel="lag (ms)")
+    figure.colorbar(image, ax=axes, label="µV per spike", aspect=40, pad=0.01)
+    ax = axes.ravel()[-1]
+    for pre in PRE:
+        values = h.sel(pre=pre).values
+        peaks = values[np.arange(len(values)), np.abs(values).argmax(axis=1)]
+        style = "--" if pre.endswith("I") else "-"
+        ax.plot(peaks, h["LFP_z"], style, color=COLORS[pre], lw=1.2)
+    _mark_layers(ax)
+    ax.axvline(0, color="0.6", lw=0.8)
+    ax.set(xlabel="µV per spike")
+    ax.set_title("peaks, in the titles' colours", loc="left", fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("depth z (µm)")
+    figure.suptitle(f"LFP after one spike of a presynaptic neuron, scale {choice.scale:g}")
+    return figure
+
+
+def _mark_layers(ax: Axes, color: str = "0.6", *, inside: bool = False) -> None:
+    """Boundaries of layers; their names right of the panel, or at its right edge."""
+    for name, (top, bottom) in c.LAYERS.items():
+        ax.axhline(bottom, color=color, lw=0.7, ls=":")
+        if name == "L1":
+            ax.axhline(top, color=color, lw=0.7, ls=":")
+        ax.text(
+            0.985 if inside else 1.008, (top + bottom) / 2, name, fontsize=7, va="center",
+            ha="right" if inside else "left", transform=ax.get_yaxis_transform(), color="0.35",
+        )  # fmt: skip
+
+
+def _nice(size: float) -> float:
+    """The largest of 1, 2, 5, 10, ... that is not larger."""
+    decade = 10.0 ** np.floor(np.log10(size))
+    return float(decade * max(f for f in (1, 2, 5) if f * decade <= size * (1 + 1e-9)))

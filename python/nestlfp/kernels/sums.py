@@ -1,0 +1,55 @@
+"""Kernels multiplied by factors, and added up over postsynaptic populations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..errors import KernelError
+from .checks import real
+from .names import check_known, check_name
+from .positions import GEOMETRY
+
+
+def scaled(dataset: xr.Dataset, factors: Any) -> xr.Dataset:
+    """Kernels times the factor of their presynaptic population, and that of their pathway."""
+    if not isinstance(factors, Mapping):
+        raise KernelError(f"factors must be a dict with a number each, found {factors!r}")
+    post, pre = ([str(name) for name in dataset[dim].values] for dim in ("post", "pre"))
+    by_pathway = np.ones((len(post), len(pre)))
+    for key, given in factors.items():
+        rows: slice | int = slice(None)
+        x = key
+        if isinstance(key, tuple):
+            if len(key) != 2:
+                raise KernelError(f"a pathway is (pre, post), found {key!r}")
+            x, y = key
+            check_known([y], post, "post")
+            rows = post.index(y)
+        check_known([x], pre, "pre")
+        factor = real(given, f"the factor of {key!r}")
+        if factor.ndim or not np.isfinite(factor):
+            raise KernelError(f"factors must be finite numbers, found {dict(factors)}")
+        by_pathway[rows, pre.index(x)] *= float(factor)
+    times = xr.DataArray(by_pathway, dims=("post", "pre"))
+    return dataset.assign(
+        {
+            name: (array * times).transpose(*array.dims).assign_attrs(array.attrs)
+            for name, array in dataset.data_vars.items()
+        }
+    )
+
+
+def summed(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """One postsynaptic population that stands for all."""
+    check_name(name, "a postsynaptic population")
+    with xr.set_options(keep_attrs=True):
+        one = dataset.sum("post").expand_dims(post=[name])
+    one = one.transpose("post", "pre", ..., "lag")
+    attrs = {key: value for key, value in dataset.attrs.items() if key != GEOMETRY}
+    return one.assign_attrs(attrs).assign_coords(
+        {key: coord for key, coord in dataset.coords.items() if "post" not in coord.dims}
+    )
