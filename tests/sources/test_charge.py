@@ -45,6 +45,13 @@ def test_the_numbers_that_are_told():
     assert exponential(0.5, 2**-4) / 0.5 == pytest.approx(0.9388, abs=1e-4)
 
 
+def test_what_a_mechanism_does_not_have_is_passed_over():
+    """As LFPy does: a current-based synapse may be described with a reversal potential."""
+    given = {"syntype": "Exp2SynI", "tau1": 4.9995, "tau2": 5.0, "weight": 1e-3}
+    with_reversal = charge_taken({**given, "e": 0.0}, 2**-4, 100.0, twin=False)
+    assert with_reversal == charge_taken(given, 2**-4, 100.0, twin=False)
+
+
 @pytest.mark.parametrize(("tau1", "tau2"), [(0.2, 1.8), (0.1, 9.0), (0.001, 0.5)])
 def test_a_difference_of_exponentials(tau1, tau2):
     synapse = {"syntype": "Exp2Syn", "tau1": tau1, "tau2": tau2, "weight": 1e-4, "e": 0.0}

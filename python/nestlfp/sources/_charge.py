@@ -70,7 +70,8 @@ def _charge(
     cell.g_pas, cell.e_pas = 0.01, 0.0
     synapse = getattr(h, mechanism)(cell(0.5))
     for name, value in parameters:
-        setattr(synapse, name, value)
+        if hasattr(synapse, name):  # LFPy passes over what the mechanism does not have
+            setattr(synapse, name, value)
     connection = h.NetCon(None, synapse)
     connection.weight[0] = 1e-6  # small enough for any current to be linear
     potential = h.Vector().record(cell(0.5)._ref_v)

@@ -14,7 +14,7 @@ from nestlfp import KernelSet, NetworkError
 
 pytestmark = pytest.mark.compile
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "microcircuit"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "microcircuit"
 SMALL = ("--scale", "0.02", "--threads", "2")
 RUNS = ("without_recorder", "with_recorder")
 EXPLAINED = "kernels' peaks relative to an independent calculation"  # docs/microcircuit.md
