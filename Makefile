@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format nest-mpi benchmarks clean
+.PHONY: demo test lint format inference nest-mpi benchmarks clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
@@ -24,6 +24,10 @@ lint: .venv/ready
 format: .venv/ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# For examples/parameter_estimation: a gigabyte, and more with a newer PyTorch, which brings CUDA.
+inference: .venv/ready
+	$(BIN)/pip install --quiet 'torch<2.14' --editable '.[inference]'
 
 # NEST with MPI, from its source distribution, into the user's cache folder.
 nest-mpi: .venv/ready

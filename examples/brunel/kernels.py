@@ -74,8 +74,8 @@ def approximation() -> lfpykernels.KernelApprox:
              "tau2": p.TAU_SYN, "e": 0.0}
             for pre in p.POPULATIONS
         ],
-        # LFPykernels widens layers by the spread of the cells' depths. That could be allowed for, and
-        # would change kernels by 0.4 %; spectra.nc of examples/parameter_estimation is without.
+        # LFPykernels widens layers by the spread of the cells' depths. That could be allowed for,
+        # and would change kernels by 0.4 %; spectra.nc of examples/parameter_estimation is without.
         synapsePositionArguments=[
             synapse_positions(
                 cell(), p.LAYERS, p.SHARES[pre], depth=p.COLUMN["loc"], section=["apic", "dend"]
