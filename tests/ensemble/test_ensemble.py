@@ -365,7 +365,7 @@ def test_an_executor_that_breaks_is_told(tmp_path):
     store = tmp_path / "e.zarr"
     with (
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool,
-        pytest.raises(EnsembleError, match="the executor broke at run 1"),
+        pytest.raises(EnsembleError, match="the executor broke"),
     ):
         ensemble.run(
             runs.troubled, {"a": [0, 2, 6]}, store, executor=pool, workers=1, progress=False

@@ -142,23 +142,25 @@ def _outcomes(
                 return
             ended = [k for k, future in waiting.items() if future.done()]
             for k in ended:
-                yield k, _outcome(waiting.pop(k), k)
+                yield k, _outcome(waiting.pop(k))
             if not ended:
                 time.sleep(_POLL)
+    except BrokenExecutor as error:
+        raise EnsembleError(
+            f"the executor broke ({error}): runs that ended are in the store, and the same call "
+            "with another executor goes on"
+        ) from error
     finally:
         for future in waiting.values():
             with contextlib.suppress(Exception):
                 future.cancel()
 
 
-def _outcome(future: Any, run: int) -> Outcome:
+def _outcome(future: Any) -> Outcome:
     try:
         outcome: Outcome = future.result()
-    except BrokenExecutor as error:  # and none of the others will run on it
-        raise EnsembleError(
-            f"the executor broke at run {run} ({error}): runs that ended are in the store, and the "
-            "same call with another executor goes on"
-        ) from error
+    except BrokenExecutor:  # and none of the others will run on it
+        raise
     except Exception as error:  # of the process that ran it
         return None, _told(error), np.nan
     return outcome
