@@ -6,8 +6,8 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-GAMMAS = np.geomspace(3e-5, 1e-1, 6)  # of the Gaussian kernel, times the number of features
-PENALTIES = np.geomspace(1e-7, 1e-1, 7)
+GAMMAS = np.geomspace(3e-4, 3e-2, 4)  # of the Gaussian kernel, times the number of features
+PENALTIES = np.geomspace(1e-5, 1e-2, 4)
 FOLDS = 5
 
 

@@ -38,7 +38,7 @@ from nestlfp.extras import require
 QUICK = 100
 FEWEST = 50  # runs to learn from and to test with
 REPEATS = 3  # random subsets of each size, for the learning curve
-EPOCHS = 3000  # of the convolutional network; the paper's 400 had fifty times as many runs each
+EPOCHS = 600  # of the convolutional network; the paper has 400, of fifty times as many runs
 CASES = 3  # test runs whose posterior is drawn
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
