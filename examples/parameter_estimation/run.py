@@ -85,9 +85,9 @@ def main(
             "leaves them out"
         )
     report, drawn = estimated(found, epochs)
-    draw(report, drawn, found, out)
     text = json.dumps(report, indent=2)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
+    draw(report, drawn, found, out)
     print(text)
 
 

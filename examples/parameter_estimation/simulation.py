@@ -14,7 +14,8 @@ from typing import Any
 
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "brunel"))
+# Behind this folder, which has modules of the same names.
+sys.path.append(str(Path(__file__).resolve().parents[1] / "brunel"))
 
 import numpy as np
 import parameters as p
