@@ -25,9 +25,9 @@ from nestlfp.errors import tell_plainly
 tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
-import machine
+import memory
 
-machine.quiet_threads()
+memory.quiet_threads()
 
 import checks
 import circuit as c
@@ -133,7 +133,7 @@ def main(
     choice = net.Choice(scale, network.value, stimulus.value, duration, seed)
     nest.verbosity = nest.VerbosityLevel.ERROR
     ranks.on_root(lambda: out.mkdir(parents=True, exist_ok=True))
-    ranks.on_root(lambda: machine.check_memory(scale, machine.available_gb()))
+    ranks.on_root(lambda: memory.check_memory(scale, memory.available_gb()))
     start = time.perf_counter()
     say("kernels, from the cache or by LFPykernels")
     kernels = ranks.on_root(lambda: responses.microcircuit_kernels(scale, choice.modified))
@@ -163,7 +163,7 @@ def main(
         "without_recorder": silent and silent.report,
         "with_recorder": recorded and recorded.report,
         "checks": [line.as_dict() for line in lines],
-        "peak_MB": machine.peak_mb(),
+        "peak_MB": memory.peak_mb(),
         "seconds": time.perf_counter() - start,
         "nest": nest.__version__,
     }
@@ -191,7 +191,7 @@ def run(
             kernels, method=method.value, by=apart, interval=INTERVAL, antialias=True
         )
     gc.collect()
-    empty = machine.resident_mb()
+    empty = memory.resident_mb()
     start = time.perf_counter()
     neurons, *synapses = net.build(choice)
     # Each rank counts its own.
@@ -199,7 +199,7 @@ def run(
     net.drive(choice, neurons)
     spike_recorders = net.record_spikes(neurons)
     built = time.perf_counter() - start
-    before, start = machine.resident_mb(), time.perf_counter()
+    before, start = memory.resident_mb(), time.perf_counter()
     recorder = None
     if bank is not None:
         models = net.recorders_models(choice)
@@ -222,7 +222,7 @@ def run(
         "resident_MB_by_rank": {
             "empty": ranks.gather(empty),
             "network": ranks.gather(before),
-            "simulated": ranks.gather(machine.resident_mb()),
+            "simulated": ranks.gather(memory.resident_mb()),
         },
         "make_recorder_s": made if recorder else None,
         "spikes_sha256": digest(spikes),

@@ -1,10 +1,11 @@
 """What the LFP leaves open: the posterior of the parameters, by neural posterior estimation.
 
-Five density estimators of `sbi`, whose mean is less sure of itself than each of them (Hermans et al.
-2022, Trans Mach Learn Res), are conditioned on three numbers, the estimates that kernel ridge
+Five density estimators of `sbi` are conditioned on three numbers, the estimates that kernel ridge
 regression makes from the spectra: the posterior mean is the summary that loses least (Fearnhead
-and Prangle 2012, J R Stat Soc B 74: 419-474), and a thousand runs do not teach it 180 others. For
-runs that the regression was trained with, estimates are those of regressions that did not see them.
+and Prangle 2012, J R Stat Soc B 74: 419-474), and a thousand runs do not teach 150 others. For runs
+that the regression was trained with, estimates are those of regressions that did not see them. The
+mean of several estimators is less sure of itself than one (Hermans et al. 2022, Trans Mach Learn
+Res).
 """
 
 from dataclasses import dataclass

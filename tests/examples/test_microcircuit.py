@@ -28,13 +28,13 @@ def modules():
         import anatomy
         import checks
         import circuit
-        import machine
+        import memory
         import network_in_nest
         import responses
 
         yield {
             module.__name__: module
-            for module in (anatomy, checks, circuit, machine, network_in_nest, responses)
+            for module in (anatomy, checks, circuit, memory, network_in_nest, responses)
         }
     finally:
         sys.path.remove(str(EXAMPLE))
@@ -141,16 +141,16 @@ def test_kernels_of_other_networks_are_those_scaled(modules, kernels):
 
 
 def test_memory_is_asked_for_before_anything_is_built(modules):
-    machine = modules["machine"]
-    assert machine.needed_gb(1.0) == pytest.approx(16.0)
-    assert machine.needed_gb(0.1) < 1.0
-    machine.check_memory(1.0, 16.5)
-    machine.check_memory(1.0, None)  # where it cannot be asked
+    memory = modules["memory"]
+    assert memory.needed_gb(1.0) == pytest.approx(16.0)
+    assert memory.needed_gb(0.1) < 1.0
+    memory.check_memory(1.0, 16.5)
+    memory.check_memory(1.0, None)  # where it cannot be asked
     told = r"scale 1 needs about 16\.0 GB of memory, found 4\.4 GB .* take --scale 0\.5 or less"
     with pytest.raises(NetworkError, match=told):
-        machine.check_memory(1.0, 4.4)
-    assert 10 < machine.resident_mb() <= machine.peak_mb() * 1.01
-    assert machine.available_gb() > 0
+        memory.check_memory(1.0, 4.4)
+    assert 10 < memory.resident_mb() <= memory.peak_mb() * 1.01
+    assert memory.available_gb() > 0
 
 
 # ---------------------------------------------------------------------- runs
