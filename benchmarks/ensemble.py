@@ -41,6 +41,7 @@ from nestlfp.ensemble.processes import FreshProcesses
 ROOT = Path(__file__).parents[1]
 OUT = Path("out/benchmarks")
 KERNELS = OUT / "ensemble_kernels.nc"
+SMALL = {"E": 100, "I": 25}
 RECORDERS = {"without": 0, "with": 1, "with ten": 10}
 # Modules of the examples are imported by name: other examples have modules of the same names.
 sys.path[:0] = [str(ROOT / "examples" / name) for name in ("parameter_estimation", "brunel")]
@@ -146,8 +147,8 @@ def throughput(rounds: int) -> dict:
 
 # ---------------------------------------------------------------------- memory
 def small_run(number: int, seed: int) -> dict[str, float]:
-    """A tenth of the network for 100 ms, and the memory (MB) of the process afterwards."""
-    timed_run(1, seed, {"E": 1000, "I": 250}, 260.0)
+    """A network of 125 neurons for 560 ms, and the memory (MB) of the process afterwards."""
+    timed_run(1, seed, SMALL, 560.0)
     return {"resident_mb": usage.resident_mb(), "process": os.getpid()}
 
 
@@ -193,7 +194,7 @@ def main() -> None:
         kernels = import_module("kernels").compute_kernels({})
         import_module("recording").filtered(kernels).save(KERNELS)
     with FreshProcesses(1) as pool:  # the module, if it is not in the cache
-        pool.submit(timed_run, 1, 1, {"E": 100, "I": 25}, 260.0).result()
+        pool.submit(timed_run, 1, 1, SMALL, 560.0).result()
     report = {"throughput": throughput(options.rounds), "memory": memory(options.runs)}
     (OUT / "ensemble.json").write_text(json.dumps(report, indent=2))
 
