@@ -14,18 +14,6 @@ from multiprocessing.process import parent_process
 from types import TracebackType
 from typing import Any
 
-PRELOADED = [
-    "nestlfp.runtime.recorder",
-    "nestlfp.signals",
-    "nestlfp.ensemble",
-    "h5netcdf",
-    "scipy.signal",
-]
-"""What takes a second to import, and runs mostly need: imported once, for all processes.
-
-NEST is not among them: with MPI it must not be copied to another process.
-"""
-
 
 class ProcessEnded(Exception):
     """The process of a task ended before the task did."""
@@ -45,7 +33,7 @@ class FreshProcesses:
             "forkserver" if sys.platform == "linux" else "spawn"
         )
         if sys.platform == "linux":
-            self._context.set_forkserver_preload(PRELOADED)
+            self._context.set_forkserver_preload([f"{__package__}.preloaded"])
 
     def __enter__(self) -> FreshProcesses:
         return self

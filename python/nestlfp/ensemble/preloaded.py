@@ -1,0 +1,24 @@
+"""What runs mostly need and takes a second to import: imported once, by the server they fork from.
+
+NEST is not among it: with MPI it must not be copied to another process.
+"""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+import jinja2  # noqa: F401
+import scipy.signal  # noqa: F401
+
+from .. import signals  # noqa: F401
+from ..kernels import KernelSet
+from ..runtime import bank, recorder, simulate  # noqa: F401
+
+# xarray imports its backends, and Dask where it is installed, when the first file is read. Whatever
+# goes wrong here will be told where it is needed.
+with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as _folder:
+    _path = Path(_folder) / "kernels.nc"
+    KernelSet.from_arrays(
+        {"LFP": [[[[1.0]]]]}, pre="E", post="E", dt=0.1, units={"LFP": "mV"}
+    ).save(_path)
+    KernelSet.load(_path)
