@@ -55,7 +55,7 @@ def sample(
     {'eta': [2.27, 1.72, 1.97, 2.74], 'g': [5.93, 5.92, 5.13, 5.11]}
     """
     bounds = {name: _range(name, given) for name, given in _mapping(ranges, "ranges").items()}
-    count, random = _whole(runs, 1, "runs"), np.random.default_rng(_whole(seed, 0, "seed"))
+    count, random = whole(runs, 1, "runs"), np.random.default_rng(whole(seed, 0, "seed"))
     low, high = np.array(list(bounds.values())).T
     points = _unit_cube(method, len(bounds), count, random)
     values = low + (high - low) * points
@@ -123,7 +123,7 @@ def plan(parameters: Mapping[str, ArrayLike], seed: int) -> xr.Dataset:
         raise EnsembleError(f"parameters must have a value for each run, found lengths {lengths}")
     runs = next(iter(lengths.values()))
     # One after the other from a place that is far from any other ensemble's: all differ.
-    first = int(np.random.SeedSequence(_whole(seed, 0, "seed")).generate_state(1, np.uint64)[0])
+    first = int(np.random.SeedSequence(whole(seed, 0, "seed")).generate_state(1, np.uint64)[0])
     seeds = (first % _SEEDS + np.arange(runs, dtype=np.int64)) % _SEEDS + 1
     return xr.Dataset(
         coords={
@@ -179,7 +179,8 @@ def _range(name: str, given: Any) -> tuple[float, float]:
     return low, high
 
 
-def _whole(given: Any, least: int, what: str) -> int:
+def whole(given: Any, least: int, what: str) -> int:
+    """The number, or an `EnsembleError` if it is no integer of at least `least`."""
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < least:
         raise EnsembleError(f"{what} must be an integer of at least {least}, found {given!r}")
     return int(given)

@@ -19,10 +19,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import EnsembleError
-from .parameters import RUN, plan
+from .parameters import RUN, plan, whole
 from .processes import FreshProcesses
 from .results import as_dataset
-from .store import EnsembleStore, load
+from .store import ERROR_LETTERS, EnsembleStore, load
 
 Outcome: TypeAlias = tuple[xr.Dataset | None, str, float]
 """Result, error and seconds."""
@@ -177,9 +177,9 @@ def _work(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
 
 
 def _told(error: BaseException) -> str:
-    """An error in 240 letters, as many as its column has."""
+    """An error in as many letters as its column has."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 240 else f"{text[:239]}…"
+    return text if len(text) <= ERROR_LETTERS else f"{text[: ERROR_LETTERS - 1]}…"
 
 
 def _check_function(function: Any, names: list[str], *, importable: bool) -> None:
@@ -238,9 +238,7 @@ def _workers(given: int | None) -> int:
     if given is None:
         available = getattr(os, "sched_getaffinity", None)  # not on macOS
         return len(available(0)) if available else os.cpu_count() or 1
-    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
-        raise EnsembleError(f"workers must be an integer of at least 1, found {given!r}")
-    return int(given)
+    return whole(given, 1, "workers")
 
 
 class _Report:

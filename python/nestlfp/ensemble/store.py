@@ -23,7 +23,7 @@ from ..signals.commit import ENSEMBLE_FORMAT, Commit
 from .parameters import OWN, RUN
 from .results import blank, difference
 
-_ERROR = "U240"  # text of an error: of fixed width, as Zarr's arrays are
+ERROR_LETTERS = 240  # of the text of an error, at most: Zarr's arrays have text of fixed width
 _CHUNK = 32  # runs in a file of each variable: few files, and still quickly written again
 
 
@@ -126,7 +126,7 @@ class EnsembleStore:
         values = result if result is not None else self._blank
         row = (xr.Dataset() if values is None else values).expand_dims({RUN: [run]})
         own = {
-            "error": (RUN, np.array([error], dtype=_ERROR)),
+            "error": (RUN, np.array([error], dtype=f"U{ERROR_LETTERS}")),
             "seconds": (RUN, np.array([seconds]), {"units": "s"}),
         }
         plan = self._plan.isel({RUN: [run]}).coords
