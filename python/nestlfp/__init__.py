@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .runtime.bank import install
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
+    from .runtime.trigger import Trigger
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,7 @@ __all__ = [
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
+    "Trigger",
     "ensemble",
     "install",
     "plotting",
@@ -55,6 +57,7 @@ _HOMES = {
     "runtime.bank": ["install"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
+    "runtime.trigger": ["Trigger"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -10,6 +10,7 @@ from ..errors import NetworkError, ToolchainError
 
 if TYPE_CHECKING:
     from .recorder import FieldRecorder
+    from .trigger import Trigger
 
 SYNAPSE = "nestlfp_synapse"
 """Name of the synapse model of recorders' connections, so that they can be told from others."""
@@ -22,11 +23,14 @@ class Session:
     ----------
     recorders : list of FieldRecorder
         In the order in which they were made.
+    triggers : list of Trigger
+        In the order in which they were made.
     """
 
     def __init__(self, nest: Any) -> None:
         self._nest = nest
         self.recorders: list[FieldRecorder] = []
+        self.triggers: list[Trigger] = []
         self._synapses: list[str] = []
         self._made_at = 0  # step at which the last synapse model was made
         self._seen = 0  # the latest step that NEST was found at
@@ -71,11 +75,12 @@ class Session:
 
         With several MPI ranks it is noticed only where it is earlier than it was seen to be.
         """
-        expected = self.recorders[0].clock if self.recorders else None
-        if self.recorders and (now < self._seen if expected is None else now != expected):
+        all_nodes: list[FieldRecorder | Trigger] = [*self.recorders, *self.triggers]
+        expected = all_nodes[0].clock if all_nodes else None
+        if all_nodes and (now < self._seen if expected is None else now != expected):
             dt = float(self._nest.resolution)
             raise NetworkError(
-                f"the recorder's nodes have come to the end of {(expected or self._seen) * dt:g} "
+                f"the nodes of nestlfp have come to the end of {(expected or self._seen) * dt:g} "
                 f"ms, but NEST is at {now * dt:g} ms: nest.biological_time was set. NEST loses "
                 "spikes then, and recorders their samples; for a run that starts at 0, call "
                 "nest.ResetKernel() and build the network again"
