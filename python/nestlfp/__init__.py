@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .kernels import KernelSet
     from .nodes.bank import FilterBank
     from .runtime.bank import install
+    from .runtime.loop import run
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
     from .runtime.trigger import Trigger
@@ -42,6 +43,7 @@ __all__ = [
     "ensemble",
     "install",
     "plotting",
+    "run",
     "signals",
     "simulate",
     "sources",
@@ -55,6 +57,7 @@ _HOMES = {
     "kernels": ["KernelSet"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],
+    "runtime.loop": ["run"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
     "runtime.trigger": ["Trigger"],

@@ -79,6 +79,14 @@ def test_a_closed_loop_does_not_depend_on_the_split(triggers, n_vps):
             np.testing.assert_array_equal(found[name], same[0][name])
 
 
+@pytest.mark.parametrize("split", [(2, 2), (4, 1)])
+def test_turns_of_a_loop_in_python(triggers, split, tmp_path):
+    ranks, threads = split
+    mpirun(ranks, "loop.py", tmp_path, threads)
+    found = np.load(tmp_path / f"loop_{ranks}x{threads}.npy")
+    np.testing.assert_array_equal(found, triggers[split]["without"])
+
+
 def test_errors_are_raised_on_every_rank(tmp_path):
     told = mpirun(2, "errors.py", tmp_path).stdout
     assert told.count("passed") == 2 * 6

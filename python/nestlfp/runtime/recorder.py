@@ -221,6 +221,21 @@ class FieldRecorder:
         """The signals of n samples that wait, from number `start` of them on."""
         return self.labelled(self._first + start, self._samples()[:, start : start + n])
 
+    def remember(self, now: int, rows: int) -> None:
+        """Make `latest` possible from step `now` on, with what NEST withholds for so many steps."""
+        self._readout.remember(now, rows)
+
+    def complete_until(self, now: int) -> int:
+        """Number of the first sample that is not complete at step `now`."""
+        return max(self._first, (now - self.schedule.shift) // self._every + 1)
+
+    def latest(self, first: int, stop: int) -> xr.Dataset:
+        """Samples from number `first`, which waits, to before `stop`; also what NEST withholds."""
+        waiting = self._samples()[:, first - self._first : stop - self._first]
+        there = first + waiting.shape[1]
+        rest = self._ranks.sum(self._ranks.agree(lambda: self._readout.remembered(there, stop)))
+        return self.labelled(first, np.concatenate([waiting, rest], axis=1))
+
     def wrote_to(self, path: Path) -> bool:
         """Whether samples of this recorder were put into this store."""
         return any(part.path == path for part in self._written)
