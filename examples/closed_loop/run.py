@@ -1,0 +1,205 @@
+"""Stimulate a network at a phase of its own LFP, inside NEST.
+
+    python examples/closed_loop/run.py --help
+
+A trigger hears the whole network, filters the LFP of one contact, and sends a spike whenever it
+rises through a threshold: once in a cycle of the network's oscillation. The spike reaches all
+excitatory neurons after a delay, which is the phase of stimulation, and pushes them away from their
+threshold. With each delay the power of the oscillation is compared with that of open-loop
+stimulation, as many pulses at random times, and with that of the network alone.
+"""
+
+import json
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any
+
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
+os.environ.setdefault("PYNEST_QUIET", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+sys.path.append(str(Path(__file__).resolve().parents[1] / "two_population"))
+
+import numpy as np
+import typer
+from tqdm import tqdm
+
+import nestlfp
+import nestlfp.plotting
+import nestlfp.signals
+
+CONTACT = 4  # where the LFP of the two populations' kernels is largest
+BAND = (32.0, 64.0)  # Hz, around the network's oscillation
+CYCLE = 22.0  # ms, of it
+PULSE = -2.0  # mV, by which a spike of the trigger moves every excitatory neuron
+ONSET = 200.0  # ms, until the network has forgotten how it started
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one simulation left.
+
+    Attributes
+    ----------
+    lfp : xarray.DataArray
+        At the contact, every millisecond.
+    pulses : ndarray
+        Times of the trigger (ms).
+    readout_sd : float
+        Standard deviation of what the trigger heard (mV).
+    spikes : dict of str to (ndarray, ndarray)
+        Times (ms) and senders of some neurons.
+    """
+
+    lfp: Any
+    pulses: np.ndarray
+    readout_sd: float
+    spikes: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    @property
+    def power(self) -> float:
+        """Of the LFP in the band (mV²)."""
+        density = nestlfp.signals.spectrum(self.lfp.to_dataset(name="LFP"), start=ONSET)["LFP"]
+        return float(density.sel(frequency=slice(*BAND)).integrate("frequency").sum())
+
+
+def simulate(
+    kernels: nestlfp.KernelSet,
+    duration: float,
+    seed: int,
+    *,
+    threshold: float = 1.0,
+    delay: float | None = None,
+    pulses: np.ndarray | None = None,
+) -> Run:
+    """The network with a trigger: heard by nobody, by its neurons, or with these pulses instead."""
+    import nest
+    import oscillator
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    oscillator.reset(seed, threads=1)
+    label = kernels["LFP"]["LFP_channel"].values[CONTACT].item()
+    bank = nestlfp.install(kernels.readout({"LFP": label}, name="LFP"))
+    readout = nestlfp.install(kernels.readout({"LFP": label}, band=BAND, order=1))
+    neurons = oscillator.build(seed)
+    recorder = nestlfp.FieldRecorder(bank, neurons, interval=1.0)
+    trigger = nestlfp.Trigger(
+        readout, neurons, threshold=threshold, refractory=CYCLE / 2, interval=1.0
+    )
+    some = {name: population[::20] for name, population in neurons.items()}
+    spikes = {name: nest.Create("spike_recorder") for name in some}
+    for name, population in some.items():
+        nest.Connect(population, spikes[name], syn_spec={"delay": oscillator.DELAY})
+    if delay is not None:
+        synapse = {"weight": PULSE, "delay": delay}
+        nest.Connect(trigger.node, neurons["E"], syn_spec=synapse)
+    if pulses is not None:
+        generator = nest.Create("spike_generator", params={"spike_times": pulses})
+        synapse = {"weight": PULSE, "delay": oscillator.SHORTEST_DELAY}
+        nest.Connect(generator, neurons["E"], syn_spec=synapse)
+    nest.Simulate(duration)
+    events = {name: recorder.events for name, recorder in spikes.items()}
+    return Run(
+        recorder.signals()["LFP"].load(),
+        trigger.times(),
+        float(trigger.readout().sel(time=slice(ONSET, None)).std()),
+        {name: (found["times"], found["senders"]) for name, found in events.items()},
+    )
+
+
+def closed_and_open(
+    kernels: nestlfp.KernelSet, duration: float, seed: int, threshold: float, delay: float
+) -> tuple[Run, Run]:
+    """The closed loop, and as many pulses at random times."""
+    closed = simulate(kernels, duration, seed, threshold=threshold, delay=delay)
+    times = np.random.default_rng(seed).uniform(1.0, duration, closed.pulses.size)
+    pulses = np.unique(np.round(times, 1))
+    return closed, simulate(kernels, duration, seed, threshold=threshold, pulses=pulses)
+
+
+@app.command()
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path(
+        "out/closed_loop"
+    ),
+    duration: Annotated[float, typer.Option(min=500.0, help="Of each run (ms).")] = 4000.0,
+    phases: Annotated[int, typer.Option(min=2, help="How many delays, over one cycle.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, help="Realizations for each delay.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+) -> None:
+    """Power of the network's oscillation against the phase at which it is stimulated."""
+    import figures
+    import oscillator
+
+    start = time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
+    kernels = responses()
+    delays = np.round(oscillator.SHORTEST_DELAY + np.arange(phases) / phases * CYCLE, 1)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        alone = list(pool.map(simulate, [kernels] * seeds, [duration] * seeds, range(1, seeds + 1)))
+        threshold = 0.5 * float(np.mean([run.readout_sd for run in alone]))
+        jobs = {
+            (delay, seed): pool.submit(closed_and_open, kernels, duration, seed, threshold, delay)
+            for delay in delays
+            for seed in range(1, seeds + 1)
+        }
+        found = {key: job.result() for key, job in tqdm(jobs.items(), unit="pair", disable=None)}
+    powers = {
+        name: np.array([[pick(found[d, s]).power for s in range(1, seeds + 1)] for d in delays])
+        for name, pick in {"closed": lambda pair: pair[0], "open": lambda pair: pair[1]}.items()
+    }
+    power_alone = float(np.mean([run.power for run in alone]))
+    against_open = 10 * np.log10(powers["closed"].mean(axis=1) / powers["open"].mean(axis=1))
+    weakest, strongest = (delays[index(against_open)] for index in (np.argmin, np.argmax))
+    figures.draw(
+        delays,
+        {name: 10 * np.log10(power / power_alone) for name, power in powers.items()},
+        {
+            "alone": alone[0],
+            "suppressed": found[weakest, 1][0],
+            "amplified": found[strongest, 1][0],
+        },
+        {"suppressed": weakest, "amplified": strongest},
+    ).savefig(out / "closed_loop.png", dpi=200)
+    report = {
+        "duration_ms": duration,
+        "seeds": seeds,
+        "threshold_mV": threshold,
+        "pulse_mV": PULSE,
+        "delays_ms": delays.tolist(),
+        "closed_against_open_dB": against_open.tolist(),
+        "closed_mV2": powers["closed"].tolist(),
+        "open_mV2": powers["open"].tolist(),
+        "alone_mV2": power_alone,
+        "pulses_per_s": [
+            float(np.mean([found[d, s][0].pulses.size for s in range(1, seeds + 1)]))
+            / duration * 1e3
+            for d in delays
+        ],
+        "seconds": time.perf_counter() - start,
+    }  # fmt: skip
+    (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    for delay, decibels in zip(delays, against_open, strict=True):
+        print(f"delay {delay:5.1f} ms: {decibels:+.1f} dB against open loop")
+    print(f"wrote {out}")
+
+
+def responses() -> nestlfp.KernelSet:
+    """LFP kernels of the two-population network, at this network's resolution."""
+    import oscillator
+
+    from kernels import compute_kernels
+
+    return compute_kernels().select(signals="LFP").resample(oscillator.DT)
+
+
+if __name__ == "__main__":
+    app()
