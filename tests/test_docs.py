@@ -39,6 +39,17 @@ def test_sources(checkout, section):
     run("python script.py", checkout, PYNEST_QUIET="1")
 
 
+CLOSED_LOOP = (ROOT / "docs" / "closed_loop.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("block", re.findall(r"^```python\n(.*?)^```", CLOSED_LOOP, re.M | re.S))
+def test_closed_loop(tmp_path, hagen, block):
+    hagen.save(tmp_path / "kernels.nc")
+    (tmp_path / "script.py").write_text(block, encoding="utf-8")
+    run("python script.py", tmp_path, PYNEST_QUIET="1")
+
+
 def test_every_source_has_an_example():
     assert sum(bool(code) for code in BLOCKS.values()) >= 5
 

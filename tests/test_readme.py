@@ -33,9 +33,9 @@ def folder(tmp_path_factory, hagen):
 
 
 def test_the_blocks_are_those_that_are_tested():
-    assert len(blocks("python")) == 5
+    assert len(blocks("python")) == 6
     assert len(blocks("bash")) == 5
-    assert len(re.findall("^```", README, re.MULTILINE)) == 2 * (5 + 5)
+    assert len(re.findall("^```", README, re.MULTILINE)) == 2 * (6 + 5)
 
 
 def test_linked_files_exist():
@@ -74,7 +74,7 @@ def test_pip_install(folder, tmp_path):
 
 
 def test_python_and_shell_blocks(folder, hagen):
-    script, show, from_dictionary, stream, _ = blocks("python")
+    script, show, from_dictionary, stream, *_ = blocks("python")
     (folder / "script.py").write_text(script)
     dictionary = f"""
 import numpy as np
@@ -109,6 +109,22 @@ def test_the_script_prints_little_and_its_result_last(folder):
     assert told[-1].split() == ["units:", "mV"]
 
 
+def test_closed_loop(folder):
+    """The block's network is that of the script above, at the kernels' resolution."""
+    head, _, rest = blocks("python")[0].partition("nest.ResetKernel()\n")
+    body = rest[rest.index("E = nest.Create") : rest.index("recorder = ")]
+    (folder / "my_network.py").write_text(
+        f"{head}\nkernels = kernels.resample(0.1)\n\n\ndef build():\n"
+        + "".join(f"    {line}\n" for line in body.splitlines())
+        + "    return E, I\n"
+    )
+    block = blocks("python")[4]
+    assert len(block.strip().splitlines()) <= 10
+    (folder / "closed.py").write_text(block)
+    told = run("python closed.py", folder, PYNEST_QUIET="1")
+    assert len(re.findall(r"\d\.", told)) > 5
+
+
 def test_many_runs(folder):
     """The block's function is the script above, as a function of two of its numbers."""
     script = blocks("python")[0]
@@ -119,7 +135,7 @@ def test_many_runs(folder):
     (folder / "my_network.py").write_text(
         f"def simulate(rate, weight, seed):\n{body}    return signals\n"
     )
-    (folder / "many.py").write_text(blocks("python")[4])
+    (folder / "many.py").write_text(blocks("python")[5])
     told = run("python many.py", folder, PYNEST_QUIET="1")
     assert len(re.findall(r"\d\.\d+", told)) >= 4 * 13  # contacts; and no run has failed
     assert "nan" not in told

@@ -28,7 +28,9 @@ def draw(
     fig = Figure(figsize=(9, 6.4), layout="constrained")
     rows = fig.add_gridspec(2, 1, height_ratios=(3, 2))
     top = rows[0].subgridspec(2, 3, height_ratios=(2, 1), hspace=0.05)
-    furthest = max(float(np.abs(_shown(run.lfp)).max()) for run in runs.values())
+    lowest = min(float(_shown(run.lfp).min()) for run in runs.values())
+    highest = max(float(_shown(run.lfp).max()) for run in runs.values())
+    room = 0.05 * (highest - lowest)
     for column, (name, run) in enumerate(runs.items()):
         raster = fig.add_subplot(top[0, column])
         first = 0
@@ -41,12 +43,13 @@ def draw(
         _mark(raster, run if name != "alone" else None)
         title = "network alone" if name == "alone" else f"{name}: {at[name]:.1f} ms after trigger"
         raster.set_title(title, color=COLOURS[name])
-        raster.set(xlim=(FROM, TO), xticks=[], yticks=[])
+        raster.set(xlim=(FROM, TO), yticks=[])
+        raster.tick_params(bottom=False, labelbottom=False)
         trace = fig.add_subplot(top[1, column], sharex=raster)
         lfp = _shown(run.lfp)
         trace.plot(lfp["time"], lfp, color=COLOURS[name], linewidth=1)
         _mark(trace, run if name != "alone" else None)
-        trace.set(xlabel="time (ms)", ylim=(-1.05 * furthest, 1.05 * furthest))
+        trace.set(xlabel="time (ms)", ylim=(lowest - room, highest + room))
         if column == 0:
             raster.set_ylabel("neurons, I above E")
             trace.set_ylabel("LFP (mV)")
