@@ -17,11 +17,12 @@ if TYPE_CHECKING:
         ToolchainError,
     )
     from .filters.options import FIR, Auto, StateSpace
-    from .kernels import KernelSet
+    from .kernels import KernelSet, NeuronKernels
     from .nodes.bank import FilterBank
     from .runtime.bank import install
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
+    from .runtime.strengths import out_strengths
 
 __version__ = "0.1.0"
 
@@ -34,11 +35,13 @@ __all__ = [
     "KernelSet",
     "NestLFPError",
     "NetworkError",
+    "NeuronKernels",
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
     "ensemble",
     "install",
+    "out_strengths",
     "plotting",
     "signals",
     "simulate",
@@ -50,11 +53,12 @@ __all__ = [
 _HOMES = {
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
     "filters.options": ["FIR", "Auto", "StateSpace"],
-    "kernels": ["KernelSet"],
+    "kernels": ["KernelSet", "NeuronKernels"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
+    "runtime.strengths": ["out_strengths"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -2,6 +2,7 @@
 
 from .files import FORMAT
 from .names import AXES, by_dims, channel_dim, check_name
+from .neurons import NeuronKernels
 from .set import KernelSet
 
-__all__ = ["AXES", "FORMAT", "KernelSet", "by_dims", "channel_dim", "check_name"]
+__all__ = ["AXES", "FORMAT", "KernelSet", "NeuronKernels", "by_dims", "channel_dim", "check_name"]

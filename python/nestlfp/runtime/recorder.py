@@ -54,7 +54,9 @@ class FieldRecorder:
         more than 1 % of the energy of the channel's largest kernel.
     weights : dict of str to array, optional
         For each neuron of a population the factor of its kernel, in the order of its ids above;
-        or one for all. Default: 1.
+        or one for all. Default: 1. Of a population with several modes (`nestlfp.NeuronKernels`)
+        also an array or scipy.sparse array of shape (neuron, mode), in place of the weights that
+        the bank has; or what `nestlfp.out_strengths` returns.
     delays : dict of str to array, optional
         For each neuron of a population a time (ms) by which its kernel starts later, rounded to
         the resolution, in the same order. Default: 0.
@@ -122,8 +124,8 @@ class FieldRecorder:
         _check_name(name, [recorder.name for recorder in session.recorders])
         self._dt = float(nest.resolution)
         self._every = _interval_steps(bank, interval, self._dt)
-        inputs = gather_inputs(
-            bank.populations,
+        self.populations, inputs = gather_inputs(
+            bank.neurons,
             populations,
             weights=weights,
             delays=delays,
@@ -134,13 +136,12 @@ class FieldRecorder:
         check_generators(nest, ranks, inputs)
         models = _synapse_models(nest, bank.populations, synapse_models or {})
         self._digests = {
-            "weights": _digest(each.weights for each in inputs),
+            "weights": _digest(part for each in inputs for part in each.weighted),
             "delays": _digest(each.lags for each in inputs),
         }
-        self.populations = {each.name: each.ids for each in inputs}
         min_delay, max_delay = delay_range(nest, ranks, unconnected)
         self.schedule = schedule(
-            bank.populations,
+            bank.ports,
             bank.filter.coefficients.first_lags,
             [each.lags for each in inputs],
             min_delay,
@@ -258,10 +259,8 @@ class FieldRecorder:
 
     def labelled(self, first: int, outputs: Floats) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""
-        coefficients = self.bank.filter.coefficients
         times = (first + np.arange(outputs.shape[1])) * self._every * self._dt
-        dataset = coefficients.to_dataset(self.bank.filter.expand(outputs), times)
-        return dataset.assign_attrs(
+        return self.bank.labelled(outputs, times).assign_attrs(
             format=FORMAT,
             interval_ms=self.interval,
             resolution_ms=self._dt,
@@ -354,7 +353,7 @@ def _warn_of_aliasing(bank: FilterBank, every: int) -> None:
         interval = every * bank.kernels.dt
         warnings.warn(
             f"samples every {interval:g} ms cannot follow what is faster than {500 / interval:g} "
-            f"Hz, where a kernel of {bank.populations[worst]!r} has {100 * shares[worst]:.2g} % of "
+            f"Hz, where a kernel of {bank.ports[worst]!r} has {100 * shares[worst]:.2g} % of "
             "the energy of the channel's largest kernel: it appears at lower frequencies. Use "
             f"nestlfp.install(kernels, interval={interval:g}, antialias=True), or a shorter "
             "interval",
