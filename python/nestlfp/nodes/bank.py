@@ -6,10 +6,10 @@ from typing import Any
 
 import xarray as xr
 
-from .._types import Floats, Ints
+from .._types import Ints
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
-from ..filters.coefficients import Coefficients
+from ..filters.coefficients import Array, Coefficients
 from ..filters.options import Options, StateSpace
 from ..kernels import KernelSet, NeuronKernels
 from .model import create_nodes, model_of
@@ -60,10 +60,10 @@ class FilterBank:
                 f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a "
                 "file, KernelSet.from_lfpykernels takes LFPykernels' dictionary"
             )
-        if isinstance(kernels, NeuronKernels):
-            kernels, neurons = kernels.modes, kernels
-        else:
+        if isinstance(kernels, KernelSet):
             neurons = NeuronKernels(kernels, {name: [name] for name in kernels.pre})
+        else:
+            neurons, kernels = kernels, kernels.modes
         self.options = options = options or Options()
         self.every = options.every(kernels.dt)  # before anything that takes long
         if options.antialias and options.interval is not None:
@@ -107,7 +107,7 @@ class FilterBank:
         """What the node's spike ports are for, in their order: a population each, or a mode."""
         return self.kernels.pre
 
-    def labelled(self, outputs: Floats, times: Floats) -> xr.Dataset:
+    def labelled(self, outputs: Array, times: Array) -> xr.Dataset:
         """Signals from the nodes' outputs, shape (output, time), at these times (ms)."""
         signals = self.filter.coefficients.to_dataset(self.filter.expand(outputs), times)
         return self.neurons.by_population(signals) if "pre" in self.options.by else signals

@@ -75,7 +75,7 @@ def gather_inputs(
     of_modes, of_neurons = _by_mode(weights, kernels, ids)
     factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0)
     lags = _per_neuron(delays, ids, unordered, "delays", default=0.0)
-    inputs = {}
+    inputs: dict[str, Input] = {}
     for name, members in ids.items():
         whole = Input(
             name=name,
@@ -99,7 +99,7 @@ def gather_inputs(
                 f"population {name!r} has {members.size} neurons, but there are weights of "
                 f"{found.shape[0]}"
             )
-        inputs |= dict(zip(modes, _of_modes(whole, found), strict=True))
+        inputs |= zip(modes, _of_modes(whole, found), strict=True)
     return ids, [inputs[mode] for mode in kernels.modes.pre]
 
 

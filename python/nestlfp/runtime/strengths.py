@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def out_strengths(
     ------
     NetworkError
         If populations are empty or no nodes, if weights sum to zero over a population, or if NEST
-        does not know its connections any more (``keep_source_table=False``).
+        does not keep the sources of connections (``keep_source_table=False``).
 
     Notes
     -----
@@ -73,19 +74,18 @@ def out_strengths(
     if "pre" in by_dims(by):
         raise NetworkError(f"by must be 'post', or nothing, found {by!r}")
     apart = "post" in by_dims(by)
-    if not nest.keep_source_table and float(nest.biological_time) > 0:
-        raise NetworkError(  # it would end the process
-            "NEST has forgotten where its connections come from: keep_source_table is False, and "
-            "it was simulated. Call out_strengths before the first Simulate"
+    if not nest.keep_source_table:  # NEST forgets the sources at once, and ends the process
+        raise NetworkError(
+            "NEST does not tell where connections come from: keep_source_table is False. Leave it "
+            "at True, or give the recorder weights of your own"
         )
     density = max(ranks.gather(int(nest.num_connections))) // max(1, int(nest.network_size))
     pre = _ids(populations, "populations", nest)
     targets = pre if post is None else _ids(post, "post", nest)
     found = {}
     for name, ids in pre.items():
-        sums = ranks.sum(
-            ranks.agree(lambda ids=ids: _sums(nest, ids, targets, _BLOCK // max(1, density) + 1))
-        )
+        own = ranks.agree(partial(_sums, nest, ids, targets, _BLOCK // max(1, density) + 1))
+        sums = ranks.sum(own)
         if not apart:
             sums = sums.sum(axis=1, keepdims=True)
         array = xr.DataArray(

@@ -25,6 +25,7 @@ from .singles import (
     checked_weights,
     datasets,
     grouped,
+    with_labels,
 )
 
 
@@ -151,7 +152,7 @@ class NeuronKernels:
         count = checked_counts(tolerance, modes, list(singles))
         found = decomposed(singles, tolerance=tolerance, count=count)
         names = {name: [f"{name}/{k}" for k in range(len(found[name][0]))] for name in singles}
-        labels = next(iter(kernels.values()))
+        labels = with_labels(next(iter(kernels.values())))
         dataset = layout.as_kernels(
             labels,
             np.concatenate([found[name][0] for name in singles]),

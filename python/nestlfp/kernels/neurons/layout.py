@@ -61,11 +61,11 @@ def description(
         if name in weights:
             line += f", {weights[name].shape[0]} neurons, {weights[name].nnz} weights"
         lines.append(line)
-    for name, array in modes.data_vars.items():
-        line = f"  {name}: {array.shape[2]} channels, {array.attrs['units']}"
+    for signal, array in modes.data_vars.items():
+        line = f"  {signal}: {array.shape[2]} channels, {array.attrs['units']}"
         if share is not None:
-            values = share[name].values
-            label = share[name][channel_dim(str(name))].values[values.argmax()]
+            values = share[signal].values
+            label = share[signal][channel_dim(str(signal))].values[values.argmax()]
             line += (
                 "; left out of the variance, if neurons spike independently: "
                 f"{np.median(values):.2g} (median), {values.max():.2g} (channel {label})"

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import threadpoolctl
 from scipy.linalg import eigh
 
 from ..._types import Floats
@@ -215,8 +216,7 @@ def _basis(singles: Singles, scale: Floats, enough: float, most: int | None) -> 
             gram += rows.T @ rows
     if len(first):
         left.append(after_first.reshape(n_channels, n_lags).sum(axis=1))
-    values, vectors = eigh(gram, overwrite_a=True) if len(gram) else (np.zeros(0), gram)
-    values, vectors = values[::-1], vectors[:, ::-1]
+    values, vectors = _eigenvectors(gram)
     remains = np.maximum(np.sum(values) - np.cumsum(values), 0.0)
     noise = 1e-15 * max(float(shares.sum()), np.finfo(float).tiny)
     used = int(np.sum((values > noise) & (np.concatenate([[np.inf], remains])[:-1] > enough)))
@@ -230,6 +230,16 @@ def _basis(singles: Singles, scale: Floats, enough: float, most: int | None) -> 
     if not len(basis):  # no neurons, or kernels that are all zero
         basis, left = np.eye(1, features), [left[0], left[0]]
     return _Basis(basis, np.array(left))
+
+
+def _eigenvectors(gram: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues of a symmetric matrix, largest first, and eigenvectors in columns."""
+    if not len(gram):
+        return np.zeros(0), gram
+    # Threads wait for each other in small matrices, for seconds where cores are busy.
+    with threadpoolctl.threadpool_limits(1 if len(gram) < 1000 else None, user_api="blas"):
+        values, vectors = eigh(gram, overwrite_a=True)
+    return values[::-1], vectors[:, ::-1]
 
 
 def _scaled(singles: Singles, scale: Floats, at: slice) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,8 @@ from ..checks import LARGEST, positive, real
 from ..names import channel_dim, check_known, check_name, listed
 from .modes import Singles
 
-Weights = sparse.csr_array
+Weights: TypeAlias = Any
+"""A scipy.sparse.csr_array, which has no types."""
 
 
 def datasets(kernels: Mapping[str, Mapping[str, Any]], **labels: Any) -> dict[str, xr.Dataset]:
@@ -41,6 +42,16 @@ def datasets(kernels: Mapping[str, Mapping[str, Any]], **labels: Any) -> dict[st
         )
         found[name] = whole.isel(post=0, drop=True).drop_vars("pre").rename(pre="neuron")
     return found
+
+
+def with_labels(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with channels 0, 1, 2, ... where they have no labels."""
+    missing = {
+        dim: np.arange(dataset.sizes[dim])
+        for dim in map(channel_dim, map(str, dataset.data_vars))
+        if dim not in dataset.coords
+    }
+    return dataset.assign_coords(missing)
 
 
 def checked_singles(
