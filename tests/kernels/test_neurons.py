@@ -136,6 +136,17 @@ def test_convolution_is_that_of_each_neurons_kernel():
     np.testing.assert_allclose(apart.sum(["post", "pre"]).values, found, atol=1e-15)
 
 
+def test_lags_that_nobody_uses_stay_empty():
+    """They decide which delays a recorder's connections have."""
+    late = {"E": {name: array.copy() for name, array in SINGLE["E"].items()}}
+    for array in late["E"].values():
+        array[..., :7] = 0.0
+        array[..., -4:] = 0.0
+    kernels = NeuronKernels.from_arrays(late, modes=9, **LABELS)
+    for array in kernels.modes.dataset.data_vars.values():
+        assert np.flatnonzero(array.values.any(axis=(0, 1, 2))).tolist() == list(range(7, 56))
+
+
 # ---------------------------------------------------------------------- awkward kernels
 def test_one_neuron_one_lag_one_channel():
     kernels = NeuronKernels.from_arrays(

@@ -46,7 +46,7 @@ class NeuronKernels:
         For each neuron the factor of each of its population's modes. What is 0 costs nothing. A
         population that is left out gets its weights from the recorder, or 1 for each.
     energy : xarray.Dataset, optional
-        What the modes leave out, as `from_single` finds it.
+        What the modes leave out of the sums of squares, as `from_single` finds it.
 
     Raises
     ------
@@ -102,7 +102,7 @@ class NeuronKernels:
             name: checked_weights(given, len(self.populations[name]), f"weights of {name!r}")
             for name, given in (weights or {}).items()
         }
-        self._energy = energy
+        self.energy = energy
 
     # ------------------------------------------------------------------ making one
     @classmethod
@@ -282,14 +282,14 @@ class NeuronKernels:
             A variable for each signal with dimensions ``(of, <signal>_channel)``, `of` being
             "signal" or "left out", in its unit squared, of independent Poisson spikes.
         """
-        if self._energy is None:
+        if self.energy is None:
             raise KernelError(
                 "what these modes leave out is not known: that takes the kernels of single "
                 "neurons, NeuronKernels.from_single"
             )
         if rates is not None:
             check_known(rates, list(self.populations), "rates")
-        return energies.variance(self._energy, rates, self.modes.dt)
+        return energies.variance(self.energy, rates, self.modes.dt)
 
     def single(self, population: str, neurons: ArrayLike | None = None) -> xr.Dataset:
         """The kernels of single neurons, put together from the modes.
@@ -314,7 +314,7 @@ class NeuronKernels:
         return pathways.put_together(modes.sum("post", keep_attrs=True), rows)
 
     def __repr__(self) -> str:
-        share = None if self._energy is None else self.left_out()
+        share = None if self.energy is None else self.left_out()
         return layout.description(self.modes.dataset, self.populations, self.weights, share)
 
     # ------------------------------------------------------------------ changing it
@@ -322,7 +322,7 @@ class NeuronKernels:
         """Kernels at another distance of lags, see `KernelSet.resample`."""
         modes = self.modes.resample(dt, method=method)
         with xr.set_options(keep_attrs=True):  # sums over lags have other numbers of them
-            energy = None if self._energy is None else self._energy * (self.modes.dt / dt)
+            energy = None if self.energy is None else self.energy * (self.modes.dt / dt)
         return NeuronKernels(modes, self.populations, self.weights, energy=energy)
 
     def sparse(self, tolerance: float) -> NeuronKernels:
@@ -336,7 +336,7 @@ class NeuronKernels:
         """
         known = {name: self._known_weights(name) for name in self.populations}
         weights, energy = energies.without_smallest(
-            self.modes.dataset, self.populations, known, tolerance, self._energy
+            self.modes.dataset, self.populations, known, tolerance, self.energy
         )
         return NeuronKernels(self.modes, self.populations, weights, energy=energy)
 
@@ -398,7 +398,7 @@ class NeuronKernels:
         KernelError
             As `KernelSet.save`.
         """
-        whole = layout.laid_out(self.modes.dataset, self.populations, self.weights, self._energy)
+        whole = layout.laid_out(self.modes.dataset, self.populations, self.weights, self.energy)
         files.save(whole, path, layout.FORMAT)
 
     @classmethod
