@@ -19,14 +19,14 @@ modes are the singular vectors of the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import threadpoolctl
 from scipy.linalg import eigh
 
-from ..._types import Floats
+from ..._types import Floats, Ints
 from ...errors import KernelError
 
 FAINT = 1e-6
@@ -59,7 +59,7 @@ class Singles:
         """Neurons in portions that may be copied."""
         size = max(1, _BLOCK // max(1, sum(array[:1].size for array in self.signals)))
         for start in range(0, len(self.rates), size):
-            yield slice(start, start + size)
+            yield slice(start, min(start + size, len(self.rates)))
 
     def rows(self, at: slice) -> Floats:
         """Kernels of some neurons, the channels of all signals together: (neuron, channel, lag)."""
@@ -185,18 +185,14 @@ def _fewest(bases: Mapping[str, _Basis], tolerance: float) -> dict[str, int]:
 
 def _basis(singles: Singles, scale: Floats, enough: float, most: int | None) -> _Basis:
     """The mean and the singular vectors of the rest: at most so many, or until enough is left."""
-    n, n_channels = len(singles.rates), scale.size
-    n_lags = singles.signals[0].shape[2]
-    features = n_channels * n_lags
-    shares = np.zeros(features)
-    mean = np.zeros(features)
+    features = scale.size * singles.signals[0].shape[2]
+    mean, shares = np.zeros((2, features))
     for at in singles.blocks():
         rows = _scaled(singles, scale, at)
         mean += _mean_weights(singles.rates)[at] @ rows
         shares += singles.rates[at] @ rows**2
-    left = [shares.reshape(n_channels, n_lags).sum(axis=1)]
+    left = [shares.reshape(scale.size, -1).sum(axis=1)]
     norm = np.linalg.norm(mean)
-    # Where kernels cancel in their mean, that is rounding and no mode.
     first = mean[np.newaxis] / norm if norm > 0 else np.zeros((0, features))
 
     def rest(at: slice) -> Floats:
@@ -204,34 +200,46 @@ def _basis(singles: Singles, scale: Floats, enough: float, most: int | None) -> 
         rows -= (rows @ first.T) @ first
         return rows * np.sqrt(singles.rates[at])[:, np.newaxis]
 
-    # By the smaller Gram matrix: that takes squares of singular values to the precision of
-    # numbers, and they are what is asked for.
-    if n <= features:
-        whole = np.concatenate([np.zeros((0, features)), *map(rest, singles.blocks())])
-        after_first = np.sum(whole**2, axis=0)
-        gram = whole @ whole.T
-    else:
-        after_first, gram = np.zeros(features), np.zeros((features, features))
-        for at in singles.blocks():
-            rows = rest(at)
-            after_first += np.sum(rows**2, axis=0)
-            gram += rows.T @ rows
+    after_first, values, others = _singular(list(singles.blocks()), rest, features)
     if len(first):
-        left.append(after_first.reshape(n_channels, n_lags).sum(axis=1))
-    values, vectors = _eigenvectors(gram)
-    remains = np.maximum(np.sum(values) - np.cumsum(values), 0.0)
-    noise = 1e-15 * max(float(shares.sum()), np.finfo(float).tiny)
-    used = int(np.sum((values > noise) & (np.concatenate([[np.inf], remains])[:-1] > enough)))
-    used = used if most is None else min(used, max(0, most - len(first)))
-    values, vectors = values[:used], vectors[:, :used]
-    others = vectors.T if n > features else (vectors / np.sqrt(values)).T @ whole
-    for value, vector in zip(values, others, strict=True):
-        gone = value * np.sum(vector.reshape(n_channels, n_lags) ** 2, axis=1)
+        left.append(after_first.reshape(scale.size, -1).sum(axis=1))
+    remains = np.append(np.inf, np.sum(values) - np.cumsum(values))[:-1]
+    used = np.flatnonzero((values > 1e-15 * shares.sum()) & (remains > enough))  # no rounding
+    used = used[: None if most is None else max(0, most - len(first))]
+    basis = np.concatenate([first, others(used)])
+    for value, vector in zip(values[used], basis[len(first) :], strict=True):
+        gone = value * np.sum(vector.reshape(scale.size, -1) ** 2, axis=1)
         left.append(np.maximum(left[-1] - gone, 0.0))
-    basis = np.concatenate([first, others])
     if not len(basis):  # no neurons, or kernels that are all zero
         basis, left = np.eye(1, features), [left[0], left[0]]
     return _Basis(basis, np.array(left))
+
+
+def _singular(
+    blocks: Sequence[slice], rows: Callable[[slice], Floats], features: int
+) -> tuple[Floats, Floats, Callable[[Ints], Floats]]:
+    """Of a matrix given by blocks of rows: squares summed over rows, squared singular values,
+    largest first, and a function that returns the right singular vectors of these numbers.
+
+    By the smaller Gram matrix: that takes squares to the precision of numbers, and they are what is
+    asked for.
+    """
+    n = blocks[-1].stop if blocks else 0
+    if n > features:
+        squares, gram = np.zeros(features), np.zeros((features, features))
+        for at in blocks:
+            part = rows(at)
+            squares += np.sum(part**2, axis=0)
+            gram += part.T @ part
+        values, right = _eigenvectors(gram)
+        return squares, values, lambda used: right[:, used].T
+    whole = np.concatenate([np.zeros((0, features)), *map(rows, blocks)])
+    values, left = _eigenvectors(whole @ whole.T)
+    return (
+        np.sum(whole**2, axis=0),
+        values,
+        lambda used: (left[:, used] / np.sqrt(values[used])).T @ whole,
+    )
 
 
 def _eigenvectors(gram: Floats) -> tuple[Floats, Floats]:

@@ -119,8 +119,9 @@ class PerNeuronKernels:
             channels={signal: self.channels},
             positions={signal: self.contacts},
         )
-        chosen = {} if options.get("modes") is not None else {"tolerance": tolerance}
-        found = NeuronKernels.from_arrays(coefficients, **labels, **chosen, **options)
+        if options.get("modes") is None:
+            options = {**options, "tolerance": tolerance}
+        found = NeuronKernels.from_arrays(coefficients, **labels, **options)
         modes = KernelSet.from_arrays(
             {signal: found.modes[signal].values @ functions[used]},
             pre=found.modes.pre,
