@@ -18,7 +18,8 @@ import xarray as xr
 from ..errors import KernelError, NestLFPError
 
 FORMAT = "nestlfp-kernels-1"
-_WRITTEN_BY = {FORMAT: "KernelSet", "nestlfp-neuron-kernels-1": "NeuronKernels"}
+NEURONS_FORMAT = "nestlfp-neuron-kernels-1"
+_WRITTEN_BY = {FORMAT: "KernelSet", NEURONS_FORMAT: "NeuronKernels"}
 _MARK = b"\nnestlfp sha256\n"
 _SEAL = len(_MARK) + hashlib.sha256().digest_size
 _BLOCK = 2**20

@@ -399,7 +399,7 @@ class NeuronKernels:
             As `KernelSet.save`.
         """
         whole = layout.laid_out(self.modes.dataset, self.populations, self.weights, self.energy)
-        files.save(whole, path, layout.FORMAT)
+        files.save(whole, path, files.NEURONS_FORMAT)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NeuronKernels:
@@ -410,7 +410,7 @@ class NeuronKernels:
         KernelError
             As `KernelSet.load`.
         """
-        dataset = files.load(path, layout.FORMAT)
+        dataset = files.load(path, files.NEURONS_FORMAT)
         try:
             modes, populations, weights, energy = layout.taken_apart(dataset)
             return cls(KernelSet(modes), populations, weights, energy=energy)

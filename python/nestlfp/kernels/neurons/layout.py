@@ -22,7 +22,6 @@ from ..names import channel_dim
 from .energies import OF
 from .singles import Weights
 
-FORMAT = "nestlfp-neuron-kernels-1"
 _ENERGY = "energy."
 
 

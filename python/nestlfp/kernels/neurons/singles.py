@@ -103,9 +103,11 @@ def checked_singles(
 
 
 def _bounded(values: Floats, signal: Any) -> Floats:
-    if not np.all(np.abs(values) <= LARGEST):
-        worst = values[~(np.abs(values) <= LARGEST)][0]
-        raise KernelError(f"signal {signal!r} must be finite and at most {LARGEST:g}: {worst}")
+    low, high = values.min(initial=0.0), values.max(initial=0.0)  # NaN where there is one
+    if not (low >= -LARGEST and high <= LARGEST):
+        raise KernelError(
+            f"signal {signal!r} must be finite and at most {LARGEST:g}, found {low:g} … {high:g}"
+        )
     return values
 
 
