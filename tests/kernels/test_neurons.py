@@ -162,7 +162,7 @@ def test_one_neuron_one_lag_one_channel():
 def test_populations_that_are_silent_or_without_kernels(silent):
     single = {"E": {"LFP": np.arange(12.0).reshape(4, 1, 3)}, "S": silent}
     kernels = NeuronKernels.from_arrays(
-        single, dt=DT, units={"LFP": "mV"}, tolerance=1e-9, rates={"S": 0.0}
+        single, dt=DT, units={"LFP": "mV"}, tolerance=1e-9, rates={"E": 1.0, "S": 0.0}
     )
     assert kernels.populations["S"] == ("S/0",)
     np.testing.assert_allclose(kernels.single("S")["LFP"].values, silent["LFP"], atol=1e-12)
@@ -260,7 +260,7 @@ def test_populations_with_and_without_modes():
     both = kernels.join(other.total())
     assert both.populations == {"E": ("E/0", "E/1"), "I": ("I",)}
     assert both.modes["LFP"].sel(pre="I").values.max() == 2.0
-    with pytest.raises(KernelError, match=r"kernels.total\(\) makes one postsynaptic population"):
+    with pytest.raises(KernelError, match=r"kernels.total\(\) makes one of the latter"):
         kernels.join(other)
     with pytest.raises(KernelError, match=r"populations that both kernels have: \['E'\]"):
         kernels.join(kernels)
@@ -348,6 +348,10 @@ BAD_SINGLE = {
                         "kernels of 'I' and 'E' must have the same signals, channels"),
     "negative rate": ({"modes": 1, "rates": {"E": -1.0}}, "rates of 'E' must be finite and not"),
     "rates of others": ({"modes": 1, "rates": {"X": 1.0}}, r"rates of unknown populations"),
+    "some rates": (
+        {"modes": 1, "kernels": {"E": ONE, "I": ONE}, "rates": {"I": 1.0}},
+        r"rates must be given for all populations or none, missing \['E'\]",
+    ),
     "two rates": ({"modes": 1, "rates": {"E": [1.0, 2.0]}}, "or one for each of 3 neurons"),
     "silence": ({"modes": 1, "rates": {"E": 0.0}}, "no neuron spikes"),
     "provenance": ({"modes": 1, "provenance": {"a": {1}}}, "JSON-compatible"),
@@ -373,6 +377,9 @@ def test_bad_datasets():
         {"LFP": (("neuron", "LFP_channel", "lag"), np.ones((3, 2, 2)), {"units": "mV"})},
         coords={"lag": lag},
     )
+    other = bare.assign(LFP=bare["LFP"].assign_attrs(units="µV"))
+    with pytest.raises(KernelError, match="must have the same signals, channels, units"):
+        NeuronKernels.from_single({"E": bare, "I": other}, modes=1)
     found = NeuronKernels.from_single({"E": bare}, modes=1)
     assert found.modes["LFP"]["LFP_channel"].values.tolist() == [0, 1]
     with pytest.raises(KernelError, match=r"missing: \['lag'\]"):

@@ -130,7 +130,7 @@ class NeuronKernels:
         modes : int or dict of str to int, optional
             Number of modes of each population instead; fewer where there are no more.
         rates : dict of str to float or array of shape (neuron,), optional
-            How often neurons spike (spikes/s). Default: all alike.
+            How often neurons spike (spikes/s), of all populations. Default: all alike.
         post : str
             Label of the postsynaptic side.
         provenance : dict, optional

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from ...errors import KernelError
+from .singles import same_but
 
 _LAST = ("post", "pre", ..., "lag")
 
@@ -34,14 +35,12 @@ def side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     Raises
     ------
     KernelError
-        If they have not the same signals, channels, lags and postsynaptic populations.
+        If they have not the same signals, units, channels, lags and postsynaptic populations.
     """
-    labels = [part.drop_dims("pre").drop_attrs() for part in parts]
-    same = all(each.identical(labels[0]) for each in labels)
-    if not same or any(list(part.data_vars) != list(parts[0].data_vars) for part in parts):
+    if not all(same_but(part, parts[0], "pre") for part in parts):
         raise KernelError(
-            "kernels can be joined that have the same signals, channels, positions, lags and "
-            "postsynaptic populations: kernels.total() makes one postsynaptic population, 'all'"
+            "kernels can be joined that have the same signals, channels, units, positions, lags "
+            "and postsynaptic populations: kernels.total() makes one of the latter, 'all'"
         )
     whole = xr.concat(parts, "pre", data_vars="all", combine_attrs="override")
     return whole.assign({name: whole[name].transpose(*_LAST) for name in parts[0].data_vars})

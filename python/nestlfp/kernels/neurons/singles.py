@@ -82,17 +82,17 @@ def checked_singles(
                     f"signal {signal!r} of {name!r} must have dimensions {dims}, found {array.dims}"
                 )
             arrays.append(_bounded(real(array.values, f"signal {signal!r} of {name!r}"), signal))
-        alike = dataset.drop_dims("neuron").drop_attrs()
-        if list(dataset.data_vars) != list(first.data_vars) or not alike.identical(
-            first.drop_dims("neuron").drop_attrs()
-        ):
+        if not same_but(dataset, first, "neuron"):
             raise KernelError(
                 f"kernels of {name!r} and {first_name!r} must have the same signals, channels, "
-                "positions and lags"
+                "units, positions and lags"
             )
         found[name] = Singles(arrays, np.zeros(dataset.sizes["neuron"]))
     given = {} if rates is None else _dict(rates, "rates", "a dict with spikes/s of each")
     check_known(given, list(found), "rates of unknown populations")
+    missing = [name for name in found if given and name not in given]
+    if missing:
+        raise KernelError(f"rates must be given for all populations or none, missing {missing}")
     found = {
         name: Singles(each.signals, _rates(given.get(name, 1.0), len(each.rates), name))
         for name, each in found.items()
@@ -100,6 +100,16 @@ def checked_singles(
     if not any(np.any(each.rates > 0) for each in found.values()):
         raise KernelError("no neuron spikes: rates are all 0, or there are no neurons")
     return found
+
+
+def same_but(one: xr.Dataset, other: xr.Dataset, dim: str) -> bool:
+    """Whether signals, their units, and all coordinates but those along `dim` are the same."""
+    labels = one.drop_dims(dim).drop_attrs(), other.drop_dims(dim).drop_attrs()
+    units = [
+        [(name, array.attrs.get("units")) for name, array in each.data_vars.items()]
+        for each in (one, other)
+    ]
+    return units[0] == units[1] and labels[0].identical(labels[1])
 
 
 def _bounded(values: Floats, signal: Any) -> Floats:
