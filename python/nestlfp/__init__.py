@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .kernels import KernelSet, NeuronKernels
     from .nodes.bank import FilterBank
     from .runtime.bank import install
+    from .runtime.loop import run
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
     from .runtime.strengths import out_strengths
+    from .runtime.trigger import Trigger
 
 __version__ = "0.1.0"
 
@@ -39,10 +41,12 @@ __all__ = [
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
+    "Trigger",
     "ensemble",
     "install",
     "out_strengths",
     "plotting",
+    "run",
     "signals",
     "simulate",
     "sources",
@@ -56,9 +60,11 @@ _HOMES = {
     "kernels": ["KernelSet", "NeuronKernels"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],
+    "runtime.loop": ["run"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
     "runtime.strengths": ["out_strengths"],
+    "runtime.trigger": ["Trigger"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

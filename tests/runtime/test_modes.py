@@ -273,6 +273,28 @@ def test_generators(nest):
     assert_same(recorder.signals(), known, {"E": {0: [2.0, 3.0], 1: [2.0]}}, 20.0)
 
 
+def test_a_trigger_hears_modes(nest):
+    """Its readout is that of each neuron's own kernel."""
+    apart = NeuronKernels.by_pathway(exponential_kernels(channels=1))
+    rng = np.random.default_rng(4)
+    weights = {name: rng.uniform(0.0, 2.0, (n, 2)) for name, n in SIZES.items()}
+    reset(nest, threads=2)
+    bank = nestlfp.install(apart)
+    network = random_network(nest)
+    trigger = nestlfp.Trigger(
+        bank, network.populations, threshold=10.0, interval=DT, weights=weights
+    )
+    nest.Simulate(DURATION)
+    known = NeuronKernels(apart.modes, apart.populations, weights)
+    found = trigger.readout().assign_coords(
+        time=trigger.readout()["time"].values - trigger.latency
+    )
+    after = found.isel(time=slice(round(trigger.latency / DT), None))
+    signals = after.expand_dims("LFP_channel").to_dataset(name="LFP")
+    assert_same(signals, known, trains_of(network))
+    assert trigger.times().size > 3
+
+
 # ---------------------------------------------------------------------- bad input
 def test_weights_that_do_not_fit(nest):
     reset(nest)

@@ -54,6 +54,39 @@ def test_signals_do_not_depend_on_the_split(splits, n_vps):
         np.testing.assert_allclose(found["lfp"], same[0]["lfp"], rtol=0, atol=1e-12 * scale)
 
 
+@pytest.fixture(scope="module")
+def triggers(tmp_path_factory):
+    """What trigger.py found, by (ranks, threads)."""
+    out = tmp_path_factory.mktemp("triggers")
+    found = {}
+    for ranks, all_threads in {1: (2, 4), 2: (1, 2), 4: (1,)}.items():
+        mpirun(ranks, "trigger.py", out, *all_threads)
+        for threads in all_threads:
+            with np.load(out / f"trigger_{ranks}x{threads}.npz") as file:
+                found[ranks, threads] = dict(file)
+    return found
+
+
+@pytest.mark.parametrize("n_vps", [2, 4])
+def test_a_closed_loop_does_not_depend_on_the_split(triggers, n_vps):
+    same = [found for (ranks, threads), found in triggers.items() if ranks * threads == n_vps]
+    assert len(same) == n_vps // 2 + 1
+    for found in same:
+        np.testing.assert_array_equal(found["heard"], found["without"])
+        assert found["closed"].shape != found["without"].shape  # the loop does something
+        assert found["closed_times"].size > 10
+        for name in found:
+            np.testing.assert_array_equal(found[name], same[0][name])
+
+
+@pytest.mark.parametrize("split", [(2, 2), (4, 1)])
+def test_turns_of_a_loop_in_python(triggers, split, tmp_path):
+    ranks, threads = split
+    mpirun(ranks, "loop.py", tmp_path, threads)
+    found = np.load(tmp_path / f"loop_{ranks}x{threads}.npy")
+    np.testing.assert_array_equal(found, triggers[split]["without"])
+
+
 def test_errors_are_raised_on_every_rank(tmp_path):
     told = mpirun(2, "errors.py", tmp_path).stdout
     assert told.count("passed") == 2 * 6

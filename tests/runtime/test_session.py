@@ -260,3 +260,13 @@ def test_reports_of_nest(nest, capfd):
     nest.verbosity = nest.VerbosityLevel.FATAL
     nestlfp.simulate(7.0, progress=False)
     assert nest.verbosity == nest.VerbosityLevel.FATAL
+
+
+def test_a_recorder_makes_no_synapse_model_of_a_network_that_is_there(nest):
+    """With several ranks NEST makes its tables of connections anew for it."""
+    reset(nest)
+    bank = nestlfp.install(exponential_kernels())
+    network = random_network(nest)
+    before = nest.synapse_models
+    nestlfp.FieldRecorder(bank, network.populations)
+    assert nest.synapse_models == before

@@ -18,18 +18,16 @@ from numpy.typing import ArrayLike
 
 from ..errors import KernelError
 from . import files
+from .algebra import Algebra
 from .arrays import labelled
-from .checks import checked, dt_ms, first_lag_steps, provenance
+from .checks import dt_ms, first_lag_steps, provenance
 from .convolve import convolved
 from .describe import description, fingerprint
 from .lfpykernels_dictionary import from_dictionary
-from .names import check_known, listed
-from .projection import projected
-from .sampling import lowpassed, resampled
-from .sums import scaled, summed
+from .moments import poisson_moments
 
 
-class KernelSet:
+class KernelSet(Algebra):
     """Labelled spike-signal kernels of a network.
 
     Parameters
@@ -66,9 +64,6 @@ class KernelSet:
     >>> round(signals["LFP"].sel(time=3.0).item(), 12)
     1e-06
     """
-
-    def __init__(self, dataset: xr.Dataset) -> None:
-        self.dataset = checked(dataset)
 
     # ------------------------------------------------------------------ making one
     @classmethod
@@ -137,21 +132,6 @@ class KernelSet:
 
     # ------------------------------------------------------------------ what is in it
     @property
-    def signals(self) -> tuple[str, ...]:
-        """Names of the signals."""
-        return tuple(str(name) for name in self.dataset.data_vars)
-
-    @property
-    def pre(self) -> tuple[str, ...]:
-        """Names of the presynaptic populations."""
-        return tuple(str(name) for name in self.dataset["pre"].values)
-
-    @property
-    def post(self) -> tuple[str, ...]:
-        """Names of the postsynaptic populations."""
-        return tuple(str(name) for name in self.dataset["post"].values)
-
-    @property
     def dt(self) -> float:
         """Distance of two lags (ms)."""
         return dt_ms(self.dataset)
@@ -192,147 +172,40 @@ class KernelSet:
 
         return f"<pre>{escape(repr(self))}</pre>{self.dataset._repr_html_()}"
 
-    # ------------------------------------------------------------------ algebra
-    def select(
-        self,
-        *,
-        signals: str | Iterable[str] | None = None,
-        pre: str | Iterable[str] | None = None,
-        post: str | Iterable[str] | None = None,
-    ) -> KernelSet:
-        """The part of the set with these signals and populations, in the order given.
-
-        Raises
-        ------
-        KernelError
-            If a name is not in the set.
-        """
-        wanted: dict[str, list[str]] = {}
-        for what, names, known in (
-            ("signals", signals, self.signals),
-            ("pre", pre, self.pre),
-            ("post", post, self.post),
-        ):
-            wanted[what] = listed(known if names is None else names, what)
-            check_known(wanted[what], known, what)
-        part = self.dataset[wanted["signals"]].sel(pre=wanted["pre"], post=wanted["post"])
-        return KernelSet(part)
-
-    def scale(self, factors: Mapping[Any, float]) -> KernelSet:
-        """Kernels with those of each named presynaptic population or pathway times a factor.
-
-        Kernels scale with the synaptic weight of the presynaptic population (Skaar et al. 2020,
-        PLoS Comput Biol 16(3): e1007725), so that a network whose weights differ from the
-        kernels' needs no new ones.
+    # ------------------------------------------------------------------ signals
+    def poisson(self, rates: Mapping[str, float]) -> xr.Dataset:
+        """Mean and standard deviation of each channel if populations spike as Poisson processes.
 
         Parameters
         ----------
-        factors : dict of str, or of (str, str), to float
-            Factor per presynaptic population, or per pathway ``(pre, post)``; a pathway is
-            multiplied by both. What is not named stays as it is.
-
-        Raises
-        ------
-        KernelError
-            If a population is unknown, or a factor no finite real number.
-        """
-        return KernelSet(scaled(self.dataset, factors))
-
-    def total(self, name: str = "all") -> KernelSet:
-        """Kernels added up over postsynaptic populations: what a recorder's signal is made of.
-
-        Parameters
-        ----------
-        name : str
-            Of the one postsynaptic population that is left.
+        rates : dict of str to float
+            Spikes/s of each presynaptic population, of all its neurons together; 0 where left out.
 
         Returns
         -------
-        KernelSet
-            Without the cylinders of populations, which it no longer tells apart.
-
-        Examples
-        --------
-        >>> import numpy as np, nestlfp
-        >>> kernels = nestlfp.KernelSet.from_arrays(
-        ...     {"LFP": np.ones((2, 1, 1, 3))}, pre=["E"], post=["E", "I"], dt=0.1,
-        ...     units={"LFP": "mV"},
-        ... )
-        >>> kernels.total()["LFP"].values.squeeze().tolist()
-        [2.0, 2.0, 2.0]
-        """
-        return KernelSet(summed(self.dataset, name))
-
-    def resample(self, dt: float, *, method: str = "cubic") -> KernelSet:
-        """Kernels at another distance of lags, such as NEST's resolution.
-
-        A kernel is the signal's response to one spike, so that resampling keeps its amplitude.
-        Between the lags it is interpolated; before its first lag and after its last it is zero.
-
-        Parameters
-        ----------
-        dt : float
-            New distance of lags (ms).
-        method : {"cubic", "pchip", "linear"}
-            Interpolation. "pchip" never overshoots where a kernel jumps.
+        xarray.Dataset
+            A variable per signal with dimensions ``(<signal>_channel, moment)``, the moments
+            being "mean" and "sd". What neurons do together makes a signal larger.
 
         Raises
         ------
         KernelError
-            If `dt` is no positive number, or leaves no lag or more than a million of them.
-        """
-        return self._changed(resampled(self.dataset, dt, method))
+            If a population is unknown, or a rate no number of spikes/s.
 
-    def lowpass(self, interval: float, *, method: str = "fir") -> KernelSet:
-        """Kernels whose signals can be sampled every `interval` ms without aliasing.
-
-        A signal recorded with them at that interval equals the full-rate signal of these kernels
-        after ``scipy.signal.decimate(signal, q, ftype="fir", zero_phase=True)``, with q the
-        number of steps in an interval: a linear-phase FIR filter, cut off at the new Nyquist
-        frequency. Its delay is compensated: nothing is shifted, and the kernels start 10
-        intervals earlier (at negative lags, mostly) and end 10 intervals later.
-
-        Parameters
-        ----------
-        interval : float
-            Distance of two samples (ms), a multiple of `dt`.
-        method : {"fir", "mean"}
-            "fir": as above. "mean": the running mean over an interval, so that a sample is the
-            mean of the signal since the one before. This is what counting spikes in bins as wide
-            as the interval does (Skaar et al. 2020); it leaves some aliasing, of a signal just
-            above the Nyquist frequency nearly two thirds.
-
-        Raises
-        ------
-        KernelError
-            If `interval` is no multiple of `dt`, or makes more than a million lags, or there is
-            no such method.
+        Notes
+        -----
+        Campbell's theorem for counts in steps of dt: ``sd**2 = sum_X rate_X dt sum_lag H_X**2``.
 
         Examples
         --------
-        Population rates, as spikes counted in bins of 1 ms:
-
         >>> import nestlfp
-        >>> spike = nestlfp.KernelSet.from_arrays(
-        ...     {"rate": [[[[1000.0 / (800 * 0.1)]]]]},  # spikes/s of 800 neurons, for a step
-        ...     pre=["E"], post=["E"], dt=0.1, first_lag=0.0, units={"rate": "1/s"},
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": [[[[1.0, 1.0]]]]}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"}
         ... )
-        >>> rate = spike.lowpass(1.0, method="mean").convolve({"E": [0.2, 0.7, 3.0]}, 4.0)["rate"]
-        >>> rate.sel(time=[1.0, 2.0, 3.0, 4.0], method="nearest").values.round(9)
-        array([[2.5 , 0.  , 1.25, 0.  ]])
+        >>> kernels.poisson({"E": 5000.0})["LFP"].values
+        array([[1., 1.]])
         """
-        return self._changed(lowpassed(self.dataset, interval, method))
-
-    def _changed(self, dataset: xr.Dataset) -> KernelSet:
-        """A set with this dataset, or this set where nothing changed."""
-        return self if dataset is self.dataset else KernelSet(dataset)
-
-    def project(self, model: Any, **options: Any) -> KernelSet:
-        """The set with EEG or MEG added, from its dipole moment and a volume conductor.
-
-        See `nestlfp.kernels.projection.projected` for the parameters.
-        """
-        return KernelSet(projected(self.dataset, model, **options))
+        return poisson_moments(self.dataset, rates)
 
     def convolve(
         self,

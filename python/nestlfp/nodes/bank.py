@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from .._types import Ints
@@ -12,6 +13,7 @@ from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Array, Coefficients
 from ..filters.options import Options, StateSpace
 from ..kernels import KernelSet, NeuronKernels
+from .detector import RECORDING, Detector
 from .model import create_nodes, model_of
 
 
@@ -92,9 +94,24 @@ class FilterBank:
         """All parameters of a node of the bank, see `Filter.parameters`."""
         return self.filter.parameters(self._model.ports, hold, every, until)
 
-    def create_nodes(self, nest: Any, n: int, hold: Ints, every: int, until: int) -> Any:
-        """`n` nodes of the bank in NEST, see `Filter.parameters`; collective under MPI."""
-        parameters = self.parameters(hold, every, until)
+    def create_nodes(
+        self,
+        nest: Any,
+        n: int,
+        hold: Ints,
+        every: int,
+        until: int,
+        detector: Detector | None = None,
+    ) -> Any:
+        """`n` nodes of the bank in NEST, see `Filter.parameters`; collective under MPI.
+
+        With a `detector` they emit a spike when the bank's one channel crosses its threshold.
+        """
+        head = RECORDING
+        if detector is not None:
+            (scale,) = self.filter.expand(np.ones((1, 1))).ravel()
+            head = detector.parameters(float(scale))
+        parameters = self.parameters(hold, every, until) | head
         return create_nodes(nest, self._model, n, parameters, self.filter.grows)
 
     @property

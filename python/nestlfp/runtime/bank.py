@@ -17,7 +17,7 @@ from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.render import module_name
 from .parallel import Ranks
-from .session import check_not_prepared, import_nest, quiet
+from .session import check_not_prepared, current, import_nest, quiet
 
 
 def prepare(
@@ -137,6 +137,7 @@ def install(
                 f"model {bank.model!r}: it was compiled for other kernels, or by another nestlfp. "
                 "Compile it again, and call nest.ResetKernel() before the next install"
             )
+    current(nest).reserve_synapse()
     return bank
 
 

@@ -47,6 +47,8 @@ class Readout:
     ) -> None:
         self._nest, self._every, self._shift = nest, every, shift
         self._nodes, self._made = nodes, now
+        self._here: list[Any] = []  # this rank's nodes, where they remember
+        self._since = self._rows = 0  # since which step they remember how many rows
         self._read = now  # stamps up to this step are read, or were before this was made
         self._kept = False  # whether NEST still has samples that are read
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
@@ -117,4 +119,23 @@ class Readout:
             self._kept = False
         except self._nest.NESTErrors.BadProperty:
             self._kept = True
+        return values
+
+    def remember(self, now: int, rows: int) -> None:
+        """Have the nodes keep their outputs of so many steps, from step `now` on; collective."""
+        if self._rows < rows:
+            self._nodes.set({"memory": rows * len(self._outputs), "place": [0.0]})
+            self._here = [node for node in self._nodes if node.local]
+            self._since, self._rows = now, rows
+
+    def remembered(self, first: int, stop: int) -> Floats:
+        """Samples from number `first` to before `stop`, from the nodes of this rank themselves.
+
+        NEST hands out samples of a slice in the next one; the nodes have them.
+        """
+        stamps = np.arange(first, stop) * self._every + self._shift
+        row = (stamps - self._since - 1) % self._rows
+        values = np.zeros((len(self._outputs), stamps.size))
+        for node in self._here:
+            values += np.reshape(node.recent, (self._rows, -1))[row].T
         return values

@@ -23,13 +23,11 @@ from ..grid import step
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
 from ..signals.stores import Written, joined
-from .bank import check_resolution
-from .inputs import gather_inputs
+from .hearing import Hearing, check_usable
 from .parallel import Ranks
 from .readout import Readout
-from .session import check_not_prepared, current, import_nest
-from .timing import delay_range, schedule
-from .wiring import Placement, check_generators, connect
+from .session import current, import_nest
+from .wiring import Placement
 
 
 class FieldRecorder:
@@ -111,59 +109,41 @@ class FieldRecorder:
         name: str | None = None,
     ) -> None:
         self._nest = nest = import_nest()
-        if not isinstance(bank, FilterBank):
-            raise NetworkError(
-                f"bank must be what nestlfp.install returns, found {type(bank).__name__}"
-            )
         self.bank = bank
         self._ranks = ranks = Ranks(nest)
-        check_not_prepared(nest, "FieldRecorder")
-        _check_installed(bank, nest)
         self._session = session = current(nest)
+        check_usable(nest, bank, "FieldRecorder")
         self.name = name
         _check_name(name, [recorder.name for recorder in session.recorders])
         self._dt = float(nest.resolution)
         self._every = _interval_steps(bank, interval, self._dt)
-        self.populations, inputs = gather_inputs(
-            bank.neurons,
+        hearing = Hearing.planned(
+            nest,
+            ranks,
+            bank,
             populations,
+            what="FieldRecorder",
             weights=weights,
             delays=delays,
             overlap=overlap,
-            dt=self._dt,
-            nest=nest,
+            unconnected=unconnected,
+            synapse_models=synapse_models,
         )
-        check_generators(nest, ranks, inputs)
-        models = _synapse_models(nest, bank.populations, synapse_models or {})
         self._digests = {
-            "weights": _digest(part for each in inputs for part in each.weighted),
-            "delays": _digest(each.lags for each in inputs),
+            "weights": _digest(part for each in hearing.inputs for part in each.weighted),
+            "delays": _digest(each.lags for each in hearing.inputs),
         }
-        min_delay, max_delay = delay_range(nest, ranks, unconnected)
-        self.schedule = schedule(
-            bank.ports,
-            bank.filter.coefficients.first_lags,
-            [each.lags for each in inputs],
-            min_delay,
-            max_delay,
-            bank.filter.max_hold,
-        )
-        now = step(nest.biological_time, self._dt, "biological_time", NetworkError)
-        session.check_clock(now)
-        if ranks.n > 1 and now > 0:
-            raise NetworkError(
-                "with several MPI ranks the FieldRecorder must be made before the first Simulate, "
-                f"and NEST is at {now * self._dt:g} ms: connections that are made later send "
-                "spikes that are under way to other neurons, or end the process"
-            )
+        self.populations = hearing.populations
+        self.schedule = hearing.schedule
+        session.check_clock(hearing.now)
         if ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, self._every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        synapse = session.synapse(now, several_ranks=ranks.n > 1)
+        synapse = session.synapse(hearing.now, several_ranks=ranks.n > 1)
         # The node's next step is stamped now + 1; samples have stamps that, less shift, are
         # multiples of `every`.
-        until = (self.schedule.shift - now - 1) % self._every
+        until = (self.schedule.shift - hearing.now - 1) % self._every
         n = Placement.EACH_PROCESS.count(nest)
         nodes = bank.create_nodes(nest, n, self.schedule.hold, self._every, until)
         self._readout = Readout(
@@ -172,13 +152,11 @@ class FieldRecorder:
             bank.filter.n_outputs,
             every=self._every,
             shift=self.schedule.shift,
-            now=now,
-            delay=min_delay,
+            now=hearing.now,
+            delay=hearing.min_delay,
             synapse=synapse,
         )
-        for port, (source, steps_of) in enumerate(zip(inputs, self.schedule.delays, strict=True)):
-            model = models[source.name] if ranks.n > 1 else synapse
-            connect(nest, ranks, source, nodes, port=port, delays=steps_of, synapse=model)
+        hearing.connect(nest, ranks, nodes, synapse)
         self._first = self._readout.next  # number of the first sample that waits to be handed out
         self._waiting: list[Floats] = []
         self._written: list[Written] = []  # where `simulate(to=...)` put the samples before these
@@ -245,6 +223,21 @@ class FieldRecorder:
         """The signals of n samples that wait, from number `start` of them on."""
         return self.labelled(self._first + start, self._samples()[:, start : start + n])
 
+    def remember(self, now: int, rows: int) -> None:
+        """Make `latest` possible from step `now` on, with what NEST withholds for so many steps."""
+        self._readout.remember(now, rows)
+
+    def complete_until(self, now: int) -> int:
+        """Number of the first sample that is not complete at step `now`."""
+        return max(self._first, (now - self.schedule.shift) // self._every + 1)
+
+    def latest(self, first: int, stop: int) -> xr.Dataset:
+        """Samples from number `first`, which waits, to before `stop`; also what NEST withholds."""
+        waiting = self._samples()[:, first - self._first : stop - self._first]
+        there = first + waiting.shape[1]
+        rest = self._ranks.sum(self._ranks.agree(lambda: self._readout.remembered(there, stop)))
+        return self.labelled(first, np.concatenate([waiting, rest], axis=1))
+
     def wrote_to(self, path: Path) -> bool:
         """Whether samples of this recorder were put into this store."""
         return any(part.path == path for part in self._written)
@@ -292,32 +285,6 @@ def _digest(values: Iterable[Floats | Ints]) -> str:
     for array in values:
         digest.update(f"{array.size} ".encode() + array.tobytes())
     return digest.hexdigest()[:16]
-
-
-def _synapse_models(
-    nest: Any, populations: Iterable[str], given: Mapping[str, str]
-) -> dict[str, str]:
-    """The synapse model of each population's connections."""
-    names = list(populations)
-    unknown = sorted(set(given) - set(names))
-    if unknown:
-        raise NetworkError(f"synapse_models for unknown populations {unknown}: there are {names}")
-    missing = sorted({str(model) for model in given.values()} - set(nest.synapse_models))
-    if missing:
-        raise NetworkError(
-            f"synapse_models must be models that NEST has, found {missing}: copies are made by "
-            "nest.CopyModel"
-        )
-    return {name: given.get(name, "static_synapse") for name in names}
-
-
-def _check_installed(bank: FilterBank, nest: Any) -> None:
-    check_resolution(bank.kernels, nest)
-    if bank.model not in nest.node_models:
-        raise NetworkError(
-            f"NEST does not know the model {bank.model!r}: call nestlfp.install(kernels) after "
-            "nest.ResetKernel() (which unloads modules) and before any node is created"
-        )
 
 
 def _check_name(name: str | None, taken: list[str | None]) -> None:

@@ -58,7 +58,7 @@ def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> N
             " others than the network, and drawing them changes the random numbers of other"
             " stochastic devices. With a parrot_neuron behind it, the recorder hears what the"
             " network hears",
-            stacklevel=6,
+            stacklevel=7,
         )
 
 

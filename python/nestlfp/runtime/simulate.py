@@ -117,7 +117,7 @@ def simulate(
         raise NetworkError("overwrite and append are about a store, found no to=...")
     session = current(nest)
     dt = float(nest.resolution)
-    n = _steps(t, dt, "t", lowest=0)
+    n = whole_steps(t, dt, "t", lowest=0)
     start = round(nest.biological_time / dt)
     session.check_clock(start)
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
@@ -127,7 +127,7 @@ def simulate(
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
     if to is not None or on_chunk is not None:
-        chunks = pieces(start, start + n, min_delay, _steps(chunk, dt, "chunk", lowest=1))
+        chunks = pieces(start, start + n, min_delay, whole_steps(chunk, dt, "chunk", lowest=1))
         places = destinations(to, recorder, session)
         if on_chunk is not None and len(places) > 1:
             raise NetworkError("on_chunk can see one store's signals, found several in to={...}")
@@ -160,7 +160,7 @@ def simulate(
             raise KeyboardInterrupt
 
 
-def _steps(value: float, dt: float, what: str, lowest: int) -> int:
+def whole_steps(value: float, dt: float, what: str, lowest: int) -> int:
     try:
         with np.errstate(invalid="ignore"):  # of infinity
             n = step(value, dt, what, NetworkError)

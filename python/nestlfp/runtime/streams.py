@@ -69,7 +69,22 @@ class Merged:
 
     def waiting(self, start: int, n: int) -> xr.Dataset:
         """The signals of n samples that wait, from number `start` of them on."""
-        parts = [recorder.waiting(start, n) for recorder in self._recorders]
+        return self._merged([recorder.waiting(start, n) for recorder in self._recorders])
+
+    def remember(self, now: int, rows: int) -> None:
+        """See `FieldRecorder.remember`."""
+        for recorder in self._recorders:
+            recorder.remember(now, rows)
+
+    def complete_until(self, now: int) -> int:
+        """Number of the first sample that is not complete at step `now` in each of them."""
+        return min(recorder.complete_until(now) for recorder in self._recorders)
+
+    def latest(self, first: int, stop: int) -> xr.Dataset:
+        """See `FieldRecorder.latest`."""
+        return self._merged([recorder.latest(first, stop) for recorder in self._recorders])
+
+    def _merged(self, parts: list[xr.Dataset]) -> xr.Dataset:
         attrs: dict[str, Any] = {}
         for key in parts[0].attrs:
             values = list(dict.fromkeys(part.attrs.get(key) for part in parts))

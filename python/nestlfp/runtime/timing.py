@@ -98,7 +98,9 @@ def schedule(
     return Schedule(shift, hold, delays)
 
 
-def delay_range(nest: Any, ranks: Ranks, unconnected: bool) -> tuple[int, int]:
+def delay_range(
+    nest: Any, ranks: Ranks, unconnected: bool, what: str = "FieldRecorder"
+) -> tuple[int, int]:
     """The network's own [min_delay, max_delay] in steps."""
     # Until the first Simulate, a rank may know the delays of its own connections only.
     known = [
@@ -110,7 +112,7 @@ def delay_range(nest: Any, ranks: Ranks, unconnected: bool) -> tuple[int, int]:
     ]
     if not known and not unconnected:
         raise NetworkError(
-            "the network has no connections yet: connect it first, then make the FieldRecorder, "
+            f"the network has no connections yet: connect it first, then make the {what}, "
             "whose connections keep to the delays of the network's (unconnected=True if it is "
             "meant to have none)"
         )

@@ -1,0 +1,146 @@
+"""run: the simulation as a loop in Python, with the signals so far at each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import xarray as xr
+
+from ..errors import NetworkError
+from .parallel import Ranks
+from .progress import progress_bar
+from .recorder import FieldRecorder
+from .session import Session, check_not_prepared, current, import_nest, quiet
+from .simulate import whole_steps
+from .streams import Merged, Stream, To, destinations
+from .timing import delay_range
+
+
+def run(
+    t: float,
+    *,
+    every: float,
+    recorder: FieldRecorder | None = None,
+    to: To | None = None,
+    chunk: float = 1000.0,
+    overwrite: bool = False,
+    append: bool = False,
+    progress: bool = True,
+) -> Iterator[xr.Dataset]:
+    """Simulate, and hand out the signals every few milliseconds, to act on them.
+
+    Between two turns NEST stands still, and parameters of devices and neurons can be set. With
+    several MPI ranks each calls it with the same arguments, gets the same signals, and has to leave
+    the loop in the same turn.
+
+    Parameters
+    ----------
+    t : float
+        Time to simulate (ms), a multiple of the resolution.
+    every : float
+        Time between two turns (ms), a multiple of the network's min_delay. Turns end at its
+        multiples, and the last one at the end.
+    recorder : FieldRecorder, optional
+        Whose signals, where the network has several recorders. Default: those of all.
+    to : path, optional
+        Zarr store that the signals are appended to, with `chunk`, `overwrite` and `append` as in
+        `simulate`. Without one, they stay in memory.
+    progress : bool
+        Show a progress bar (on rank 0).
+
+    Yields
+    ------
+    signals : xarray.Dataset
+        As `FieldRecorder.signals`: the samples since the last turn, and since the call at the
+        first. They are complete up to now, but for kernels that start before the network's
+        min_delay: of these, spikes are heard later by the difference, `recorder.schedule.shift`
+        steps, and so much is missing.
+
+    Raises
+    ------
+    NetworkError
+        If a time is not what it should be; if there is no recorder; if NEST's time was set back;
+        between ``nest.Prepare()`` and ``nest.Cleanup()``. At the call, before anything runs.
+
+    Notes
+    -----
+    Leaving the loop ends the simulation there. The spikes are those of one ``nest.Simulate(t)``
+    as long as nothing is changed between turns.
+
+    A turn is a ``nest.Simulate`` of its own, since NEST warns of setting parameters of a network
+    that is prepared to run; what that costs is in docs/closed_loop.md.
+
+    Examples
+    --------
+    >>> for signals in nestlfp.run(1000.0, every=5.0):  # doctest: +SKIP
+    ...     stimulus.rate = 1000.0 * (signals["LFP"].isel(LFP_channel=3).mean().item() > 0.01)
+    """
+    nest = import_nest()
+    ranks = Ranks(nest)
+    check_not_prepared(nest, "nestlfp.run")
+    session = current(nest)
+    dt = float(nest.resolution)
+    n = whole_steps(t, dt, "t", lowest=0)
+    turn = whole_steps(every, dt, "every", lowest=1)
+    start = round(nest.biological_time / dt)
+    session.check_clock(start)
+    min_delay, _ = delay_range(nest, ranks, unconnected=True)
+    if turn % min_delay:
+        below, above = turn // min_delay * min_delay, (turn // min_delay + 1) * min_delay
+        near = " or ".join(f"{each * dt:g}" for each in (below, above) if each)
+        raise NetworkError(
+            f"every must be a multiple of the network's min_delay of {min_delay * dt:g} ms, found "
+            f"{every!r}: {near} ms. NEST draws random numbers in slices of min_delay, and a cut "
+            "elsewhere makes another realization of the network"
+        )
+    ((path, members),) = destinations(to, recorder, session).items()
+    source = members[0] if len(members) == 1 else Merged(members)
+    whole_steps(chunk, dt, "chunk", lowest=1)
+    if to is None and (overwrite or append):
+        raise NetworkError("overwrite and append are about a store, found no to=...")
+    streams = []
+    if to is not None:
+        streams = [Stream(members, path, ranks, None, chunk, overwrite=overwrite, append=append)]
+    source.remember(start, 2 * min_delay)
+    bar = progress_bar(n * dt, progress and ranks.rank == 0)
+    return _turns(nest, session, source, streams, bar, start + n, turn)
+
+
+def _turns(
+    nest: Any,
+    session: Session,
+    source: FieldRecorder | Merged,
+    streams: list[Stream],
+    bar: Any,
+    stop: int,
+    turn: int,
+) -> Iterator[xr.Dataset]:
+    """The turns, from NEST's present step to `stop`."""
+    dt = float(nest.resolution)
+    now = round(nest.biological_time / dt)
+    source.collect()
+    first = source.complete_until(now)
+    with ExitStack() as stack:
+        for stream in streams:
+            stack.enter_context(stream)
+        advance = stack.enter_context(bar)
+        try:
+            while now < stop:
+                length = min((now // turn + 1) * turn, stop) - now
+                with quiet(nest), nest.RunManager():
+                    nest.Run(length * dt)
+                advance(length * dt)
+                now = round(nest.biological_time / dt)
+                source.collect()
+                end = max(first, source.complete_until(now))
+                signals = source.latest(first, end)
+                first = end
+                for stream in streams:
+                    stream.take()
+                yield signals
+        finally:
+            if session.alive:
+                for stream in streams:
+                    stream.finish()
