@@ -286,9 +286,7 @@ def test_a_trigger_hears_modes(nest):
     )
     nest.Simulate(DURATION)
     known = NeuronKernels(apart.modes, apart.populations, weights)
-    found = trigger.readout().assign_coords(
-        time=trigger.readout()["time"].values - trigger.latency
-    )
+    found = trigger.readout().assign_coords(time=trigger.readout()["time"].values - trigger.latency)
     after = found.isel(time=slice(round(trigger.latency / DT), None))
     signals = after.expand_dims("LFP_channel").to_dataset(name="LFP")
     assert_same(signals, known, trains_of(network))
