@@ -92,6 +92,17 @@ def test_info_of_kernels_and_signals(files, hagen):
         assert "LFP: 13 channels, mV" in told.stdout
 
 
+def test_modes_of_neurons(files, hagen, tmp_path):
+    kernels = nestlfp.NeuronKernels.by_pathway(hagen)
+    kernels.save(tmp_path / "neurons.nc")
+    told = run("info", tmp_path / "neurons.nc")
+    assert told.exit_code == 0
+    assert told.stdout.startswith(f"{kernels!r}\n{kernels.modes!r}\nreduced filters")
+    drawn = run("plot", tmp_path / "neurons.nc", "-o", tmp_path / "modes.png")
+    assert drawn.exit_code == 0
+    assert "NeuronKernels.load reads it" in fails("build", tmp_path / "neurons.nc")
+
+
 def test_info_draws_singular_values(files, tmp_path):
     figure = tmp_path / "values.png"
     assert run("info", files / "kernels.nc", "--figure", figure).exit_code == 0

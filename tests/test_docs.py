@@ -13,12 +13,15 @@ import nestlfp
 from environments import run
 
 ROOT = Path(__file__).parents[1]
-SOURCES = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+PAGES = ("sources", "neuron_kernels")
 BLOCKS = {
-    section.partition("\n")[0]: "\n".join(
+    f"{page}: {section.partition(chr(10))[0]}": "\n".join(
         re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
     )
-    for section in re.split("^## ", SOURCES, flags=re.MULTILINE)[1:]
+    for page in PAGES
+    for section in re.split(
+        "^## ", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )[1:]
 }
 
 
@@ -33,7 +36,7 @@ def checkout(tmp_path_factory):
 
 @pytest.mark.compile
 @pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if code])
-def test_sources(checkout, section):
+def test_sections(checkout, section):
     script = checkout / "script.py"
     script.write_text(BLOCKS[section], encoding="utf-8")
     run("python script.py", checkout, PYNEST_QUIET="1")
@@ -50,8 +53,9 @@ def test_closed_loop(tmp_path, hagen, block):
     run("python script.py", tmp_path, PYNEST_QUIET="1")
 
 
-def test_every_source_has_an_example():
-    assert sum(bool(code) for code in BLOCKS.values()) >= 5
+@pytest.mark.parametrize(("page", "least"), [("sources", 5), ("neuron_kernels", 4)])
+def test_every_page_has_examples(page, least):
+    assert sum(bool(code) for name, code in BLOCKS.items() if name.startswith(page)) >= least
 
 
 def broken(name):

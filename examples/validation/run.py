@@ -4,7 +4,8 @@
 
 runs a small network in NEST, calculates its LFP and current dipole moment with the hybrid
 scheme, measures kernels with it, and records the same network again, online, with these kernels
-and with those of LFPykernels. Writes a table, figures and a report; `docs/validation.md` says
+and with those of LFPykernels, with each neuron's out-strength, and with modes of the kernels of
+single neurons. Writes a table, figures and a report; `docs/validation.md` says
 what they show.
 """
 
@@ -12,6 +13,7 @@ import csv
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +25,7 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
 import compare
 import figures
+import modes
 import nest
 import numpy as np
 import small_network as net
@@ -88,10 +91,18 @@ def main(
         "LFPykernels by depth": net.predicted_kernels(net.DEPTHS),
     }
 
+    say("taking modes apart")
+    rates = net.rates(times, duration)
+    neurons = modes.of_each_number(singles, rates)
+    print(neurons["tolerance 0.001"])
+
     say("recording the network online")
-    online, again = record_online(kernels, seed, duration)
-    full = full.isel(time=slice(next(iter(online.values())).sizes["time"]))
-    assert all(np.array_equal(full["time"], found["time"]) for found in online.values())
+    banks = {**kernels, **modes.for_strengths(measured, kernels["LFPykernels by depth"])}
+    recorded, again = record_online(banks | modes.online(neurons), seed, duration)
+    full = full.isel(time=slice(next(iter(recorded.values())).sizes["time"]))
+    assert all(np.array_equal(full["time"], found["time"]) for found in recorded.values())
+    online = {name: recorded[name] for name in kernels}
+    convolved = {x: modes.offline(found, network, duration) for x, found in neurons.items()}
 
     say(f"writing to {out}")
     nestlfp.signals.save(full, out / "hybrid.nc")
@@ -99,16 +110,26 @@ def main(
         label = name.replace(" ", "_").lower()
         kernel_set.save(out / f"kernels_{label}.nc")
         nestlfp.signals.save(online[name], out / f"online_{label}.nc")
-    table = compare.table(full, online, singles, net.rates(times, duration))
+    table = compare.table(full, online, singles, rates)
     write_table(table, out / "table.csv")
+    neurons["tolerance 0.001"].save(out / "neuron_kernels.nc")
+    refined = modes.table(full, recorded, convolved, neurons, rates)
+    write_table(refined, out / "modes.csv")
+    nestlfp.plotting.save(modes.figure(refined), out / "modes.png")
     nestlfp.plotting.save(figures.comparison(full, online, table, SHOWN), out / "validation.png")
     nestlfp.plotting.save(figures.spread(singles, measured, full), out / "spread.png")
     report = {
-        "rates": net.rates(times, duration),
+        "rates": rates,
         "spike_trains_identical": all(np.array_equal(times[x], again[x]) for x in times),
         "largest_signal": compare.largest(full),
         "agreement": table,
         "relative_spread_of_single_kernels": compare.relative_spread(singles, full),
+        "modes": modes.summary(refined),
+        "modes_of_populations": {
+            kind: {x: len(own) for x, own in found.populations.items()}
+            for kind, found in neurons.items()
+        },
+        "modes_online_less_offline": modes.differences(recorded, convolved),
         "seconds": took,
         "seed": seed,
         "duration_ms": duration,
@@ -116,6 +137,7 @@ def main(
     text = json.dumps(report, indent=2, allow_nan=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     print(compare.as_text(table))
+    print(modes.as_text(refined))
 
 
 def run_network(seed: int, duration: float) -> tuple[hybrid.Network, dict[str, np.ndarray]]:
@@ -127,16 +149,24 @@ def run_network(seed: int, duration: float) -> tuple[hybrid.Network, dict[str, n
 
 
 def record_online(
-    kernels: dict[str, nestlfp.KernelSet], seed: int, duration: float
+    kernels: Mapping[str, nestlfp.KernelSet | nestlfp.NeuronKernels], seed: int, duration: float
 ) -> tuple[dict[str, xr.Dataset], dict[str, np.ndarray]]:
-    """Run the same network with a recorder for each kernel set: signals, and spike times."""
+    """Run the same network with a recorder for each: signals, and spike times.
+
+    Those whose name says so have each neuron's out-strength as its weight.
+    """
     net.reset(seed)
     banks = {name: nestlfp.install(kernel_set) for name, kernel_set in kernels.items()}
     built = net.build()
-    recorders = {
-        name: nestlfp.FieldRecorder(bank, built.neurons, interval=net.p.DT)
-        for name, bank in banks.items()
-    }
+    recorders = {}
+    for name, bank in banks.items():
+        weights = None
+        if "out-strengths" in name:
+            apart = isinstance(kernels[name], nestlfp.NeuronKernels)
+            weights = nestlfp.out_strengths(built.neurons, by="post" if apart else ())
+        recorders[name] = nestlfp.FieldRecorder(
+            bank, built.neurons, interval=net.p.DT, weights=weights
+        )
     nestlfp.simulate(duration)
     return {name: found.signals() for name, found in recorders.items()}, built.spike_times()
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
         ToolchainError,
     )
     from .filters.options import FIR, Auto, StateSpace
-    from .kernels import KernelSet
+    from .kernels import KernelSet, NeuronKernels
     from .nodes.bank import FilterBank
     from .runtime.bank import install
     from .runtime.loop import run
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
+    from .runtime.strengths import out_strengths
     from .runtime.trigger import Trigger
 
 __version__ = "0.1.0"
@@ -36,12 +37,14 @@ __all__ = [
     "KernelSet",
     "NestLFPError",
     "NetworkError",
+    "NeuronKernels",
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
     "Trigger",
     "ensemble",
     "install",
+    "out_strengths",
     "plotting",
     "run",
     "signals",
@@ -54,12 +57,13 @@ __all__ = [
 _HOMES = {
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
     "filters.options": ["FIR", "Auto", "StateSpace"],
-    "kernels": ["KernelSet"],
+    "kernels": ["KernelSet", "NeuronKernels"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],
     "runtime.loop": ["run"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
+    "runtime.strengths": ["out_strengths"],
     "runtime.trigger": ["Trigger"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -118,6 +118,9 @@ def info(
     if figure is not None:
         _check_free(figure, force)
     found = _load(file)
+    if hasattr(found, "modes"):
+        typer.echo(repr(found))
+        found = found.modes
     if not _is_kernels(found):
         if figure is not None:
             raise NestLFPError(f"--figure is for kernels, but {str(file)!r} has signals")
@@ -223,6 +226,7 @@ def plot(
 
     _check_free(output, force)
     found = _load(file)
+    found = getattr(found, "modes", found)
     if _is_kernels(found):
         if start is not None or stop is not None:
             raise NestLFPError(f"--start and --stop are for signals, but {str(file)!r} has kernels")
@@ -245,12 +249,14 @@ def plot(
 
 
 def _load(file: Path) -> Any:
-    """The KernelSet, or the dataset of signals, in this file."""
+    """The KernelSet, NeuronKernels or dataset of signals in this file."""
     from . import kernels, signals
 
     kind = signals.file_format(file)
     if kind == kernels.FORMAT:
         return kernels.KernelSet.load(file)
+    if kind == kernels.NEURONS_FORMAT:
+        return kernels.NeuronKernels.load(file)
     if kind == signals.FORMAT:
         return signals.load(file)
     raise NestLFPError(

@@ -152,3 +152,24 @@ def until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
+
+
+MODES = {1: (1, 2, 4), 2: (1, 2)}  # ranks: threads
+
+
+def test_modes_and_out_strengths(tmp_path):
+    """The same strengths, spikes and signals for each split."""
+    for ranks, threads in MODES.items():
+        mpirun(ranks, "modes.py", tmp_path, *threads)
+    by_processes: dict = {}
+    for ranks, all_threads in MODES.items():
+        for threads in all_threads:
+            with np.load(tmp_path / f"modes_{ranks}x{threads}.npz") as file:
+                found = dict(file)
+            np.testing.assert_array_equal(found["spikes"], found["without"])
+            assert found["spikes"].shape[1] > 200
+            first = by_processes.setdefault(ranks * threads, found)
+            np.testing.assert_array_equal(found["spikes"], first["spikes"])
+            np.testing.assert_allclose(found["strengths"], first["strengths"], rtol=1e-12)
+            scale = np.abs(first["lfp"]).max()
+            np.testing.assert_allclose(found["lfp"], first["lfp"], rtol=0, atol=1e-12 * scale)

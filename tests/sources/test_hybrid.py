@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nestlfp import KernelSet, geometry
+from nestlfp import KernelSet, NeuronKernels, geometry
 
 LFPy = pytest.importorskip("LFPy")
 pytest.importorskip("lfpykit")
@@ -128,6 +128,21 @@ def test_single_kernels_add_up_to_the_signal(network, populations):
             step = round(time / DT)
             total[:, step:] += singles["CDM"].values[neuron, :, : total.shape[1] - step]
     np.testing.assert_allclose(total, full["CDM"], atol=1e-10 * np.abs(total).max())
+
+
+def test_modes_of_single_kernels_give_the_signal(network, populations):
+    """The full calculation, from modes to rounding, with the labels of signals."""
+    full = hybrid.signals(network, populations, probes(), 40.0, **HERE)
+    singles = {
+        x: hybrid.single_kernels(network, populations, probes(), x, 40.0, **HERE) for x in SIZES
+    }
+    kernels = NeuronKernels.from_single(singles, modes=max(SIZES.values()) + 1)
+    spikes = {x: (times, neurons) for x, (neurons, times) in network.spikes.items()}
+    found = kernels.convolve(spikes, 40.0)
+    assert_close(found, full, 1e-9)
+    for name in full.data_vars:
+        np.testing.assert_array_equal(found[f"{name}_channel"], full[f"{name}_channel"])
+    np.testing.assert_array_equal(found["LFP_z"], full["LFP_z"])
 
 
 # ---------------------------------------------------------------------- reproducible

@@ -63,7 +63,9 @@ def recorded():
 
     reset(nest, threads=2)
     nest.set(min_delay=DELAY, max_delay=DELAY + units.delay_range)
+    modes = units.by_modes(1e-5)
     sum_bank, unit_bank = nestlfp.install(sums), nestlfp.install(units.kernels)
+    mode_bank = nestlfp.install(modes)
     populations, spike_recorder = brunel(nest)
     weights = out_weights(nest, populations)
     mean = nestlfp.FieldRecorder(sum_bank, populations, interval=DT)
@@ -73,6 +75,7 @@ def recorded():
         nestlfp.FieldRecorder(unit_bank, populations, interval=DT, **one)
         for one in units.per_contact()
     ]
+    by_modes = nestlfp.FieldRecorder(mode_bank, populations, interval=DT)
     nest.Simulate(DURATION)
     events = spike_recorder.events
     trains = {}
@@ -85,6 +88,7 @@ def recorded():
         "without": without, "events": events, "trains": trains, "places": places,
         "weights": weights, "mean": mean.signals()["LFP"], "each": each.signals()["LFP"],
         "units": units, "unit": units.signals(recorders)["LFP"], "sums": sums,
+        "modes": modes, "by_modes": by_modes.signals()["LFP"],
     }  # fmt: skip
     nest.ResetKernel()
     return result
@@ -160,4 +164,16 @@ def test_online_telenczuk_equals_tklfp(recorded):
         time=found.time, method="nearest"
     )
     assert agreement(found.values, offline.values) < 1e-12
+    np.testing.assert_array_equal(found["LFP_z"], CONTACTS[:, 2])
+
+
+def test_one_recorder_with_modes_equals_tklfp(recorded):
+    """To the tolerance asked for; and what was recorded is what the modes say, to rounding."""
+    found, exact = recorded["by_modes"], recorded["unit"]
+    n = min(found.sizes["time"], exact.sizes["time"])
+    assert n > 1850
+    left = (found[:, :n] - exact.values[:, :n]).var("time") / exact[:, :n].var("time")
+    assert left.max() < 1e-5
+    offline = recorded["modes"].convolve(recorded["trains"], DURATION)["LFP"]
+    assert agreement(found.values, offline.values[:, : found.sizes["time"]]) < 1e-12
     np.testing.assert_array_equal(found["LFP_z"], CONTACTS[:, 2])

@@ -51,6 +51,34 @@ def test_delays_are_on_the_grid_and_their_range_is_told():
     assert proxy.delay_range == max(row.max() - row.min() for row in every)
 
 
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-8])
+def test_delays_as_modes(tolerance):
+    places = {"E": cells(300), "I": cells(80)}
+    proxy = telenczuk(CONTACTS, dt=DT, excitatory={"E": places["E"]}, inhibitory={"I": places["I"]})
+    rates = {"E": 3.0, "I": 6.0}
+    kernels = proxy.by_modes(tolerance, rates=rates)
+    assert kernels.left_out()["LFP"].max() <= tolerance
+    trains = {"E": spikes(3.0, 300, 2000.0), "I": spikes(6.0, 80, 2000.0)}
+    exact, found = (each.convolve(trains, 2000.0)["LFP"] for each in (proxy, kernels))
+    left = (found - exact).var("time").values
+    expected = kernels.variance(rates)["LFP"].sel(of="left out").values
+    assert np.all((left > expected / 2) & (left < expected * 2))
+    assert np.all(left < 2 * tolerance * exact.var("time").values)
+    assert found.attrs["units"] == "µV"
+    np.testing.assert_array_equal(found["LFP_x"], CONTACTS[:, 0])
+
+
+def test_one_neuron_and_contact_as_modes():
+    proxy = telenczuk(CONTACTS[:1], dt=DT, inhibitory={"I": cells(1)}, channels=["a"])
+    kernels = proxy.by_modes()
+    assert kernels.populations == {"I": ("I/0",)}
+    spike = {"I": ([20.0], [0])}
+    a, b = (each.convolve(spike, 60.0)["LFP"] for each in (proxy, kernels))
+    assert agreement(b.values, a.values) < 1e-12
+    assert b["LFP_channel"].values.tolist() == ["a"]
+    assert len(proxy.by_modes(modes=5).populations["I"]) == 1
+
+
 # ---------------------------------------------------------------------- bad input
 BAD_TELENCZUK = {
     "no neurons": ({"excitatory": {}}, "no presynaptic populations"),

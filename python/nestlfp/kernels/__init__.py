@@ -1,7 +1,17 @@
 """Kernels: labels, algebra and files."""
 
-from .files import FORMAT
+from .files import FORMAT, NEURONS_FORMAT
 from .names import AXES, by_dims, channel_dim, check_name
+from .neurons import NeuronKernels
 from .set import KernelSet
 
-__all__ = ["AXES", "FORMAT", "KernelSet", "by_dims", "channel_dim", "check_name"]
+__all__ = [
+    "AXES",
+    "FORMAT",
+    "NEURONS_FORMAT",
+    "KernelSet",
+    "NeuronKernels",
+    "by_dims",
+    "channel_dim",
+    "check_name",
+]

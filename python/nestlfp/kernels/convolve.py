@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,22 @@ def convolved(
     n = step(duration, dt, "duration", KernelError)
     if n < 1:
         raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
-    counts = _counts(dataset, spike_times, n)
+    return of_counts(dataset, _counts(dataset, spike_times, n), keep)
 
+
+def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.Dataset:
+    """Signals at the steps 1 ... n from the number of spikes in the steps 0 ... n.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Kernels.
+    counts : ndarray, shape (pre, n + 1)
+        Of each presynaptic population; a spike may count as any number.
+    keep : collection of {"post", "pre"}
+        Dimensions that are not summed over.
+    """
+    n, dt = counts.shape[1] - 1, dt_ms(dataset)
     first = first_lag_steps(dataset)
     summed_over = {"pre", "post"} - set(keep)
     out = dataset.drop_vars([*dataset.data_vars, "lag", *summed_over])

@@ -18,6 +18,8 @@ import xarray as xr
 from ..errors import KernelError, NestLFPError
 
 FORMAT = "nestlfp-kernels-1"
+NEURONS_FORMAT = "nestlfp-neuron-kernels-1"
+_WRITTEN_BY = {FORMAT: "KernelSet", NEURONS_FORMAT: "NeuronKernels"}
 _MARK = b"\nnestlfp sha256\n"
 _SEAL = len(_MARK) + hashlib.sha256().digest_size
 _BLOCK = 2**20
@@ -36,27 +38,31 @@ _INSTRUCTIONS = {
 }
 
 
-def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+def save(dataset: xr.Dataset, path: str | os.PathLike[str], kind: str = FORMAT) -> None:
     """Write a dataset of kernels, see `KernelSet.save`."""
     target = checked_path(path, KernelError)
     try:
         check_attributes(dataset, KernelError)
-        write_netcdf(dataset.assign_attrs(format=FORMAT), target)
+        write_netcdf(dataset.assign_attrs(format=kind), target)
     except Exception as error:  # of the system and of HDF5
         raise KernelError(f"cannot write kernels to {str(target)!r}: {brief(error)}") from error
 
 
-def load(path: str | os.PathLike[str]) -> xr.Dataset:
+def load(path: str | os.PathLike[str], kind: str = FORMAT) -> xr.Dataset:
     """Read a dataset of kernels, see `KernelSet.load`."""
     target = checked_path(path, KernelError)
     if not target.is_file():
         raise KernelError(f"no kernel file {str(target)!r}")
     dataset = read_netcdf(target, KernelError)
     found = dataset.attrs.pop("format", None)
-    if not (isinstance(found, str) and found == FORMAT):
+    if not (isinstance(found, str) and found == kind):
+        other = _WRITTEN_BY.get(found) if isinstance(found, str) else None
+        right = (
+            f"{other}.load reads it" if other else f"those are written by {_WRITTEN_BY[kind]}.save"
+        )
         raise KernelError(
-            f"{str(target)!r} is no kernel file of nestlfp: its attribute 'format' is {found!r}, "
-            f"expected {FORMAT!r}; kernels are written by KernelSet.save"
+            f"{str(target)!r} is no kernel file of nestlfp: its attribute 'format' is "
+            f"{found!r}, expected {kind!r}; {right}"
         )
     return dataset
 

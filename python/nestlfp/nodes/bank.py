@@ -10,9 +10,9 @@ import xarray as xr
 from .._types import Ints
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
-from ..filters.coefficients import Coefficients
+from ..filters.coefficients import Array, Coefficients
 from ..filters.options import Options, StateSpace
-from ..kernels import KernelSet
+from ..kernels import KernelSet, NeuronKernels
 from .detector import RECORDING, Detector
 from .model import create_nodes, model_of
 
@@ -22,7 +22,7 @@ class FilterBank:
 
     Parameters
     ----------
-    kernels : KernelSet
+    kernels : KernelSet or NeuronKernels
         What to realize.
     options : Options, optional
         How; see `install`.
@@ -32,7 +32,10 @@ class FilterBank:
     Attributes
     ----------
     kernels : KernelSet
-        What is realized: after the low-pass filter, if there is one.
+        What is realized: after the low-pass filter, if there is one. Modes count as presynaptic
+        populations here, of which each has a spike port.
+    neurons : NeuronKernels
+        The same, with the populations that modes belong to, and weights where they are known.
     options : Options
         How.
     every : int
@@ -48,18 +51,27 @@ class FilterBank:
     """
 
     def __init__(
-        self, kernels: KernelSet, options: Options | None = None, *, once: Once | None = None
+        self,
+        kernels: KernelSet | NeuronKernels,
+        options: Options | None = None,
+        *,
+        once: Once | None = None,
     ) -> None:
-        if not isinstance(kernels, KernelSet):
+        if not isinstance(kernels, KernelSet | NeuronKernels):
             raise KernelError(
                 f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a "
                 "file, KernelSet.from_lfpykernels takes LFPykernels' dictionary"
             )
+        if isinstance(kernels, KernelSet):
+            neurons = NeuronKernels(kernels, {name: [name] for name in kernels.pre})
+        else:
+            neurons, kernels = kernels, kernels.modes
         self.options = options = options or Options()
         self.every = options.every(kernels.dt)  # before anything that takes long
         if options.antialias and options.interval is not None:
             kernels = kernels.lowpass(options.interval)
         self.kernels = kernels
+        self.neurons = NeuronKernels(kernels, neurons.populations, neurons.weights)
         self.filter, self._choice = make_filter(
             Coefficients(kernels, options.by),
             options.method,
@@ -104,8 +116,18 @@ class FilterBank:
 
     @property
     def populations(self) -> tuple[str, ...]:
-        """Presynaptic populations, in the order of the node's spike ports."""
+        """Presynaptic populations."""
+        return tuple(self.neurons.populations)
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """What the node's spike ports are for, in their order: a population each, or a mode."""
         return self.kernels.pre
+
+    def labelled(self, outputs: Array, times: Array) -> xr.Dataset:
+        """Signals from the nodes' outputs, shape (output, time), at these times (ms)."""
+        signals = self.filter.coefficients.to_dataset(self.filter.expand(outputs), times)
+        return self.neurons.by_population(signals) if "pre" in self.options.by else signals
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -132,12 +154,16 @@ class FilterBank:
         attrs = {"units": "1", "long_name": "sum of errors over lags / peak of the kernels"}
         return self.filter.coefficients.per_channel(self.filter.bound, attrs)
 
+    def _told(self, name: str) -> str:
+        n = len(self.neurons.populations[name])
+        return name if n == 1 else f"{name} ({n} modes)"
+
     def __repr__(self) -> str:
         coefficients = self.filter.coefficients
         lines = [
             f"FilterBank {self.model}: method {self.filter.method!r}"
             + (f", {self._choice}" if self._choice else ""),
-            f"  populations: {', '.join(self.populations)}",
+            f"  populations: {', '.join(self._told(name) for name in self.populations)}",
             f"  channels: {coefficients.n_channels} of {', '.join(self.kernels.signals)}"
             + (f", apart by {', '.join(self.options.by)}" if self.options.by else ""),
             f"  taps: {coefficients.h.shape[2]} of {self.kernels.dt:g} ms",

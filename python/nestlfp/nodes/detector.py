@@ -51,7 +51,11 @@ class Detector:
     def __post_init__(self) -> None:
         for name in ("threshold", "hysteresis"):
             value = getattr(self, name)
-            if not isinstance(value, Real) or isinstance(value, bool) or not np.isfinite(value):
+            if (
+                not isinstance(value, Real)
+                or isinstance(value, bool)
+                or not np.isfinite(float(value))
+            ):
                 raise NetworkError(f"{name} must be a finite number, found {value!r}")
         if self.hysteresis < 0:
             raise NetworkError(f"hysteresis must not be negative, found {self.hysteresis!r}")

@@ -54,15 +54,15 @@ def description(bank: FilterBank) -> dict[str, Any]:
     """
     filter_ = bank.filter
     c = filter_.coefficients
-    nothing_held = np.zeros(len(bank.populations), dtype=np.int64)
+    nothing_held = np.zeros(len(bank.ports), dtype=np.int64)
     return {
         "model": bank.model,
         "method": filter_.method,
         "dt_ms": bank.kernels.dt,
         "kernels": bank.kernels.fingerprint,
         "defaults": bank.parameters(nothing_held, every=1, until=0),
-        "ports": {name: i + 1 for i, name in enumerate(bank.populations)},
-        "lag_ms": dict(zip(bank.populations, c.first_lags * c.dt, strict=True)),
+        "ports": {name: i + 1 for i, name in enumerate(bank.ports)},
+        "lag_ms": dict(zip(bank.ports, c.first_lags * c.dt, strict=True)),
         "outputs": _outputs(bank),
         "expansion": None if filter_.method == "fir" else _expansion(bank),
     }
@@ -92,7 +92,7 @@ def _commented(bank: FilterBank) -> str:
     """The model's source, headed by what its ports and outputs are for these kernels."""
     c = bank.filter.coefficients
     lines = [f"{bank.model}, made by nestlfp for these kernels:", ""]
-    taps = zip(bank.populations, c.lengths, c.first_lags, strict=True)
+    taps = zip(bank.ports, c.lengths, c.first_lags, strict=True)
     for port, (name, length, lag) in enumerate(taps, start=1):
         lines.append(
             f"port {port}: population {name}, {length} taps of {c.dt:g} ms from lag "

@@ -13,19 +13,21 @@ from ..build.modules import compile_module, problem_with
 from ..build.toolchain import find_nest
 from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Method, Options
-from ..kernels import KernelSet
+from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.render import module_name
 from .parallel import Ranks
 from .session import check_not_prepared, current, import_nest, quiet
 
 
-def prepare(kernels: KernelSet, options: Options | None = None, *, progress: bool = True) -> Path:
+def prepare(
+    kernels: KernelSet | NeuronKernels, options: Options | None = None, *, progress: bool = True
+) -> Path:
     """Compile the module of a filter bank into the cache, without starting NEST.
 
     Parameters
     ----------
-    kernels : KernelSet
+    kernels : KernelSet or NeuronKernels
         Kernels at NEST's resolution.
     options : Options, optional
         As for `install`; `Options.of` takes the same names.
@@ -42,7 +44,7 @@ def prepare(kernels: KernelSet, options: Options | None = None, *, progress: boo
 
 
 def install(
-    kernels: KernelSet,
+    kernels: KernelSet | NeuronKernels,
     *,
     method: str | Method = "fir",
     by: str | Iterable[str] = (),
@@ -60,7 +62,7 @@ def install(
 
     Parameters
     ----------
-    kernels : KernelSet
+    kernels : KernelSet or NeuronKernels
         Kernels at NEST's resolution.
     method : {"auto", "fir", "state-space"} or FIR, StateSpace, Auto
         How the kernels are realized. "fir" takes them as they are, exactly, and is the default;
@@ -112,8 +114,8 @@ def install(
             f"nestlfp.install must be called before any node is created: there are "
             f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
         )
-    if isinstance(kernels, KernelSet):  # before a filter is looked for, which can take long
-        check_resolution(kernels, nest)
+    if isinstance(kernels, KernelSet | NeuronKernels):  # before a filter is looked for, at length
+        check_resolution(kernels.modes if isinstance(kernels, NeuronKernels) else kernels, nest)
     options = Options.of(
         method,
         by=by,

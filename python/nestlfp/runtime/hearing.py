@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from .._types import Ints
 from ..errors import NetworkError
 from ..grid import step
 from ..nodes.bank import FilterBank
@@ -25,8 +26,10 @@ class Hearing:
 
     Attributes
     ----------
+    populations : dict of str to ndarray of int
+        Ids of each population's nodes.
     inputs : list of Input
-        The populations, in the order of the ports.
+        What each port hears, in their order.
     synapse_models : dict of str to str
         With several MPI ranks, the synapse model of each population's connections.
     schedule : Schedule
@@ -37,6 +40,7 @@ class Hearing:
         Step that NEST is at.
     """
 
+    populations: dict[str, Ints]
     inputs: list[Input]
     synapse_models: dict[str, str]
     schedule: Schedule
@@ -69,8 +73,8 @@ class Hearing:
             has no connections; with several MPI ranks, after a ``Simulate``.
         """
         dt = float(nest.resolution)
-        inputs = gather_inputs(
-            bank.populations,
+        ids, inputs = gather_inputs(
+            bank.neurons,
             populations,
             weights=weights,
             delays=delays,
@@ -82,7 +86,7 @@ class Hearing:
         models = _synapse_models(nest, bank.populations, synapse_models or {})
         min_delay, max_delay = delay_range(nest, ranks, unconnected, what)
         timed = schedule(
-            bank.populations,
+            bank.ports,
             bank.filter.coefficients.first_lags,
             [each.lags for each in inputs],
             min_delay,
@@ -96,7 +100,7 @@ class Hearing:
                 f"and NEST is at {now * dt:g} ms: connections that are made later send "
                 "spikes that are under way to other neurons, or end the process"
             )
-        return cls(inputs, models, timed, min_delay, now)
+        return cls(ids, inputs, models, timed, min_delay, now)
 
     def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> None:
         """Connect the populations to nodes, by this synapse model in a single process."""

@@ -1,36 +1,43 @@
-"""What a filter node hears: the spikes of each population, with factors and lags of its neurons."""
+"""What a port of a filter node hears: spikes of a population, with factors and lags of neurons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike
+from scipy import sparse
 
 from .._types import Floats, Ints
-from ..errors import NetworkError
+from ..errors import KernelError, NetworkError
+from ..kernels import NeuronKernels
+from ..kernels.neurons.singles import Weights, checked_weights
 from .populations import population_ids
 from .senders import is_stimulator
 
 
 @dataclass(frozen=True)
 class Input:
-    """The nodes of one population. A spike that stands for several counts as often as it says.
+    """Nodes of one population. A spike that stands for several counts as often as it says.
 
     Attributes
     ----------
     name : str
         The population.
     ids : ndarray of int, shape (neuron,)
-        In the order in which they were given.
+        In the order in which they were given; for a mode, those whose weight is not 0.
     weights : ndarray of float, shape (neuron,)
-        Factor of each neuron's kernel.
+        Factor of the port's kernel for each.
     lags : ndarray of int, shape (neuron,)
         Steps by which each neuron's kernel starts later.
     everywhere : bool
         Whether the nodes are generators, which live on every virtual process.
+    rows : ndarray of int, shape (neuron,), optional
+        For a mode, the place of these nodes in the population.
     """
 
     name: str
@@ -38,33 +45,127 @@ class Input:
     weights: Floats
     lags: Ints
     everywhere: bool
+    rows: Ints | None = None
+
+    @property
+    def weighted(self) -> list[Floats | Ints]:
+        """What tells these weights from others."""
+        return [self.weights] if self.rows is None else [self.rows, self.weights]
 
 
 def gather_inputs(
-    known: Sequence[str],
+    kernels: NeuronKernels,
     populations: Mapping[str, Any],
     *,
-    weights: Mapping[str, ArrayLike] | None,
+    weights: Mapping[str, Any] | None,
     delays: Mapping[str, ArrayLike] | None,
     overlap: bool,
     dt: float,
     nest: Any,
-) -> list[Input]:
-    """The input of each known population; a `NetworkError` if what is given does not fit."""
-    ids = population_ids(known, populations, nest, overlap)
-    unordered = [name for name in known if isinstance(populations[name], set | frozenset)]
-    factors = _per_neuron(weights, ids, unordered, "weights", default=1.0)
+) -> tuple[dict[str, Ints], list[Input]]:
+    """Ids of each population's nodes, and the input of each mode, which is a spike port.
+
+    Raises
+    ------
+    NetworkError
+        If what is given does not fit the kernels' populations and modes.
+    """
+    ids = population_ids(list(kernels.populations), populations, nest, overlap)
+    unordered = [name for name in ids if isinstance(populations[name], set | frozenset)]
+    of_modes, of_neurons = _by_mode(weights, kernels, ids)
+    factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0)
     lags = _per_neuron(delays, ids, unordered, "delays", default=0.0)
-    return [
-        Input(
+    inputs: dict[str, Input] = {}
+    for name, members in ids.items():
+        whole = Input(
             name=name,
             ids=members,
             weights=factors[name],
             lags=_lag_steps(lags[name], dt, name),
             everywhere=members.size > 0 and is_stimulator(int(members[0]), nest),
         )
-        for name, members in ids.items()
-    ]
+        modes = kernels.populations[name]
+        found = of_modes.get(name, kernels.weights.get(name))
+        if found is None:
+            inputs |= dict.fromkeys(modes, whole)
+            continue
+        if members.size and name in unordered:
+            raise NetworkError(
+                f"weights of {name!r} are given for each neuron, but its neurons are a set, which "
+                "has no order: give them as a list"
+            )
+        if members.size and found.shape[0] != members.size:
+            raise NetworkError(
+                f"population {name!r} has {members.size} neurons, but there are weights of "
+                f"{found.shape[0]}"
+            )
+        inputs |= zip(modes, _of_modes(whole, found), strict=True)
+    return ids, [inputs[mode] for mode in kernels.modes.pre]
+
+
+def _of_modes(whole: Input, weights: Weights) -> Iterator[Input]:
+    """The neurons that each mode hears, with their weights."""
+    columns = weights.tocsc()
+    for first, last in pairwise(columns.indptr):
+        rows = columns.indices[first:last].astype(np.int64)
+        if not whole.ids.size:
+            rows = rows[:0]
+        yield Input(
+            name=whole.name,
+            ids=whole.ids[rows],
+            weights=columns.data[first : first + rows.size] * whole.weights[rows],
+            lags=whole.lags[rows],
+            everywhere=whole.everywhere,
+            rows=rows,
+        )
+
+
+def _by_mode(
+    weights: Mapping[str, Any] | None, kernels: NeuronKernels, ids: Mapping[str, Ints]
+) -> tuple[dict[str, Weights], Mapping[str, Any] | None]:
+    """Weights of each mode, where such are given, and the others, which are left as they are."""
+    if not isinstance(weights, Mapping):
+        return {}, weights
+    found, others = {}, {}
+    for name, values in weights.items():
+        given = values
+        modes = kernels.populations.get(name, ())
+        if isinstance(given, xr.DataArray):
+            given = _in_order(given, name, modes, ids.get(name, np.zeros(0, np.int64)))
+        if len(modes) and (sparse.issparse(given) or (len(modes) > 1 and _has_rows(given))):
+            try:
+                found[name] = checked_weights(given, len(modes), f"weights of {name!r}")
+            except KernelError as error:
+                raise NetworkError(str(error)) from None
+        else:
+            others[name] = given
+    return found, others
+
+
+def _has_rows(given: Any) -> bool:
+    try:
+        return np.ndim(given) > 1
+    except ValueError:  # lists of different lengths
+        return False
+
+
+def _in_order(given: xr.DataArray, name: str, modes: Sequence[str], ids: Ints) -> Any:
+    """Values of an array with labels, which are checked."""
+    if "node_id" in given.coords and not np.array_equal(given["node_id"].values, ids):
+        raise NetworkError(
+            f"weights of {name!r} are those of other neurons, or of the same in another order"
+        )
+    if "post" not in given.dims:
+        return given.values
+    wanted = [mode.removeprefix(f"{name}/") for mode in modes]
+    if sorted(wanted) != sorted(map(str, given["post"].values)):
+        raise NetworkError(
+            f"weights of {name!r} are given by postsynaptic population, for "
+            f"{given['post'].values.tolist()}, but its modes are {list(modes)}: "
+            "NeuronKernels.by_pathway makes a mode of each pathway"
+        )
+    found = given.sel(post=wanted).transpose("neuron", "post").values
+    return found[:, 0] if len(modes) == 1 else found
 
 
 def _lag_steps(delays: Floats, dt: float, name: str) -> Ints:

@@ -52,7 +52,9 @@ class FieldRecorder:
         more than 1 % of the energy of the channel's largest kernel.
     weights : dict of str to array, optional
         For each neuron of a population the factor of its kernel, in the order of its ids above;
-        or one for all. Default: 1.
+        or one for all. Default: 1. Of a population with several modes (`nestlfp.NeuronKernels`)
+        also an array or scipy.sparse array of shape (neuron, mode), in place of the weights that
+        the bank has; or what `nestlfp.out_strengths` returns.
     delays : dict of str to array, optional
         For each neuron of a population a time (ms) by which its kernel starts later, rounded to
         the resolution, in the same order. Default: 0.
@@ -128,10 +130,10 @@ class FieldRecorder:
             synapse_models=synapse_models,
         )
         self._digests = {
-            "weights": _digest(each.weights for each in hearing.inputs),
+            "weights": _digest(part for each in hearing.inputs for part in each.weighted),
             "delays": _digest(each.lags for each in hearing.inputs),
         }
-        self.populations = {each.name: each.ids for each in hearing.inputs}
+        self.populations = hearing.populations
         self.schedule = hearing.schedule
         session.check_clock(hearing.now)
         if ranks.rank == 0 and not bank.options.antialias:
@@ -250,10 +252,8 @@ class FieldRecorder:
 
     def labelled(self, first: int, outputs: Floats) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""
-        coefficients = self.bank.filter.coefficients
         times = (first + np.arange(outputs.shape[1])) * self._every * self._dt
-        dataset = coefficients.to_dataset(self.bank.filter.expand(outputs), times)
-        return dataset.assign_attrs(
+        return self.bank.labelled(outputs, times).assign_attrs(
             format=FORMAT,
             interval_ms=self.interval,
             resolution_ms=self._dt,
@@ -320,7 +320,7 @@ def _warn_of_aliasing(bank: FilterBank, every: int) -> None:
         interval = every * bank.kernels.dt
         warnings.warn(
             f"samples every {interval:g} ms cannot follow what is faster than {500 / interval:g} "
-            f"Hz, where a kernel of {bank.populations[worst]!r} has {100 * shares[worst]:.2g} % of "
+            f"Hz, where a kernel of {bank.ports[worst]!r} has {100 * shares[worst]:.2g} % of "
             "the energy of the channel's largest kernel: it appears at lower frequencies. Use "
             f"nestlfp.install(kernels, interval={interval:g}, antialias=True), or a shorter "
             "interval",

@@ -165,7 +165,8 @@ def single_kernels(
     Returns
     -------
     xarray.Dataset
-        A variable per signal with dimensions ``(neuron, <signal>_channel, lag)``.
+        A variable per signal with dimensions ``(neuron, <signal>_channel, lag)``;
+        `nestlfp.NeuronKernels.from_single` makes modes of them.
     """
     network.check_population(pre)
     wanted = np.arange(network.sizes[pre]) if neurons is None else np.atleast_1d(neurons)
@@ -174,15 +175,15 @@ def single_kernels(
     n = step(tau, network.dt, "tau", NetworkError)
     rows = [{pre: {int(i): np.zeros(1)}} for i in wanted]
     replayed = _replay(network, populations, probes, rows, n, **how)
-    result = xr.Dataset(
-        coords={
-            "neuron": wanted,
-            "lag": ("lag", np.arange(1, n + 1) * network.dt, {"units": "ms", "dt_ms": network.dt}),
-        }
-    )
-    for name, (_, unit) in named(probes).items():
+    # A kernel set with these channels has their labels and positions.
+    ones = {name: np.ones_like(data[:, :1]) for name, data in replayed.items()}
+    source = _provenance(populations, method, seed)
+    labels = _kernel_set(ones, probes, [pre], list(populations), network.dt, source).dataset
+    result = labels.drop_vars(list(replayed)).drop_vars(["pre", "post"])
+    result = result.assign_coords(neuron=wanted)
+    for name, data in replayed.items():
         dims = ("neuron", channel_dim(name), "lag")
-        result[name] = (dims, replayed[name].sum(axis=0), {"units": unit})
+        result[name] = (dims, data.sum(axis=0), labels[name].attrs)
     return result
 
 

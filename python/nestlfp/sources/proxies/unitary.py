@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ...errors import KernelError
 from ...extras import require
 from ...geometry import positions
 from ...grid import step, steps
-from ...kernels import AXES, KernelSet, channel_dim
+from ...kernels import AXES, KernelSet, NeuronKernels, channel_dim
 from ...kernels.checks import positive, positive_ms
 from ...kernels.names import check_known
 from .._provenance import package_version
@@ -29,8 +30,9 @@ class PerNeuronKernels:
 
     At a contact all neurons of a population share the time course of their kernel; how large it
     is and when it comes differs from neuron to neuron, and differently so at each contact. What
-    is exact and cheap is therefore one `FieldRecorder` per contact, all of them with the same
-    filter bank of a single channel; `per_contact` says how.
+    is exact is therefore one `FieldRecorder` per contact, all of them with the same filter bank of
+    a single channel (`per_contact`); what is cheap where there are many contacts is a single one,
+    to a tolerance (`by_modes`).
 
     Attributes
     ----------
@@ -73,6 +75,62 @@ class PerNeuronKernels:
                 "weights": {name: found[c] for name, found in self.weights.items()},
                 "delays": {name: found[c] for name, found in self.delays.items()},
             }
+
+    def by_modes(self, tolerance: float = 1e-4, **options: Any) -> NeuronKernels:
+        """All contacts as modes: one recorder instead of one for each contact.
+
+        Amplitudes and delays go over smoothly from neuron to neuron, so that few modes make all
+        their kernels. No range of delays is needed. `per_contact` is exact, and takes a connection
+        for each neuron and contact, where this takes one for each neuron and mode.
+
+        Parameters
+        ----------
+        tolerance : float
+            Largest share of any contact's variance that may be left out, if neurons spike
+            independently.
+        **options
+            rates, or modes in place of the tolerance: as for `NeuronKernels.from_single`.
+
+        Returns
+        -------
+        NeuronKernels
+            Its neurons are in the order of their positions.
+        """
+        dt, signal = self.kernels.dt, self.kernels.signals[0]
+        steps_of = {x: np.rint(found / dt).astype(np.int64) for x, found in self.delays.items()}
+        earliest = min(int(found.min()) for found in steps_of.values())
+        span = max(int(found.max()) for found in steps_of.values()) - earliest + 1
+        n_lags = self.kernels.n_lags
+        shifted = np.zeros((len(steps_of), span, n_lags + span - 1))
+        for late, (x, out) in product(range(span), zip(steps_of, shifted, strict=True)):
+            out[late, late : late + n_lags] = self.kernels[signal].sel(pre=x).values[0, 0]
+        # A few functions of the lag make all delays. They are orthonormal, so that what is left
+        # out of their coefficients is what is left out of the kernels.
+        left, size, functions = np.linalg.svd(np.concatenate(shifted), full_matrices=False)
+        used = size > 1e-12 * size[0]
+        of_delay = np.split((left * size)[:, used], len(steps_of))
+        coefficients = {
+            x: {signal: (self.weights[x][..., np.newaxis] * own[at - earliest]).swapaxes(0, 1)}
+            for own, (x, at) in zip(of_delay, steps_of.items(), strict=True)
+        }
+        labels: dict[str, Any] = dict(
+            dt=dt,
+            units={signal: self.kernels[signal].attrs["units"]},
+            channels={signal: self.channels},
+            positions={signal: self.contacts},
+        )
+        if options.get("modes") is None:
+            options = {**options, "tolerance": tolerance}
+        found = NeuronKernels.from_arrays(coefficients, **labels, **options)
+        modes = KernelSet.from_arrays(
+            {signal: found.modes[signal].values @ functions[used]},
+            pre=found.modes.pre,
+            post=self.kernels.post,
+            first_lag=(self.kernels.first_lag_steps + earliest) * dt,
+            provenance=self.kernels.provenance,
+            **labels,
+        )
+        return NeuronKernels(modes, found.populations, found.weights, energy=found.energy)
 
     def signals(self, recorders: Iterable[Any]) -> xr.Dataset:
         """What these recorders, one for each contact, have recorded: one signal of all contacts."""

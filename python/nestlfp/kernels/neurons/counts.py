@@ -1,0 +1,74 @@
+"""Spikes of single neurons as weighted counts of each mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..._types import Floats, Ints
+from ...errors import KernelError
+from ...grid import steps
+from ..names import check_known
+from .singles import Weights
+
+
+def weighted(
+    spikes: Any,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    *,
+    modes: Sequence[str],
+    dt: float,
+    n: int,
+) -> Floats:
+    """Number of spikes for each mode in the steps 0 ... n, (mode, n + 1).
+
+    A spike counts as much as the weight of its neuron is; see `NeuronKernels.convolve`.
+    """
+    if not isinstance(spikes, Mapping):
+        raise KernelError(
+            "spikes must be a dict with (times, neurons) of each population, found "
+            f"{type(spikes).__name__}"
+        )
+    check_known(spikes, list(populations), "spikes of unknown populations")
+    counts = np.zeros((len(modes), n + 1))
+    for name, given in spikes.items():
+        at, neurons = _pair(given, name, dt)
+        known = weights.get(name)
+        found = indices(neurons, None if known is None else known.shape[0], name, "spikes")
+        inside = at <= n
+        each = 1.0 if known is None else known[found[inside]].toarray()
+        of_name = np.zeros((n + 1, len(populations[name])))
+        np.add.at(of_name, at[inside], each)
+        counts[[list(modes).index(mode) for mode in populations[name]]] = of_name.T
+    return counts
+
+
+def _pair(given: Any, name: str, dt: float) -> tuple[Ints, Any]:
+    """Step and neuron of each spike."""
+    try:
+        times, neurons = given
+        times, neurons = np.ravel(np.asarray(times, dtype=float)), np.ravel(np.asarray(neurons))
+    except (TypeError, ValueError):
+        raise KernelError(
+            f"spikes of {name!r} must be (times, neurons), found {str(given)[:60]!r}"
+        ) from None
+    at = steps(times, dt, f"spike times of {name!r}", KernelError)
+    if neurons.size != at.size:
+        raise KernelError(f"{name!r} has {at.size} spike times, but {neurons.size} neurons")
+    if np.any(at < 0):
+        raise KernelError(f"spike times of {name!r} must not be negative")
+    return at, neurons
+
+
+def indices(neurons: Any, n: int | None, name: str, what: str) -> Ints:
+    """Indices of neurons of a population of this size, or of an unknown one."""
+    whole = neurons.dtype.kind in "iuf" and np.all(neurons == np.rint(neurons))
+    if neurons.size and not (whole and neurons.min() >= 0 and (n is None or neurons.max() < n)):
+        there = "they count from 0" if n is None else f"it has the neurons 0 … {n - 1}"
+        raise KernelError(
+            f"{what} of unknown neurons of {name!r}: {there}, found {str(neurons[:5])[:60]}"
+        )
+    return np.asarray(neurons, dtype=np.int64)

@@ -1,0 +1,175 @@
+"""What modes leave out of the kernels of single neurons, and of the signal's variance.
+
+Kept as energies: for each population and channel the sum over neurons and lags of the squared
+kernels, and of what is left out of them. Neurons that spike more often than others count as much
+more. With the populations' rates these are variances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+from scipy import sparse
+
+from ..._types import Floats
+from ...errors import KernelError
+from ..checks import positive
+from ..names import channel_dim
+from .modes import FAINT, Singles
+from .singles import Weights
+
+OF = ["signal", "left out"]
+
+
+def measured(
+    labels: xr.Dataset,
+    singles: Mapping[str, Singles],
+    modes: Mapping[str, tuple[Floats, Floats]],
+) -> xr.Dataset:
+    """Energies of each population's kernels, and of what its modes and weights leave out.
+
+    Parameters
+    ----------
+    labels : xarray.Dataset
+        Kernels of single neurons, whose signals and channels these are.
+    singles : dict of str to Singles
+        The kernels.
+    modes : dict of str to (ndarray, ndarray)
+        As `modes.decomposed` returns them.
+    """
+    rates = {name: each.rates.mean() if len(each.rates) else 0.0 for name, each in singles.items()}
+    found = np.array(
+        [
+            [each.energy() / (rates[name] or 1.0) for name, each in singles.items()],
+            [each.energy(*modes[name]) / (rates[name] or 1.0) for name, each in singles.items()],
+        ]
+    )  # (of, population, channel)
+    ends = np.cumsum(next(iter(singles.values())).channels)
+    out = xr.Dataset(coords={"of": OF, "population": list(singles)})
+    for (name, array), part in zip(
+        labels.data_vars.items(), np.split(found, ends[:-1], axis=2), strict=True
+    ):
+        dim = channel_dim(str(name))
+        units = f"({array.attrs['units']})²"
+        out[name] = (("of", "population", dim), part, {"units": units})
+        out = out.assign_coords({key: c for key, c in array.coords.items() if c.dims == (dim,)})
+    return out.assign_coords(rate=("population", list(rates.values()), {"units": "1/s"}))
+
+
+def variance(energy: xr.Dataset, rates: Mapping[str, float] | None, dt: float) -> xr.Dataset:
+    """Variances of Poisson spikes at these rates (spikes/s), dimensions (of, channel)."""
+    per_second = energy["rate"].drop_attrs()
+    if rates is not None:
+        missing = [str(x) for x in energy["population"].values if x not in rates]
+        if missing:
+            raise KernelError(f"rates must be given for all populations, missing {missing}")
+        values = [float(rates[str(x)]) for x in energy["population"].values]
+        if not all(np.isfinite(values)) or min(values) < 0:
+            raise KernelError(f"rates must be finite and not negative, found {dict(rates)}")
+        per_second = per_second.copy(data=values)
+    # A Poisson train has the variance rate · dt of spikes in each step.
+    with xr.set_options(keep_attrs=True):
+        return (energy * (per_second * dt / 1000.0)).sum("population")
+
+
+def share(variances: xr.Dataset) -> xr.Dataset:
+    """What is left out, as a share of the signal's variance."""
+    out = variances.isel(of=0, drop=True)
+    for name in out.data_vars:
+        whole, left = (variances[name].sel(of=which, drop=True) for which in OF)
+        out[name] = (left / _at_least(whole.values)).assign_attrs(
+            units="1", long_name="share of the variance that is left out"
+        )
+    return out
+
+
+def _at_least(values: Floats) -> Floats:
+    """Energies or variances of a signal's channels, faint ones as if they were as large as that."""
+    return np.maximum(values, max(FAINT**2 * values.max(initial=0.0), np.finfo(float).tiny))
+
+
+def without_smallest(
+    modes: xr.Dataset,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    tolerance: float,
+    energy: xr.Dataset | None,
+) -> tuple[dict[str, Weights], xr.Dataset | None]:
+    """Weights without the smallest, which carry this share of variance, and the new energies."""
+    positive(tolerance, "tolerance")
+    summed = modes.sum("post")
+    parts = {x: _Part(summed.sel(pre=list(populations[x])), weights[x]) for x in populations}
+    if energy is None:
+        rates = dict.fromkeys(parts, 1.0)
+        whole = sum((part.energy(part.weights) for part in parts.values()), np.zeros(()))
+    else:
+        rates = dict(zip(energy["population"].values.tolist(), energy["rate"].values, strict=True))
+        whole = sum(
+            (rates[x] * _flat(energy.sel(of=OF[0], population=x)) for x in parts), np.zeros(())
+        )
+    ends = np.cumsum([array.shape[2] for array in modes.data_vars.values()])
+    whole = np.concatenate([_at_least(of_signal) for of_signal in np.split(whole, ends[:-1])])
+    sizes = {x: rates[x] * part.size(whole) for x, part in parts.items()}
+    order = np.sort(np.concatenate(list(sizes.values())))
+    sums = np.cumsum(order)
+    budget = tolerance
+    while True:  # modes are not orthogonal in each channel, so that dropped ones may add up
+        n = int(np.searchsorted(sums, budget, side="right"))
+        limit = order[n - 1] if n else -np.inf
+        dropped = {x: part.below(sizes[x], limit) for x, part in parts.items()}
+        gone = {x: part.energy(dropped[x]) for x, part in parts.items()}
+        lost = sum((rates[x] * gone[x] for x in parts), np.zeros(())) / whole
+        if lost.max() <= tolerance:
+            break
+        budget /= 2
+    kept = {x: sparse.csr_array(part.weights - dropped[x]) for x, part in parts.items()}
+    for left in kept.values():
+        left.eliminate_zeros()
+    return kept, None if energy is None else _more(energy, gone)
+
+
+class _Part:
+    """Modes and weights of a population."""
+
+    def __init__(self, modes: xr.Dataset, weights: Weights) -> None:
+        self.weights = weights
+        h = np.concatenate([array.values for array in modes.data_vars.values()], axis=1)
+        self._gram = np.einsum("rcl,scl->crs", h, h, optimize=True)  # (channel, mode, mode)
+
+    def energy(self, weights: Weights) -> Floats:
+        """Sum over neurons and lags of the squares of what these weights make, (channel,)."""
+        between = (weights.T @ weights).toarray()
+        return np.einsum("crs,rs->c", self._gram, between)
+
+    def size(self, whole: Floats) -> Floats:
+        """The energy of each weight alone, as the largest share of a channel's."""
+        alone = np.einsum("crr->cr", self._gram) / whole[:, np.newaxis]
+        return np.asarray(self.weights.data**2 * alone.max(axis=0)[self.weights.indices])
+
+    def below(self, sizes: Floats, limit: float) -> Weights:
+        """The weights up to this size, which are to be dropped."""
+        data = np.where(sizes <= limit, self.weights.data, 0.0)
+        return sparse.csr_array(
+            (data, self.weights.indices, self.weights.indptr), self.weights.shape, copy=True
+        )
+
+
+def _flat(energies: xr.Dataset) -> Floats:
+    """The channels of all signals together."""
+    return np.concatenate([array.values for array in energies.data_vars.values()], axis=-1)
+
+
+def _more(energy: xr.Dataset, gone: Mapping[str, Floats]) -> xr.Dataset:
+    """Energies with more left out.
+
+    Singular vectors are orthogonal to what they leave out, if not in each channel, then in the sum
+    over channels: so the two add up.
+    """
+    out = energy.copy(deep=True)
+    ends = np.cumsum([array.sizes[channel_dim(str(name))] for name, array in out.data_vars.items()])
+    for name, values in gone.items():
+        for signal, part in zip(out.data_vars, np.split(values, ends[:-1]), strict=True):
+            out[signal].loc[{"of": OF[1], "population": name}] += part
+    return out

@@ -1,0 +1,419 @@
+"""Kernels of single neurons, as weighted sums of a few modes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ...errors import KernelError
+from ...grid import step
+from .. import files
+from ..convolve import of_counts
+from ..names import by_dims, check_known, listed
+from ..set import KernelSet
+from . import counts, energies, layout, pathways
+from .modes import decomposed
+from .singles import (
+    Weights,
+    checked_counts,
+    checked_singles,
+    checked_weights,
+    datasets,
+    grouped,
+    with_labels,
+)
+
+
+class NeuronKernels:
+    """Each neuron's own kernel: modes, which its population shares, times its weights.
+
+    `from_single` makes them of the kernels of single neurons, `by_pathway` of a population's
+    kernels through each postsynaptic population.
+
+    Parameters
+    ----------
+    modes : KernelSet
+        The modes, as if each were a presynaptic population.
+    populations : dict of str to sequence of str
+        For each population the names of its modes in `modes`, each of which belongs to one. A
+        population whose neurons share a kernel has one mode.
+    weights : dict of str to array or scipy.sparse array, shape (neuron, mode), optional
+        For each neuron the factor of each of its population's modes. What is 0 costs nothing. A
+        population that is left out gets its weights from the recorder, or 1 for each.
+    energy : xarray.Dataset, optional
+        What the modes leave out of the sums of squares, as `from_single` finds it.
+
+    Raises
+    ------
+    KernelError
+        If modes are unknown or come up twice, or weights are not finite or of the wrong shape.
+
+    Notes
+    -----
+    Neuron n of a population has the kernel :math:`h_n(r, \\tau) = \\sum_k w_{nk} f_k(r, \\tau)`.
+    In NEST a mode is a spike port of the filter's node, and a weight that of a connection to it.
+
+    A population's kernel is the mean over its neurons (Skaar et al. 2020, PLoS Comput Biol 16(3):
+    e1007725, Eq. 10), and misses how they differ (Ness et al. 2025, ibid., e1012303).
+
+    Examples
+    --------
+    Neurons whose kernels differ in size and time course:
+
+    >>> import numpy as np, nestlfp
+    >>> lag = np.arange(1, 101) * 0.1
+    >>> tau = np.linspace(1.5, 2.5, 30).reshape(-1, 1, 1)
+    >>> single = 3 * tau * lag / tau * np.exp(1 - lag / tau)  # (neuron, channel, lag)
+    >>> kernels = nestlfp.NeuronKernels.from_arrays(
+    ...     {"E": {"LFP": single}}, dt=0.1, units={"LFP": "µV"}, tolerance=1e-4
+    ... )
+    >>> kernels.populations
+    {'E': ('E/0', 'E/1')}
+    >>> bool(kernels.left_out()["LFP"].max() < 1e-4)
+    True
+    >>> signal = kernels.convolve({"E": ([0.1], [7])}, duration=10.1)["LFP"]
+    >>> float(abs(signal.values[0, 1:] - single[7, 0]).max() / single.max()) < 0.02
+    True
+    """
+
+    def __init__(
+        self,
+        modes: KernelSet,
+        populations: Mapping[str, Sequence[str]],
+        weights: Mapping[str, Any] | None = None,
+        *,
+        energy: xr.Dataset | None = None,
+    ) -> None:
+        if not isinstance(modes, KernelSet):
+            raise KernelError(f"modes must be a KernelSet, found {type(modes).__name__}")
+        self.modes = modes
+        self.populations = grouped(populations, modes.pre)
+        if not isinstance(weights, Mapping | None):
+            raise KernelError(
+                f"weights must be a dict with an array for each population, found {weights!r:.60}"
+            )
+        check_known(weights or {}, list(self.populations), "weights")
+        self.weights: dict[str, Weights] = {
+            name: checked_weights(given, len(self.populations[name]), f"weights of {name!r}")
+            for name, given in (weights or {}).items()
+        }
+        self.energy = energy
+
+    # ------------------------------------------------------------------ making one
+    @classmethod
+    def from_single(
+        cls,
+        kernels: Mapping[str, xr.Dataset],
+        *,
+        tolerance: float | None = None,
+        modes: int | Mapping[str, int] | None = None,
+        rates: Mapping[str, ArrayLike] | None = None,
+        post: str = "all",
+        provenance: Mapping[str, Any] | None = None,
+    ) -> NeuronKernels:
+        """Modes of the kernels of single neurons, by singular value decomposition.
+
+        Parameters
+        ----------
+        kernels : dict of str to xarray.Dataset
+            For each population what `nestlfp.sources.hybrid.single_kernels` returns: a variable
+            for each signal with dimensions ``(neuron, <signal>_channel, lag)``.
+        tolerance : float, optional
+            The largest share of any channel's variance that may be left out, if neurons spike
+            independently of each other: R² is 1 less this share. The modes are as few as that
+            takes, and the population that needs more gets more.
+        modes : int or dict of str to int, optional
+            Number of modes of each population instead; fewer where there are no more.
+        rates : dict of str to float or array of shape (neuron,), optional
+            How often neurons spike (spikes/s), of all populations. Default: all alike.
+        post : str
+            Label of the postsynaptic side.
+        provenance : dict, optional
+            What made the kernels, kept with the file.
+
+        Raises
+        ------
+        KernelError
+            If kernels differ in signals, channels or lags, or are not finite; if rounding does not
+            let the tolerance be met.
+
+        Notes
+        -----
+        A population's first mode is the mean of its kernels, with weights whose mean is 1; the
+        others are singular vectors of the rest, with weights whose mean is 0: what neurons do
+        together is not approximated. Channels are scaled to their variance before.
+        """
+        singles = checked_singles(kernels, rates)
+        count = checked_counts(tolerance, modes, list(singles))
+        found = decomposed(singles, tolerance=tolerance, count=count)
+        names = {name: [f"{name}/{k}" for k in range(len(found[name][0]))] for name in singles}
+        labels = with_labels(next(iter(kernels.values())))
+        dataset = layout.as_kernels(
+            labels,
+            np.concatenate([found[name][0] for name in singles]),
+            pre=[mode for own in names.values() for mode in own],
+            post=post,
+            provenance=provenance,
+        )
+        weights = {name: own for name, (_, own) in found.items()}
+        energy = energies.measured(labels, singles, found)
+        return cls(KernelSet(dataset), names, weights, energy=energy)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        kernels: Mapping[str, Mapping[str, ArrayLike]],
+        *,
+        dt: float,
+        units: Mapping[str, str],
+        first_lag: float | None = None,
+        channels: Mapping[str, Sequence[Any]] | None = None,
+        positions: Mapping[str, ArrayLike] | None = None,
+        **options: Any,
+    ) -> NeuronKernels:
+        """As `from_single`, from plain arrays.
+
+        Parameters
+        ----------
+        kernels : dict of str to dict of str to array, shape (neuron, channel, lag)
+            For each population its signals.
+        dt, units, first_lag, channels, positions
+            As for `KernelSet.from_arrays`.
+        **options
+            As for `from_single`.
+        """
+        labels = dict(
+            dt=dt, units=units, first_lag=first_lag, channels=channels, positions=positions
+        )
+        return cls.from_single(datasets(kernels, **labels), **options)
+
+    @classmethod
+    def by_pathway(
+        cls, kernels: KernelSet, pre: str | Iterable[str] | None = None
+    ) -> NeuronKernels:
+        """The kernel through each postsynaptic population as a mode of its own.
+
+        The recorder then takes weights by postsynaptic population from `nestlfp.out_strengths`.
+
+        Parameters
+        ----------
+        kernels : KernelSet
+            Kernels that tell postsynaptic populations apart.
+        pre : str or sequence of str, optional
+            Presynaptic populations of which this is wanted. Default: all. Others keep one kernel.
+
+        Examples
+        --------
+        >>> import numpy as np, nestlfp
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": np.ones((2, 1, 1, 3))}, pre=["E"], post=["E", "I"], dt=0.1,
+        ...     units={"LFP": "mV"},
+        ... )
+        >>> nestlfp.NeuronKernels.by_pathway(kernels).populations
+        {'E': ('E/E', 'E/I')}
+        """
+        apart = kernels.pre if pre is None else listed(pre, "pre")
+        check_known(apart, kernels.pre, "pre")
+        populations = {
+            x: [f"{x}/{y}" for y in kernels.post] if x in apart else [x] for x in kernels.pre
+        }
+        return cls(KernelSet(pathways.apart(kernels.dataset, populations)), populations)
+
+    def join(self, other: KernelSet | NeuronKernels) -> NeuronKernels:
+        """With further populations, of the same channels, lags and postsynaptic populations.
+
+        A KernelSet's populations have one kernel for all neurons; ``kernels.total()`` makes one
+        postsynaptic population of all, which is called "all".
+
+        Raises
+        ------
+        KernelError
+            If they are not the same, or a population is in both.
+        """
+        if isinstance(other, KernelSet):
+            other = NeuronKernels(other, {name: [name] for name in other.pre})
+        twice = sorted(set(self.populations) & set(other.populations))
+        if twice:
+            raise KernelError(f"populations that both kernels have: {twice}")
+        return NeuronKernels(
+            KernelSet(pathways.side_by_side([self.modes.dataset, other.modes.dataset])),
+            {**self.populations, **other.populations},
+            {**self.weights, **other.weights},
+        )
+
+    # ------------------------------------------------------------------ what is in it
+    def left_out(self, rates: Mapping[str, float] | None = None) -> xr.Dataset:
+        """The share of each channel's variance that the modes leave out.
+
+        Parameters
+        ----------
+        rates : dict of str to float, optional
+            Mean rate of each population (spikes/s). Default: those that the modes were made for.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each signal with the dimension ``<signal>_channel``: 1 - R², if neurons
+            spike independently. With common input R² is higher, for the signal grows with it.
+
+        Raises
+        ------
+        KernelError
+            If it is not known: for modes that were not made by `from_single` or `from_arrays`.
+        """
+        return energies.share(self.variance(rates))
+
+    def variance(self, rates: Mapping[str, float] | None = None) -> xr.Dataset:
+        """Expected variance of the signal, and of what the modes leave out of it.
+
+        Parameters
+        ----------
+        rates : dict of str to float, optional
+            As in `left_out`. Where none were ever given they are 1 spike/s.
+
+        Returns
+        -------
+        xarray.Dataset
+            A variable for each signal with dimensions ``(of, <signal>_channel)``, `of` being
+            "signal" or "left out", in its unit squared, of independent Poisson spikes.
+        """
+        if self.energy is None:
+            raise KernelError(
+                "what these modes leave out is not known: that takes the kernels of single "
+                "neurons, NeuronKernels.from_single"
+            )
+        if rates is not None:
+            check_known(rates, list(self.populations), "rates")
+        return energies.variance(self.energy, rates, self.modes.dt)
+
+    def single(self, population: str, neurons: ArrayLike | None = None) -> xr.Dataset:
+        """The kernels of single neurons, put together from the modes.
+
+        Parameters
+        ----------
+        population : str
+            One whose weights are known.
+        neurons : array of int, optional
+            Which ones. Default: all.
+
+        Returns
+        -------
+        xarray.Dataset
+            As of `from_single`, with dimensions ``(neuron, <signal>_channel, lag)``.
+        """
+        weights = self._known_weights(population)
+        wanted = np.arange(weights.shape[0]) if neurons is None else np.atleast_1d(neurons)
+        at = counts.indices(wanted, weights.shape[0], population, "kernels")
+        rows = xr.DataArray(weights[at].toarray(), dims=("neuron", "pre"), coords={"neuron": at})
+        modes = self.modes.dataset.sel(pre=list(self.populations[population]))
+        return pathways.put_together(modes.sum("post", keep_attrs=True), rows)
+
+    def __repr__(self) -> str:
+        share = None if self.energy is None else self.left_out()
+        return layout.description(self.modes.dataset, self.populations, self.weights, share)
+
+    # ------------------------------------------------------------------ changing it
+    def resample(self, dt: float, *, method: str = "cubic") -> NeuronKernels:
+        """Kernels at another distance of lags, see `KernelSet.resample`."""
+        modes = self.modes.resample(dt, method=method)
+        with xr.set_options(keep_attrs=True):  # sums over lags have other numbers of them
+            energy = None if self.energy is None else self.energy * (self.modes.dt / dt)
+        return NeuronKernels(modes, self.populations, self.weights, energy=energy)
+
+    def sparse(self, tolerance: float) -> NeuronKernels:
+        """Without as many of the smallest weights as the tolerance allows: fewer connections.
+
+        Parameters
+        ----------
+        tolerance : float
+            The share of any channel's variance that may go with them, if neurons spike
+            independently; `left_out` counts it in.
+        """
+        known = {name: self._known_weights(name) for name in self.populations}
+        weights, energy = energies.without_smallest(
+            self.modes.dataset, self.populations, known, tolerance, self.energy
+        )
+        return NeuronKernels(self.modes, self.populations, weights, energy=energy)
+
+    def convolve(
+        self,
+        spikes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+        duration: float,
+        *,
+        by: str | Iterable[str] = (),
+    ) -> xr.Dataset:
+        """The signal of recorded spikes, offline.
+
+        Parameters
+        ----------
+        spikes : dict of str to (times, neurons)
+            Spike times (ms), multiples of the kernels' dt, and for each of them the neuron's index
+            within its population. Populations left out are silent.
+        duration : float
+            Length of the signal (ms).
+        by : {"pre", "post"} or both, optional
+            Keep the contributions of these populations apart.
+
+        Returns
+        -------
+        xarray.Dataset
+            As of `KernelSet.convolve`; along ``pre`` are populations, not modes.
+
+        Raises
+        ------
+        KernelError
+            If a population, neuron or time is none of theirs.
+        """
+        keep, dt = by_dims(by), self.modes.dt
+        n = step(duration, dt, "duration", KernelError)
+        if n < 1:
+            raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
+        found = counts.weighted(
+            spikes, self.populations, self.weights, modes=self.modes.pre, dt=dt, n=n
+        )
+        signals = of_counts(self.modes.dataset, found, keep)
+        return self.by_population(signals) if "pre" in keep else signals
+
+    def by_population(self, signals: xr.Dataset) -> xr.Dataset:
+        """Signals that modes make, along ``pre``, added up to those of their populations."""
+        return pathways.by_population(signals, self.populations)
+
+    def _known_weights(self, name: str) -> Weights:
+        check_known([name], list(self.populations), "populations")
+        if name not in self.weights:
+            raise KernelError(f"the weights of {name!r} are not known: they come from a recorder")
+        return self.weights[name]
+
+    # ------------------------------------------------------------------ file
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write modes and weights to a netCDF-4 file; an existing file is replaced whole.
+
+        Raises
+        ------
+        KernelError
+            As `KernelSet.save`.
+        """
+        whole = layout.laid_out(self.modes.dataset, self.populations, self.weights, self.energy)
+        files.save(whole, path, files.NEURONS_FORMAT)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> NeuronKernels:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        KernelError
+            As `KernelSet.load`.
+        """
+        dataset = files.load(path, files.NEURONS_FORMAT)
+        try:
+            modes, populations, weights, energy = layout.taken_apart(dataset)
+            return cls(KernelSet(modes), populations, weights, energy=energy)
+        except Exception as error:  # of kernels that another program changed
+            told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
+            raise KernelError(told) from error

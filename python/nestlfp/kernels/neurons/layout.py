@@ -1,0 +1,158 @@
+"""How modes and weights are laid out: as kernels, in a file, and told to a person.
+
+A file is that of a kernel set, with weights beside it. Names with a dot, which no signal has, keep
+them apart. The weights of all populations are one list, with the population, neuron and mode of
+each that is not 0: sparse and dense ones alike.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import sparse
+
+from ..._types import Floats
+from ...errors import KernelError
+from ..checks import dt_ms
+from ..names import channel_dim
+from .energies import OF
+from .singles import Weights
+
+_ENERGY = "energy."
+
+
+def as_kernels(
+    labels: xr.Dataset, modes: Floats, *, pre: Sequence[str], post: str, provenance: Any
+) -> xr.Dataset:
+    """Modes of shape (mode, channel, lag) as a dataset of kernels.
+
+    `labels` are kernels of single neurons, with the same signals, channels and lags.
+    """
+    try:
+        told = json.dumps(dict(provenance or {}))
+    except (TypeError, ValueError) as error:
+        raise KernelError(f"provenance must be a dict of JSON-compatible values: {error}") from None
+    ends = np.cumsum([array.shape[1] for array in labels.data_vars.values()])
+    parts = np.split(modes, ends[:-1], axis=1)
+    signals = {
+        name: (("post", "pre", *array.dims[1:]), part[np.newaxis], array.attrs)
+        for (name, array), part in zip(labels.data_vars.items(), parts, strict=True)
+    }
+    whole = labels.drop_dims("neuron").assign_coords(post=[post], pre=list(pre)).assign(signals)
+    whole.attrs = {"provenance": told}
+    return whole
+
+
+def description(
+    modes: xr.Dataset,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    share: xr.Dataset | None,
+) -> str:
+    """What there is, a line for each population and signal, and what is left out of it."""
+    lines = [f"NeuronKernels: {modes.sizes['lag']} lags of {dt_ms(modes):g} ms"]
+    for name, own in populations.items():
+        line = f"  {name}: {len(own)} mode{'s' * (len(own) != 1)}"
+        if name in weights:
+            line += f", {weights[name].shape[0]} neurons, {weights[name].nnz} weights"
+        lines.append(line)
+    for signal, array in modes.data_vars.items():
+        line = f"  {signal}: {array.shape[2]} channels, {array.attrs['units']}"
+        if share is not None:
+            values = share[signal].values
+            label = share[signal][channel_dim(str(signal))].values[values.argmax()]
+            line += (
+                "; left out of the variance, if neurons spike independently: "
+                f"{np.median(values):.2g} (median), {values.max():.2g} (channel {label})"
+            )
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def laid_out(
+    modes: xr.Dataset,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    energy: xr.Dataset | None,
+) -> xr.Dataset:
+    """All of it as one dataset."""
+    names = list(populations)
+    numbers = {name: k for k, name in enumerate(names)}
+    of_mode = {mode: numbers[name] for name, own in populations.items() for mode in own}
+    parts = [(numbers[name], found.tocoo()) for name, found in weights.items()]
+    entries = {
+        "weights.population": [np.full(found.nnz, k) for k, found in parts],
+        "weights.neuron": [found.coords[0] for _, found in parts],
+        "weights.mode": [found.coords[1] for _, found in parts],
+    }
+    whole = modes.assign_coords(
+        {
+            "population.name": ("population.number", names),
+            "population.neurons": (
+                "population.number",
+                [weights[name].shape[0] if name in weights else -1 for name in names],
+            ),
+            "population.of_mode": ("pre", [of_mode[str(mode)] for mode in modes["pre"].values]),
+        }
+    )
+    whole = whole.assign(
+        {
+            key: (
+                "weights.entry",
+                np.concatenate([np.zeros(0, np.int32), *columns]).astype(np.int32),
+            )
+            for key, columns in entries.items()
+        }
+    )
+    whole["weights.value"] = (
+        "weights.entry",
+        np.concatenate([np.zeros(0), *(found.data for _, found in parts)]),
+    )
+    if energy is not None:
+        whole["energy.rate"] = ("energy.population", energy["rate"].values, energy["rate"].attrs)
+        whole = whole.assign_coords({"energy.population": energy["population"].values})
+        for name, array in energy.data_vars.items():
+            dims = ("energy.of", "energy.population", array.dims[2])
+            whole[f"{_ENERGY}{name}"] = (dims, array.values, array.attrs)
+    return whole
+
+
+def taken_apart(
+    whole: xr.Dataset,
+) -> tuple[xr.Dataset, dict[str, list[str]], dict[str, Weights], xr.Dataset | None]:
+    """What `laid_out` put together: modes, populations, weights and energy."""
+    own = [name for name in whole.variables if "." in str(name)]
+    modes = whole.drop_vars(own)
+    names = [str(name) for name in whole["population.name"].values]
+    of_mode = whole["population.of_mode"].values
+    labels = modes["pre"].values
+    populations = {
+        name: [str(mode) for mode in labels[of_mode == k]] for k, name in enumerate(names)
+    }
+    which = whole["weights.population"].values
+    weights = {}
+    for k, (name, n) in enumerate(zip(names, whole["population.neurons"].values, strict=True)):
+        if n < 0:
+            continue
+        at = which == k
+        place = whole["weights.neuron"].values[at], whole["weights.mode"].values[at]
+        shape = (int(n), len(populations[name]))
+        weights[name] = sparse.csr_array((whole["weights.value"].values[at], place), shape)
+    return modes, populations, weights, _energy(whole, list(map(str, modes.data_vars)))
+
+
+def _energy(whole: xr.Dataset, signals: Sequence[str]) -> xr.Dataset | None:
+    if "energy.rate" not in whole:
+        return None
+    rate = whole["energy.rate"]
+    out = xr.Dataset(coords={"of": OF, "population": whole["energy.population"].values.astype(str)})
+    for name in signals:
+        array = whole[f"{_ENERGY}{name}"]
+        out[name] = (("of", "population", array.dims[2]), array.values, array.attrs)
+        kept = {key: c for key, c in array.coords.items() if c.dims == (array.dims[2],)}
+        out = out.assign_coords(kept)
+    return out.assign_coords(rate=("population", rate.values, rate.attrs))

@@ -1,0 +1,69 @@
+"""Kernels with a mode for each pathway, kernels side by side, and the way back to populations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import xarray as xr
+
+from ...errors import KernelError
+from .singles import same_but
+
+_LAST = ("post", "pre", ..., "lag")
+
+
+def apart(kernels: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.Dataset:
+    """Kernels through each postsynaptic population as presynaptic ones of these names.
+
+    A population with a single name keeps its kernels as they are.
+    """
+    parts = []
+    for pre, names in populations.items():
+        whole = kernels.sel(pre=[pre])
+        if list(names) == [pre]:
+            parts.append(whole)
+            continue
+        for post, name in zip(kernels["post"].values, names, strict=True):
+            only = whole.where(whole["post"] == post, 0.0)
+            parts.append(only.assign_coords(pre=[name]))
+    return side_by_side(parts)
+
+
+def side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Kernels of other presynaptic populations as one dataset.
+
+    Raises
+    ------
+    KernelError
+        If they have not the same signals, units, channels, lags and postsynaptic populations.
+    """
+    if not all(same_but(part, parts[0], "pre") for part in parts):
+        raise KernelError(
+            "kernels can be joined that have the same signals, channels, units, positions, lags "
+            "and postsynaptic populations: kernels.total() makes one of the latter, 'all'"
+        )
+    whole = xr.concat(parts, "pre", data_vars="all", combine_attrs="override")
+    return whole.assign({name: whole[name].transpose(*_LAST) for name in parts[0].data_vars})
+
+
+def put_together(modes: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
+    """Kernels of single neurons from modes, along ``pre``, and weights (neuron, pre)."""
+    modes = modes.drop_vars("pre")
+    out = modes.drop_dims("pre").assign_coords(weights.coords)
+    for name, array in modes.data_vars.items():
+        found = weights.dot(array, dim="pre").transpose("neuron", ..., "lag")
+        out[name] = found.assign_attrs(array.attrs)
+    return out
+
+
+def by_population(signals: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.Dataset:
+    """Signals that modes make, along ``pre``, added up to those of their populations."""
+    if all(list(modes) == [name] for name, modes in populations.items()):
+        return signals
+    parts = [
+        signals.sel(pre=list(modes)).sum("pre", keep_attrs=True).expand_dims(pre=[name])
+        for name, modes in populations.items()
+    ]
+    whole = xr.concat(parts, "pre", data_vars="all", combine_attrs="override")
+    dims = {name: array.dims for name, array in signals.data_vars.items()}
+    return whole.assign({name: whole[name].transpose(*order) for name, order in dims.items()})

@@ -1,0 +1,157 @@
+"""How strongly each neuron drives its targets, as the network's connections say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from .._types import Floats, Ints
+from ..errors import NetworkError
+from ..kernels.names import by_dims
+from .parallel import Ranks
+from .populations import population_ids
+from .session import check_not_prepared, import_nest
+
+_BLOCK = 1_000_000
+"""Connections that NEST is asked for at once: 60 bytes each. It looks through all it has each time,
+8 ns for each."""
+_READ = 20_000
+"""Connections that are read at once. NEST makes a dictionary of a kilobyte of each."""
+
+
+def out_strengths(
+    populations: Mapping[str, Any],
+    post: Mapping[str, Any] | None = None,
+    *,
+    by: str | Iterable[str] = (),
+) -> dict[str, xr.DataArray]:
+    """The summed weight of each neuron's connections, relative to its population's mean.
+
+    That is most of what tells a neuron's kernel from its population's (docs/validation.md), and
+    stands in the network: no multicompartment cell is needed. `FieldRecorder` takes the result as
+    `weights`.
+
+    Parameters
+    ----------
+    populations : dict of str to nest.NodeCollection
+        The neurons of each presynaptic population, in the order in which the recorder gets them.
+    post : dict of str to nest.NodeCollection, optional
+        The postsynaptic populations whose currents make the signal: those of the kernels. Default:
+        `populations`.
+    by : {"post"}, optional
+        Keep the postsynaptic populations apart, for kernels that were made by
+        `NeuronKernels.by_pathway`. Default: summed over them, which is right where a connection's
+        weight says how much it adds to the signal whatever its target is.
+
+    Returns
+    -------
+    dict of str to xarray.DataArray
+        For each presynaptic population an array with the dimensions ``(neuron,)`` or ``(neuron,
+        post)``, whose mean over neurons is 1. Coordinate ``node_id``. A population without any
+        connection to a postsynaptic one has zeros there.
+
+    Raises
+    ------
+    NetworkError
+        If populations are empty or no nodes, if weights sum to zero over a population, or if NEST
+        does not keep the sources of connections (``keep_source_table=False``).
+
+    Notes
+    -----
+    With several MPI ranks it is collective, and the same on each. Weights are those of this moment.
+    NEST takes about 8 µs for each connection, and 100 MB however many there are.
+
+    Examples
+    --------
+    >>> import nest, nestlfp  # doctest: +SKIP
+    >>> strengths = nestlfp.out_strengths({"E": E, "I": I})  # doctest: +SKIP
+    >>> nestlfp.FieldRecorder(bank, {"E": E, "I": I}, weights=strengths)  # doctest: +SKIP
+    """
+    nest = import_nest()
+    ranks = Ranks(nest)
+    check_not_prepared(nest, "out_strengths")
+    if "pre" in by_dims(by):
+        raise NetworkError(f"by must be 'post', or nothing, found {by!r}")
+    apart = "post" in by_dims(by)
+    if not nest.keep_source_table:  # NEST forgets the sources at once, and ends the process
+        raise NetworkError(
+            "NEST does not tell where connections come from: keep_source_table is False. Leave it "
+            "at True, or give the recorder weights of your own"
+        )
+    density = max(ranks.gather(int(nest.num_connections))) // max(1, int(nest.network_size))
+    pre = _ids(populations, "populations", nest)
+    targets = pre if post is None else _ids(post, "post", nest)
+    found = {}
+    for name, ids in pre.items():
+        own = ranks.agree(partial(_sums, nest, ids, targets, _BLOCK // max(1, density) + 1))
+        sums = ranks.sum(own)
+        if not apart:
+            sums = sums.sum(axis=1, keepdims=True)
+        array = xr.DataArray(
+            _relative(sums, name),
+            dims=("neuron", "post"),
+            coords={"node_id": ("neuron", ids)},
+            name=name,
+            attrs={"units": "1", "long_name": "summed weight / mean of the population"},
+        )
+        found[name] = array.assign_coords(post=list(targets)) if apart else array.isel(post=0)
+    return found
+
+
+def _ids(populations: Mapping[str, Any], what: str, nest: Any) -> dict[str, Ints]:
+    if not isinstance(populations, Mapping) or not populations:
+        raise NetworkError(
+            f"{what} must be a dict such as {{'E': nodes}}, found {str(populations)[:60]!r}"
+        )
+    ids = population_ids(list(populations), populations, nest, overlap=what == "post")
+    for name, given in populations.items():
+        if isinstance(given, set | frozenset):
+            raise NetworkError(f"the neurons of {name!r} are a set, which has no order: use a list")
+        if not ids[name].size:
+            raise NetworkError(f"population {name!r} has no neurons: leave it out")
+    return ids
+
+
+def _sums(nest: Any, ids: Ints, targets: Mapping[str, Ints], size: int) -> Floats:
+    """Summed weights of this rank's connections, (neuron, post); of so many neurons at once."""
+    order = np.argsort(ids)
+    sums = np.zeros((ids.size, len(targets)))
+    for p, onto in enumerate(targets.values()):
+        there = nest.NodeCollection(np.sort(onto).tolist())
+        for source, weight in _connections(nest, ids[order], there, size):
+            at = order[np.searchsorted(ids, source, sorter=order)]
+            sums[:, p] += np.bincount(at, weights=weight, minlength=ids.size)
+    return sums
+
+
+def _connections(nest: Any, ids: Ints, targets: Any, size: int) -> Iterator[tuple[Ints, Floats]]:
+    """Source and weight of connections, block by block."""
+    for start in range(0, ids.size, size):
+        try:
+            sources = nest.NodeCollection(ids[start : start + size].tolist())
+            found = nest.GetConnections(sources, targets)
+        except nest.NESTError as error:
+            raise NetworkError(f"NEST does not tell its connections: {error}") from error
+        for first in range(0, len(found), _READ):
+            values = found[first : first + _READ].get(["source", "weight"])
+            yield np.atleast_1d(values["source"]), np.atleast_1d(values["weight"]).astype(float)
+
+
+def _relative(sums: Floats, name: str) -> Floats:
+    mean = sums.mean(axis=0)
+    nothing = ~sums.any(axis=0)
+    if nothing.all():
+        raise NetworkError(
+            f"population {name!r} has no connections to the postsynaptic populations: leave it out"
+        )
+    small = np.abs(mean) < 1e-9 * np.abs(sums).max(axis=0)
+    if np.any(small & ~nothing):
+        raise NetworkError(
+            f"the weights of population {name!r} sum to zero over its neurons, so that there is no "
+            "mean to which they are relative: give weights of your own"
+        )
+    return sums / np.where(nothing, 1.0, mean)
