@@ -12,13 +12,16 @@ test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Folders of scripts are checked one by one: each may have a module named run. Those of parameter
-# estimation import their neighbours in examples/brunel.
+# estimation and of the closed loop import their neighbours' modules.
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	for scripts in benchmarks examples/*/; do \
-	    case $$scripts in *parameter_estimation/) export MYPYPATH=examples/brunel;; *) unset MYPYPATH;; esac; \
+	    case $$scripts in \
+	    *parameter_estimation/) export MYPYPATH=examples/brunel;; \
+	    *closed_loop/) export MYPYPATH=examples/two_population;; \
+	    *) unset MYPYPATH;; esac; \
 	    $(BIN)/mypy $$scripts || exit 1; done
 
 format: .venv/ready

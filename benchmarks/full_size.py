@@ -15,6 +15,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import usage
@@ -77,16 +78,16 @@ def main() -> None:
             wall, processor = time.perf_counter(), time.process_time()
             nest.Simulate(options.piece)
             runs[name].append((time.process_time() - processor, time.perf_counter() - wall))
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     for name in VARIANTS[1:]:
         pairs = [np.divide(a, b) for a, b in zip(runs[name], runs["without"], strict=True)]
-        processor, wall = (list(map(float, column)) for column in zip(*pairs, strict=True))
+        ratios = np.array(pairs).T.tolist()  # of processor time, of wall time
         each_step = np.median(np.subtract(runs[name], runs["without"]), axis=0)[0]
         results[name] = {
-            "processor_ratio": float(np.median(processor)),
-            "processor_ratio_interval": usage.interval_of_median(processor),
-            "wall_ratio": float(np.median(wall)),
-            "wall_ratio_interval": usage.interval_of_median(wall),
+            "processor_ratio": float(np.median(ratios[0])),
+            "processor_ratio_interval": usage.interval_of_median(ratios[0]),
+            "wall_ratio": float(np.median(ratios[1])),
+            "wall_ratio_interval": usage.interval_of_median(ratios[1]),
             "us_per_node_and_step": 1e6 * each_step / (options.piece / 0.1) / options.threads,
             "added_mb": added.get(name, 0.0),
         }

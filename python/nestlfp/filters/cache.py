@@ -21,28 +21,36 @@ import scipy
 from .. import state_space
 from ..errors import ToleranceError
 from ..paths import cache_dir
-from ..state_space import Realization
+from ..state_space import Realization, Ringing
 from .coefficients import Array
 
 
 def cached_realization(
-    h: Array, tolerance: float, *, exact_channels: bool = False, joint: bool = True
+    h: Array,
+    tolerance: float,
+    *,
+    exact_channels: bool = False,
+    joint: bool = True,
+    ringing: Ringing | None = None,
 ) -> Realization:
     """`state_space.realize` with these arguments, from the cache where it has it.
+
+    Where kernels are said to end in `ringing`, `state_space.realize_ringing` is tried before.
 
     Raises
     ------
     ToleranceError
         Where no filter meets the tolerance; that is remembered too.
     """
-    path = cache_dir() / "realizations" / f"{_key(h, tolerance, exact_channels, joint)}.npz"
+    ends = [ringing.after.tolist(), str(ringing.poles.tolist())] if ringing else None
+    path = cache_dir() / "realizations" / f"{_key(h, tolerance, exact_channels, joint, ends)}.npz"
     known = _read(path)
     if isinstance(known, ToleranceError):
         raise known
     if known is not None:
         return known
     try:
-        found = state_space.realize(h, tolerance, exact_channels=exact_channels, joint=joint)
+        found = _found(h, tolerance, exact_channels, joint, ringing)
     except ToleranceError as failure:
         _write(path, {"failure": [failure.tolerance, failure.smallest_error, failure.max_order]})
         raise
@@ -50,6 +58,15 @@ def cached_realization(
     blocks = {f"schur{i}": block for i, block in enumerate(arrays.pop("schur"))}
     _write(path, arrays | blocks)
     return found
+
+
+def _found(
+    h: Array, tolerance: float, exact_channels: bool, joint: bool, ringing: Ringing | None
+) -> Realization:
+    if ringing is not None:
+        with contextlib.suppress(ToleranceError):
+            return state_space.realize_ringing(h, ringing, tolerance, joint=joint)
+    return state_space.realize(h, tolerance, exact_channels=exact_channels, joint=joint)
 
 
 def _key(h: Array, *options: Any) -> str:

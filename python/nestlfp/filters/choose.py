@@ -61,6 +61,7 @@ def make_filter(
                     method.tolerance,
                     exact_channels=method.exact_channels,
                     joint=coefficients.groups == 1,
+                    ringing=coefficients.ringing,
                 )
             ),
         )

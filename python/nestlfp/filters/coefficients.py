@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import KernelError
 from ..kernels import KernelSet, by_dims
+from ..kernels.readout import butterworth
+from ..state_space import Ringing
 
 Array = NDArray[np.floating[Any]]
 
@@ -36,6 +38,8 @@ class Coefficients:
         Number of taps of each population; 0 where its kernels are all zero.
     groups : int
         Sets of outputs: the number of presynaptic populations if kept apart, else 1.
+    ringing : Ringing or None
+        How kernels of a filtered readout end.
     """
 
     def __init__(self, kernels: KernelSet, by: str | Iterable[str] = ()) -> None:
@@ -56,6 +60,19 @@ class Coefficients:
         self.h, self.first_lags, self.lengths = _without_zeros_around(
             np.concatenate(rows, axis=1), kernels.first_lag_steps
         )
+        self.ringing = self._ringing(kernels) if self.n_channels == self.groups == 1 else None
+
+    def _ringing(self, kernels: KernelSet) -> Ringing | None:
+        """What `KernelSet.readout` says of them. Who uses it sees whether it is still true."""
+        told = kernels.provenance.get("readout") or {}
+        if told.get("driven_to_ms") is None:
+            return None
+        try:
+            _, poles, _ = butterworth(told["band_Hz"], told["order"], self.dt, output="zpk")
+        except (KernelError, KeyError):  # of kernels that were changed since
+            return None
+        driven = round(told["driven_to_ms"] / self.dt) - self.first_lags + 1
+        return Ringing(poles[poles.imag >= 0], np.maximum(driven, 1))
 
     @property
     def n_channels(self) -> int:

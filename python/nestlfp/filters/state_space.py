@@ -50,12 +50,12 @@ class StateSpaceFilter:
     @property
     def _rows(self) -> int:
         """Steps for which a node remembers spike counts, the present one among them."""
-        return int((self.coefficients.furthest_hold + self.coefficients.lengths).max()) + 1
+        return int((self.coefficients.furthest_hold + self.realization.taps).max()) + 1
 
     @property
     def max_hold(self) -> Ints:
         """See `Filter.max_hold`."""
-        return np.asarray(self._rows - 1 - self.coefficients.lengths, dtype=np.int64)
+        return np.asarray(self._rows - 1 - self.realization.taps, dtype=np.int64)
 
     @property
     def error(self) -> Array:
@@ -105,7 +105,7 @@ class StateSpaceFilter:
             "first_tri": triangular.first,
             "last_tri": triangular.last,
             "entering": hold * populations,
-            "leaving": (hold + self.coefficients.lengths) * populations,
+            "leaving": (hold + self.realization.taps) * populations,
         }
         return {
             "outputs": self.n_outputs,

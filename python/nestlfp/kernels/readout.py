@@ -34,9 +34,11 @@ def read_out(
     values, unit = _weighted_sum(dataset, weights)
     told: dict[str, Any] = {"weights": _plain(weights), "band_Hz": band}
     if band is not None:
-        sos = _butterworth(band, order, dt)
+        sos = butterworth(band, order, dt)
         values, left = _filtered(values, sos, tolerance, f"the band {band} Hz at dt = {dt:g} ms")
-        told |= {"order": order, "tolerance": tolerance, "cut": left}
+        # Behind this lag nothing drives the filter: it rings.
+        last = first_lag_steps(dataset) + dataset.sizes["lag"] - 1
+        told |= {"order": order, "tolerance": tolerance, "cut": left, "driven_to_ms": last * dt}
     lags = (first_lag_steps(dataset) + np.arange(values.shape[-1])) * dt
     made = {**provenance(dataset), "readout": told}
     return xr.Dataset(
@@ -81,8 +83,8 @@ def _weighted_sum(dataset: xr.Dataset, weights: Any) -> tuple[Floats, str]:
     return total, units.pop()
 
 
-def _butterworth(band: Any, order: Any, dt: float) -> Floats:
-    """Second-order sections of the filter, or a `KernelError`."""
+def butterworth(band: Any, order: Any, dt: float, output: str = "sos") -> Any:
+    """The filter as SciPy has it, as second-order sections or so, or a `KernelError`."""
     nyquist = 500.0 / dt
     example = "(13, 30) passes what is between, (None, 100) what is below, (1, None) what is above"
     if not isinstance(band, tuple | list) or len(band) != 2 or band[0] is band[1] is None:
@@ -101,8 +103,7 @@ def _butterworth(band: Any, order: Any, dt: float) -> Floats:
         raise KernelError(f"order must be a whole number from 1 to 20, found {order!r}")
     kind = "lowpass" if low is None else "highpass" if high is None else "bandpass"
     edges = high if low is None else low if high is None else (low, high)
-    sos: Floats = butter(order, edges, btype=kind, output="sos", fs=1000.0 / dt)
-    return sos
+    return butter(order, edges, btype=kind, output=output, fs=1000.0 / dt)
 
 
 def _filtered(values: Floats, sos: Floats, tolerance: float, what: str) -> tuple[Floats, float]:

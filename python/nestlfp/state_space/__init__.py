@@ -23,6 +23,9 @@ How it is found, in the order of the code:
 4. `realize`: several sharings of the tolerance between order and latents, one set of poles for
    each population or one for all; the cheapest step whose measured error meets the tolerance wins.
 
+`realize_ringing` does the same for kernels behind a known filter, whose endless response would
+need many states more if it were found from its taps.
+
 References
 ----------
 Kung (1978), 12th Asilomar Conference on Circuits, Systems and Computers, 705-714.
@@ -36,13 +39,16 @@ from __future__ import annotations
 from ..errors import ToleranceError
 from .design import Orders, orders, realize
 from .realization import Realization, impulse_responses, simulate
+from .ringing import Ringing, realize_ringing
 
 __all__ = [
     "Orders",
     "Realization",
+    "Ringing",
     "ToleranceError",
     "impulse_responses",
     "orders",
     "realize",
+    "realize_ringing",
     "simulate",
 ]
