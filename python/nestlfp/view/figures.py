@@ -36,14 +36,18 @@ class Figure:
 
     Parameters
     ----------
+    name : str
+        Of its data, by which they are found in a page.
     height : int
         In pixels.
     x_range : Range1d, optional
         The window, where `x` is the time.
     """
 
-    def __init__(self, height: int, x_range: Range1d | None = None, **options: Any) -> None:
-        self.source = ColumnDataSource()
+    def __init__(
+        self, name: str, height: int, x_range: Range1d | None = None, **options: Any
+    ) -> None:
+        self.source = ColumnDataSource(name=name)
         self.x_range = x_range or Range1d(1.0, 10.0)
         self.y_range = Range1d(-1.0, 1.0)
         self.height = height
@@ -85,8 +89,8 @@ class Figure:
 class TracesFigure(Figure):
     """Lines by depth, with a scale bar on the right."""
 
-    def __init__(self, height: int, x_range: Range1d) -> None:
-        super().__init__(height, x_range)
+    def __init__(self, name: str, height: int, x_range: Range1d) -> None:
+        super().__init__(name, height, x_range)
         self.source.data = {"x": [], "y": []}
         self.figure.line("x", "y", source=self.source, color=INK, line_width=0.8)
         self.figure.yaxis.ticker = FixedTicker(ticks=[])
@@ -124,12 +128,10 @@ class TracesFigure(Figure):
 class ImageFigure(Figure):
     """Colours by depth and time; red is positive."""
 
-    def __init__(self, height: int, x_range: Range1d) -> None:
-        super().__init__(height, x_range)
+    def __init__(self, name: str, height: int, x_range: Range1d) -> None:
+        super().__init__(name, height, x_range)
         self.source.data = {"image": [], "x": [], "dw": [], "dh": []}
-        self._colours = LinearColorMapper(
-            palette=_BLUE_TO_RED, low=-1, high=1, nan_color=_MISSING
-        )
+        self._colours = LinearColorMapper(palette=_BLUE_TO_RED, low=-1, high=1, nan_color=_MISSING)
         image = self.figure.image(
             "image", x="x", y=-0.5, dw="dw", dh="dh", source=self.source,
             color_mapper=self._colours,
@@ -167,8 +169,8 @@ class ImageFigure(Figure):
 class SpectrumFigure(Figure):
     """Power by frequency, a line for each channel in the colour of its depth."""
 
-    def __init__(self, height: int) -> None:
-        super().__init__(height, x_axis_type="log", y_axis_type="log")
+    def __init__(self, name: str, height: int) -> None:
+        super().__init__(name, height, x_axis_type="log", y_axis_type="log")
         self.source.data = {"x": [], "y": [], "colour": []}
         self.figure.multi_line("x", "y", source=self.source, color="colour", line_width=1)
         self.figure.xaxis.axis_label = "frequency (Hz)"
@@ -196,8 +198,8 @@ class SpectrumFigure(Figure):
 class ComponentsFigure(Figure):
     """The components x, y and z of a dipole moment."""
 
-    def __init__(self, height: int, x_range: Range1d) -> None:
-        super().__init__(height, x_range)
+    def __init__(self, name: str, height: int, x_range: Range1d) -> None:
+        super().__init__(name, height, x_range)
         self.source.data = {"t": [], "x": [], "y": [], "z": []}
         for component, colour in zip("xyz", PALETTE, strict=False):
             self.figure.line(

@@ -12,10 +12,10 @@ from bokeh.models import Div, Range1d
 
 from ..errors import SignalError
 from ..plotting.reduction import MAX_TRACES
-from ..plotting.style import shortened
+from ..plotting.style import number, shortened
 from ..signals.csd import UNIT
 from ..signals.stores import Committed
-from .figures import ComponentsFigure, Figure, ImageFigure, SpectrumFigure, TracesFigure
+from .figures import ComponentsFigure, ImageFigure, SpectrumFigure, TracesFigure
 from .following import Follower
 from .shown import Signal, as_lines, dipole_moment
 from .window import Binned, Bins, Source
@@ -68,17 +68,16 @@ class StorePanel:
     # ------------------------------------------------------------------ what is on the page
     def _make_figures(self) -> None:
         self._x = Range1d(0.0, 1.0)
-        self._traces = TracesFigure(380, self._x)
-        self._image = ImageFigure(240, self._x)
-        self._density = ImageFigure(240, self._x)
-        self._spectrum = SpectrumFigure(300)
-        self._components = ComponentsFigure(240, self._x)
+        self._traces = TracesFigure("traces", 380, self._x)
+        self._image = ImageFigure("image", 240, self._x)
+        self._density = ImageFigure("csd", 240, self._x)
+        self._spectrum = SpectrumFigure("spectrum", 300)
+        self._components = ComponentsFigure("moment", 240, self._x)
 
     def _make_widgets(self) -> None:
         self._which = pn.widgets.Select(name="Signal", width=130)
         self._from = {
-            dim: pn.widgets.Select(name=what, width=130, visible=False)
-            for dim, what in _OF.items()
+            dim: pn.widgets.Select(name=what, width=130, visible=False) for dim, what in _OF.items()
         }
         self._channels = pn.widgets.MultiSelect(
             name="Channels (none chosen: all)", size=6, sizing_mode="stretch_width"
@@ -196,9 +195,9 @@ class StorePanel:
         self._show_moment(opened.moment, samples, count)
         shown = float(store.times[samples.stop - 1])
         self._status.text = (
-            f"{'Live' if stop is None else 'Not live'}: shown up to {shown:,.10g} ms, "
-            f"newest sample at {self.span[1]:,.10g} ms"
-        ).replace(",", "\N{THIN SPACE}")
+            f"{'Live' if stop is None else 'Not live'}: shown up to {number(shown)} ms, "
+            f"newest sample at {number(self.span[1])} ms"
+        )
 
     def _show_signal(self, signal: Signal, binned: Binned) -> None:
         channels = signal.chosen(self._channels.value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import hmac
+import logging
+import re
 import secrets
 import socket
 import webbrowser
@@ -68,6 +70,7 @@ class View:
         local = address in _LOCAL_NAMES
         self.token = token if token is not None or local else secrets.token_urlsafe(24)
         pn.extension()
+        logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # of the "*" below
         try:
             self._server = get_server(
                 lambda: Page(paths, every, conductivity).layout(),
@@ -127,8 +130,8 @@ def _check(paths: Sequence[Path], token: str | None, every: float, conductivity:
                 f"the name of a store ends in {SUFFIX!r}, found {str(path)!r}; nestlfp plot draws "
                 "files"
             )
-    if token is not None and not (token.isascii() and token.isprintable() and len(token) >= 8):
-        raise SignalError("a token needs at least 8 letters or digits")
+    if token is not None and not re.fullmatch(r"[\w.~-]{8,}", token, re.ASCII):
+        raise SignalError("a token is made of at least 8 letters, digits and -._~")
     if not 20 <= every <= 60_000:
         raise SignalError(f"a page can look for samples every 20 to 60000 ms, found {every:g}")
     if not 0 < conductivity < float("inf"):

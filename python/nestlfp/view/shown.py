@@ -88,9 +88,7 @@ class Signal:
         """Rows of values, followed by those of their CSD where they have one."""
         if self.no_csd:
             return values
-        density = second_difference(
-            values[self._order], self._along, self.unit, self._conductivity
-        )
+        density = second_difference(values[self._order], self._along, self.unit, self._conductivity)
         return np.concatenate([values, density])
 
     def chosen(self, names: Sequence[str]) -> Ints:
