@@ -6,6 +6,7 @@ Commands import what they need when they run, so that ``nestlfp --help`` answers
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -257,8 +258,11 @@ def view(
         typer.Option(help="Part of the page's address that others do not know."),
     ] = None,
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser", help="Open the page in a browser. Default: but for ssh."
+        ),
+    ] = None,
     every: Annotated[float, typer.Option(help="How often to look for new samples (ms).")] = 200.0,
     conductivity: Annotated[
         float, typer.Option(help="Conductivity of the tissue, for the CSD (S/m).")
@@ -285,7 +289,7 @@ def view(
         stores, address=address, port=port, token=token, every=every, conductivity=conductivity
     )
     typer.echo(page.describe())
-    page.run(browser=browser)
+    page.run(browser="SSH_CONNECTION" not in os.environ if browser is None else browser)
 
 
 def _load(file: Path) -> Any:

@@ -2,10 +2,11 @@
 
 import asyncio
 import re
+import shlex
 import socket
 import urllib.error
 import urllib.request
-from http.cookiejar import CookieJar
+from pathlib import Path
 
 import pytest
 from served import served
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from nestlfp.cli import app
 
+PAGE = (Path(__file__).parents[2] / "docs" / "live_view.md").read_text(encoding="utf-8")
 FILES = ["", "static/js/bokeh.min.js", "autoload.js?bokeh-autoload-element=1", "metadata"]
 
 
@@ -41,6 +43,11 @@ def status(url, opener=None, **headers):
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def cookies():
+    """What keeps them from one request to the next."""
+    return urllib.request.HTTPCookieProcessor()
 
 
 def websocket(url, **headers):
@@ -100,13 +107,13 @@ def test_others_need_the_token(guarded):
 
 def test_the_token_opens_the_page(guarded):
     url, token = guarded
-    cookies = CookieJar()
-    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
+    kept = cookies()
+    opener = urllib.request.build_opener(kept)
     with opener.open(f"{url}?token={token}", timeout=20) as answer:
         assert answer.status == 200
         assert answer.url == url  # the token has left the address
     assert [status(url + file, opener) for file in FILES] == [200] * len(FILES)
-    (cookie,) = cookies
+    (cookie,) = kept.cookiejar
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert websocket(url, Cookie=f"{cookie.name}={cookie.value}") == "open"
     evil = {"Cookie": f"{cookie.name}={cookie.value}", "Origin": "http://evil.example"}
@@ -148,3 +155,14 @@ def test_a_port_that_is_taken():
         result = CliRunner().invoke(app, ["view", "x.zarr", "--port", port])
     assert result.exit_code == 1
     assert "Address already in use. Another port is chosen by --port" in result.stderr
+
+
+def test_commands_of_the_docs(tmp_path):
+    """They find no stores here, and wait for them."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 3
+    for command in blocks:
+        _, view, *arguments = shlex.split(command)
+        assert view == "view"
+        with served(*arguments, folder=tmp_path) as (url, _):
+            assert status(url, opener=urllib.request.build_opener(cookies())) == 200

@@ -51,9 +51,10 @@ class Follower:
         self.problem = f"{brief(error)}. This page goes on when the store can be read."
 
     def _what_is_there(self) -> object:
-        """The commit is a file that is replaced each time, in a folder that may be."""
+        """The commit's file and its folder, either of which may be replaced."""
         try:
-            commit, folder = (self.path / FILE).stat(), self.path.stat()
+            folder = self.path.stat().st_ino
+            commit = self.path / FILE
+            return folder, commit.read_bytes() if commit.exists() else b""
         except OSError:
             return None
-        return commit.st_ino, commit.st_mtime_ns, commit.st_size, folder.st_ino

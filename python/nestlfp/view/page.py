@@ -58,8 +58,10 @@ class Page:
 
     def layout(self) -> Any:
         """The page's content; it starts to follow the stores when it is in the browser."""
-        assert pn.state.curdoc is not None  # a tab's
-        pn.state.curdoc.on_event(DocumentReady, self._begin)
+        document = pn.state.curdoc
+        document.on_event(
+            DocumentReady, lambda _: document.add_periodic_callback(self._tick, int(self._every))
+        )
         hidden = pn.Row(pn.pane.Bokeh(self._sent), pn.pane.Bokeh(self._seen), visible=False)
         return pn.Column(
             pn.Row(
@@ -70,9 +72,6 @@ class Page:
             sizing_mode="stretch_width",
             margin=10,
         )
-
-    def _begin(self, _: DocumentReady) -> None:
-        pn.state.add_periodic_callback(self._tick, period=int(self._every))
 
     def _tick(self) -> None:
         waiting = self._sent.value != self._seen.value
