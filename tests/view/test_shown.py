@@ -9,7 +9,7 @@ from nestlfp.errors import SignalError
 from nestlfp.plotting.reduction import MAX_TRACES
 from nestlfp.signals.csd import contacts_in_line, second_difference
 from nestlfp.view.panel import window_of
-from nestlfp.view.shown import Signal, dipole_moment, rounded_range, rounded_up
+from nestlfp.view.shown import Signal, dipole_moment, rounded_ticks, rounded_up
 from nestlfp.view.window import Binned
 
 
@@ -165,13 +165,13 @@ def test_round_numbers():
     rng = np.random.default_rng(1)
     for value in 10 ** rng.uniform(-12, 12, 200):
         assert value <= rounded_up(value) <= 1.67 * value
-        low, high = rounded_range(np.array([-value, 2 * value]))
-        assert -2 * value <= low <= -value
-        assert 2 * value <= high <= 3 * value
+        ticks = rounded_ticks(np.array([-value, 2 * value]))
+        assert 4 <= len(ticks) <= 7
+        assert -2 * value <= ticks[0] <= -value
+        assert 2 * value <= ticks[-1] <= 4 * value
     assert rounded_up(0.0) == rounded_up(np.inf) == rounded_up(np.nan) == 1.0
-    assert rounded_range(np.array([np.nan])) == (-1.0, 1.0)
-    low, high = rounded_range(np.array([3.0, 3.0]))
-    assert low < 3 < high
+    assert rounded_ticks(np.array([np.nan])) == [-1.0, -0.5, 0.0, 0.5, 1.0]
+    assert rounded_ticks(np.array([0.0, 0.0]))[0] == 0.0
 
 
 @pytest.mark.parametrize(

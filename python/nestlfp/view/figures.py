@@ -11,9 +11,10 @@ from bokeh.models import (
     ColumnDataSource,
     FixedTicker,
     HoverTool,
+    Legend,
     LinearAxis,
     LinearColorMapper,
-    NumeralTickFormatter,
+    PrintfTickFormatter,
     Range1d,
 )
 from bokeh.palettes import RdBu11, Viridis256, interp_palette
@@ -22,10 +23,11 @@ from bokeh.plotting import figure
 from .._types import Floats
 from ..plotting.reduction import evenly
 from ..plotting.style import INK, PALETTE, nice, number, shortened
-from .shown import Image, Spectrum, Traces, rounded_range
+from .shown import Image, Spectrum, Traces, rounded_ticks
 
 _LEFT, _RIGHT = 75, 85  # pixels: figures below each other have the same time above each other
 _BLUE_TO_RED = interp_palette(RdBu11, 256)
+_SHADES = Viridis256[:231]  # without the faint yellow
 _MISSING = "#737373"
 _LABEL_PIXELS = 16
 _DECADES = 7  # of power, below the largest
@@ -68,7 +70,7 @@ class Figure:
         self.figure.axis.axis_label_text_font_style = "normal"
         if x_range is not None:
             self.figure.xaxis.axis_label = "time (ms)"
-            self.figure.xaxis.formatter = NumeralTickFormatter(format="0,0.[000]")
+            self.figure.xaxis.formatter = PrintfTickFormatter(format="%.10g")
 
     def say(self, title: str, why: str = "") -> None:
         """Show a title; where there is a reason, no data."""
@@ -78,7 +80,7 @@ class Figure:
 
     def _label_rows(self, labels: Sequence[str], at: Floats, title: str) -> None:
         """As many labels of rows as there is room for."""
-        room = max(self.height // _LABEL_PIXELS - 3, 2)
+        room = max(self.height // _LABEL_PIXELS - 2, 2)
         shown = evenly(len(labels), room)
         axis = self.figure.yaxis[0]
         axis.major_label_overrides = {float(at[i]): shortened(labels[i], 12) for i in shown}
@@ -157,9 +159,7 @@ class ImageFigure(Figure):
         self._colours.update(low=-image.limit, high=image.limit)
         self._bar.ticker.ticks = [-image.limit, 0.0, image.limit]
         self._bar.major_label_overrides = {
-            -image.limit: f"−{number(image.limit)}",
-            0.0: "0",
-            image.limit: number(image.limit),
+            tick: _signed(tick) for tick in (-image.limit, 0.0, image.limit)
         }
         self._hover.tooltips = [("time", "$x{0,0.0} ms"), ("value", f"@image {unit}")]
         self._label_rows(image.labels, np.arange(count, dtype=float), rows_title)
@@ -174,16 +174,28 @@ class SpectrumFigure(Figure):
         self.source.data = {"x": [], "y": [], "colour": []}
         self.figure.multi_line("x", "y", source=self.source, color="colour", line_width=1)
         self.figure.xaxis.axis_label = "frequency (Hz)"
+        self._depths = LinearColorMapper(palette=_SHADES, low=0, high=1)
+        self._bar = ColorBar(
+            color_mapper=self._depths, width=12, formatter=PrintfTickFormatter(format="%g µm")
+        )
+        self.figure.add_layout(self._bar, "right")
         self.figure.grid.grid_line_color = "#e5e5e5"
 
     def show(self, spectrum: Spectrum, title: str) -> None:
         """The lines, over a few decades below the largest."""
-        count = len(spectrum.power)
-        shades = [Viridis256[i] for i in np.linspace(0, 230, count).astype(int)]
+        count, z = len(spectrum.power), spectrum.depths
+        by_depth = bool(count > 1 and np.isfinite(z).all() and np.ptp(z) > 0)
+        if by_depth:
+            self._depths.update(low=z.min(), high=z.max())
+            shades = np.rint((z - z.min()) / np.ptp(z) * (len(_SHADES) - 1)).astype(int)
+            colours = [_SHADES[shade] for shade in shades]
+        else:
+            colours = [PALETTE[i % len(PALETTE)] for i in range(count)][::-1]
+        self._bar.visible = by_depth
         self.source.data = {
             "x": [spectrum.frequency] * count,
             "y": list(spectrum.power),
-            "colour": list(PALETTE[:count]) if count <= 3 else shades,
+            "colour": colours,
         }
         known = spectrum.power[np.isfinite(spectrum.power)]
         if known.size:
@@ -201,19 +213,25 @@ class ComponentsFigure(Figure):
     def __init__(self, name: str, height: int, x_range: Range1d) -> None:
         super().__init__(name, height, x_range)
         self.source.data = {"t": [], "x": [], "y": [], "z": []}
-        for component, colour in zip("xyz", PALETTE, strict=False):
-            self.figure.line(
-                "t", component, source=self.source, color=colour, legend_label=component
-            )
-        self.figure.legend.location = "top_left"
-        self.figure.legend.orientation = "horizontal"
-        self.figure.legend.padding = 2
+        lines = [
+            (component, [self.figure.line("t", component, source=self.source, color=colour)])
+            for component, colour in zip("xyz", PALETTE, strict=False)
+        ]
+        self.figure.add_layout(Legend(items=lines, border_line_color=None), "right")
+        self.figure.yaxis.ticker = FixedTicker(ticks=[])
         self.figure.grid.grid_line_color = "#e5e5e5"
 
     def show(self, t: Floats, values: Floats, title: str, unit: str) -> None:
         """Three lines, ``(component, point)``."""
         self.source.data = {"t": t, **dict(zip("xyz", values, strict=True))}
-        low, high = rounded_range(values)
-        self.y_range.update(start=low, end=high)
+        ticks = rounded_ticks(values)
+        self.y_range.update(start=ticks[0], end=ticks[-1])
+        self.figure.yaxis.major_label_overrides = {tick: _signed(tick) for tick in ticks}
+        self.figure.yaxis.ticker.ticks = ticks
         self.figure.yaxis.axis_label = unit
         self.say(title)
+
+
+def _signed(value: float) -> str:
+    """The number with a minus sign, not a hyphen."""
+    return number(value).replace("-", "−")

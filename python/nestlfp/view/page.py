@@ -40,10 +40,10 @@ class Page:
         self._stop: float | None = None  # where the window ends (ms), or with the newest sample
         self._dirty = True
         self._placing = False  # whether it is not a person who moves the slider
-        self._length = pn.widgets.Select(name="Window", options=LENGTHS, value=1000.0, width=90)
-        self._live = pn.widgets.Button(name="Pause", width=120, button_type="primary")
+        self._length = pn.widgets.Select(label="Window", options=LENGTHS, value=1000.0, width=90)
+        self._live = pn.widgets.Button(label="Pause", width=120, button_type="primary", align="end")
         self._position = pn.widgets.FloatSlider(
-            name="The window ends at (ms)",
+            label="The window ends at (ms)",
             start=0.0, end=1.0, value=1.0, step=1.0, sizing_mode="stretch_width",
             format=PrintfTickFormatter(format="%.0f"),
         )  # fmt: skip
@@ -64,9 +64,7 @@ class Page:
         )
         hidden = pn.Row(pn.pane.Bokeh(self._sent), pn.pane.Bokeh(self._seen), visible=False)
         return pn.Column(
-            pn.Row(
-                self._length, self._live, self._position, sizing_mode="stretch_width", align="end"
-            ),
+            pn.Row(self._length, self._live, self._position, sizing_mode="stretch_width"),
             pn.Row(*(panel.layout for panel in self._panels), sizing_mode="stretch_width"),
             hidden,
             sizing_mode="stretch_width",
@@ -114,5 +112,5 @@ class Page:
     def _go(self, stop: float | None) -> None:
         """Show what ends at a time, or at the newest sample of each store."""
         self._stop = stop
-        self._live.name = "Pause" if stop is None else "Back to live"
+        self._live.label = "Pause" if stop is None else "Back to live"
         self._dirty = True

@@ -75,12 +75,13 @@ class StorePanel:
         self._components = ComponentsFigure("moment", 240, self._x)
 
     def _make_widgets(self) -> None:
-        self._which = pn.widgets.Select(name="Signal", width=130)
+        self._which = pn.widgets.Select(label="Signal", width=130)
         self._from = {
-            dim: pn.widgets.Select(name=what, width=130, visible=False) for dim, what in _OF.items()
+            dim: pn.widgets.Select(label=what, width=130, visible=False)
+            for dim, what in _OF.items()
         }
         self._channels = pn.widgets.MultiSelect(
-            name="Channels (none chosen: all)", size=6, sizing_mode="stretch_width"
+            label="Channels (none chosen: all)", size=6, sizing_mode="stretch_width"
         )
         for widget in (self._which, *self._from.values(), self._channels):
             widget.param.watch(self._choose, "value")
@@ -93,11 +94,14 @@ class StorePanel:
         by_depth = [self._traces, self._image, self._density]
         others = [self._spectrum, self._components]
         left, right = (
-            pn.Column(*(pn.pane.Bokeh(each.figure) for each in some), sizing_mode="stretch_width")
-            for some in (by_depth, others)
+            pn.Column(
+                *(pn.pane.Bokeh(each.figure) for each in some),
+                sizing_mode="stretch_width",
+                styles={"flex": f"{part} 1 0", "min-width": "0"},
+            )
+            for some, part in ((by_depth, 3), (others, 2))
         )
         right.append(self._channels)
-        # Bokeh has no parts of widths: a row shares what there is by what its columns ask for.
         beside = pn.Column if narrow else pn.Row
         self._body = pn.Column(
             pn.Row(self._which, *self._from.values()),

@@ -52,6 +52,7 @@ class Spectrum:
     unit: str
     seconds: float  # of signal that it is of
     segment: float  # ms
+    depths: Floats  # of the rows (µm), NaN where they are not known
 
 
 class Signal:
@@ -149,6 +150,7 @@ class Signal:
             density.attrs["units"],
             there / 1000.0,
             segment,
+            self.positions[channels, 2],
         )
 
 
@@ -177,14 +179,14 @@ def rounded_up(value: float) -> float:
     return float(f"{factor * decade:.3g}")
 
 
-def rounded_range(values: Floats) -> tuple[float, float]:
-    """Round numbers below and above all values."""
+def rounded_ticks(values: Floats) -> list[float]:
+    """A few round numbers, from below all values to above them."""
     finite = values[np.isfinite(values)]
-    if not finite.size:
-        return -1.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
     step = rounded_up((high - low or abs(high) or 1.0) / 4)
-    return math.floor(low / step) * step - step / 4, math.ceil(high / step) * step + step / 4
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + 1)
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def _centred(binned: Binned, rows: Ints) -> tuple[Floats, Floats]:

@@ -101,18 +101,20 @@ class Bins:
         """Samples number `start` to `stop` - 1, of a window that `length` samples will fill."""
         width = -(-length // BINS)
         first = start // width  # bins start at multiples, wherever the window does
-        kept, end = self._kept, self._first
-        if kept is not None:
-            end += kept.shape[2]
-        if kept is None or width != self._width or not self._first <= first <= end:
-            kept, end = None, first
-        parts = [] if kept is None else [kept[:, :, first - self._first :]]
+        complete = stop // width
+        kept = self._kept
+        known = 0 if kept is None else kept.shape[2]
+        if kept is None or width != self._width or not self._first <= first <= self._first + known:
+            parts, end = [], first
+        else:
+            end = max(min(self._first + known, complete), first)
+            parts = [kept[:, :, first - self._first : end - self._first]]
         at_once = max(_BLOCK // self.source.rows // width, 1) * width
         for begin in range(end * width, stop, at_once):
             parts.append(self._reduced(begin, min(begin + at_once, stop), width))
         found = np.concatenate(parts, axis=2)
         self._width, self._first = width, first
-        self._kept = found[:, :, : stop // width - first]
+        self._kept = found[:, :, : complete - first]
         (x_low, low), (x_high, high), (_, mean) = ((part[0], part[1:]) for part in found)
         return Binned((x_low + x_high) / 2, low, high, mean)
 
