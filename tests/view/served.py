@@ -54,7 +54,8 @@ def served(*arguments, folder=None):
         process.terminate()
         _, errors = process.communicate(timeout=20)
     # Requests that it refuses are logged; anything else is a defect.
-    assert [line for line in errors.splitlines() if not line.startswith("403 GET ")] == []
+    left = [line for line in errors.splitlines() if not line.startswith("403 GET ")]
+    assert not left, errors
 
 
 def noise(samples, start=1, *, channels=5, z=True, by=(), seed=0, interval=1.0):

@@ -72,11 +72,14 @@ def test_the_page_shows_what_is_in_the_stores(page, grown):
         np.testing.assert_allclose(image, expected - expected.mean(1, keepdims=True), atol=1e-5)
         moment = drawn(page, "moment", number)
         np.testing.assert_allclose(moment["y"], signals["CDM"].sum("pre")[1], rtol=1e-12)
-    picture = painted(page)
-    red = (picture[..., 0] > 0.6) & (picture[..., 2] < 0.3)
-    blue = (picture[..., 2] > 0.5) & (picture[..., 0] < 0.3)
-    assert red.sum() > 5000
-    assert blue.sum() > 5000
+    for _ in range(100):  # it may not have been painted yet
+        picture = painted(page)
+        redder = picture[..., 0] - picture[..., 2]
+        if (redder > 0.3).sum() > 5000 and (redder < -0.3).sum() > 5000:
+            break
+        page.wait_for_timeout(100)
+    else:
+        raise AssertionError("no image on the page")
 
 
 def test_pausing_scrolling_and_back_to_live(page, grown):

@@ -97,7 +97,7 @@ class StorePanel:
             pn.Column(
                 *(pn.pane.Bokeh(each.figure) for each in some),
                 sizing_mode="stretch_width",
-                styles={"flex": f"{part} 1 0", "min-width": "0"},
+                styles={} if narrow else {"flex": f"{part} 1 0", "min-width": "0"},
             )
             for some, part in ((by_depth, 3), (others, 2))
         )

@@ -70,7 +70,8 @@ class View:
         local = address in _LOCAL_NAMES
         self.token = token if token is not None or local else secrets.token_urlsafe(24)
         pn.extension()
-        logging.getLogger("bokeh.server.util").setLevel(logging.ERROR)  # of the "*" below
+        for name in ("util", "views.ws"):  # on the "*" below, and on tabs that were closed
+            logging.getLogger(f"bokeh.server.{name}").setLevel(logging.ERROR)
         try:
             self._server = get_server(
                 lambda: Page(paths, every, conductivity).layout(),
