@@ -263,7 +263,7 @@ def view(
             "--browser/--no-browser", help="Open the page in a browser. Default: but for ssh."
         ),
     ] = None,
-    every: Annotated[float, typer.Option(help="How often to look for new samples (ms).")] = 200.0,
+    every: Annotated[float, typer.Option(help="How often to look for new samples (ms).")] = 100.0,
     conductivity: Annotated[
         float, typer.Option(help="Conductivity of the tissue, for the CSD (S/m).")
     ] = 0.3,

@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from bokeh.util.token import generate_jwt_token, generate_session_id
 from served import served
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
@@ -54,7 +55,8 @@ def websocket(url, **headers):
     """The status with which a websocket is refused, or "open"."""
 
     async def connect():
-        headers.setdefault("Sec-WebSocket-Protocol", "bokeh, x")
+        session = generate_jwt_token(generate_session_id())
+        headers["Sec-WebSocket-Protocol"] = f"bokeh, {session}"
         request = HTTPRequest(url.replace("http", "ws", 1) + "ws", headers=headers)
         try:
             connection = await websocket_connect(request)

@@ -78,12 +78,13 @@ class Page:
         new = [panel.look() for panel in self._panels]
         if not (any(new) or self._dirty):
             return
-        for panel, changed in zip(self._panels, new, strict=True):
-            if changed or self._dirty:
-                panel.show(self._stop, self._length.value)
-        self._dirty = False
-        self._place()
-        self._sent.value += 1
+        with pn.io.unlocked():  # one message, and one picture, for all that changes
+            for panel, changed in zip(self._panels, new, strict=True):
+                if changed or self._dirty:
+                    panel.show(self._stop, self._length.value)
+            self._dirty = False
+            self._place()
+            self._sent.value += 1
         self._sent_at = time.monotonic()
 
     # ------------------------------------------------------------------ time

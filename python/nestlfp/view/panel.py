@@ -81,7 +81,7 @@ class StorePanel:
             for dim, what in _OF.items()
         }
         self._channels = pn.widgets.MultiSelect(
-            label="Channels (none chosen: all)", size=6, sizing_mode="stretch_width"
+            label="Channels (none chosen: all)", size=10, sizing_mode="stretch_width"
         )
         for widget in (self._which, *self._from.values(), self._channels):
             widget.param.watch(self._choose, "value")

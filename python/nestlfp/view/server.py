@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import hmac
 import logging
@@ -19,6 +20,7 @@ from panel.io.server import get_server
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketClosedError
 
 from ..errors import SignalError
 from ..signals.stores import SUFFIX
@@ -62,7 +64,7 @@ class View:
         address: str = LOCAL,
         port: int = 5006,
         token: str | None = None,
-        every: float = 200.0,
+        every: float = 100.0,
         conductivity: float = 0.3,
     ) -> None:
         _check(paths, token, every, conductivity)
@@ -120,8 +122,15 @@ class View:
         """Serve until interrupted."""
         if browser:
             self._server.io_loop.call_later(0.1, webbrowser.open, self.url)
+        self._server.io_loop.asyncio_loop.set_exception_handler(_but_for_closed_tabs)
         self._server.start()
         self._server.io_loop.start()
+
+
+def _but_for_closed_tabs(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A tab may be closed while something is sent to it, which nobody needs to know."""
+    if not isinstance(context.get("exception"), WebSocketClosedError):
+        loop.default_exception_handler(context)
 
 
 def _check(paths: Sequence[Path], token: str | None, every: float, conductivity: float) -> None:
