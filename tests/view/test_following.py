@@ -1,6 +1,7 @@
 """A store that is not there, empty, replaced, damaged, removed and back: sentences, and no end."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,9 @@ def test_a_damaged_store_gets_a_sentence(place, damage):
     assert "it is damaged" in shown(panel)
     assert "goes on when the store can be read" in shown(panel)
     assert not panel._body.visible
+    assert not panel.look()  # and does not take the machine for itself
+    time.sleep(1.1)
+    assert "it is damaged" in shown(panel)  # still
     shutil.rmtree(place)
     assert "no store" in shown(panel)
     backup.rename(place)
@@ -215,6 +219,7 @@ def test_a_store_that_vanishes_while_it_is_read(place):
     assert "no store" in shown(panel)
 
 
+@pytest.mark.filterwarnings("ignore:The data type")  # it was written all the same
 def test_a_store_of_version_01(tmp_path):
     """Zarr format 3, whole from the first moment on."""
     noise(30).to_zarr(tmp_path / "x.zarr", zarr_format=3, consolidated=False)

@@ -111,7 +111,7 @@ class TracesFigure(Figure):
     def show(self, traces: Traces, title: str, unit: str, rows_title: str) -> None:
         """One line through all rows, with gaps between them: Bokeh draws it faster than many."""
         count = len(traces.values)
-        at = np.arange(count) * traces.spacing
+        at = np.arange(count, dtype=float) * traces.spacing
         gap = np.full((count, 1), np.nan)
         self.source.data = {
             "x": np.tile(np.append(traces.x, np.nan), count),

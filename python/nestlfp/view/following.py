@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from ..errors import SignalError
 from ..kernels.files import brief
 from ..signals.commit import FILE
 from ..signals.stores import Committed
+
+_PATIENCE = 1.0  # s
 
 
 class Follower:
@@ -31,11 +34,12 @@ class Follower:
         self.store: Committed | None = None
         self.problem = ""
         self._seen: object = None  # what tells commits apart
+        self._again = 0.0  # when to read once more what could not be read
 
     def look(self) -> bool:
         """Whether there is something else than before: a commit, or another problem."""
         there = self._what_is_there()
-        if self.store is not None and there == self._seen:
+        if there == self._seen and (self.store is not None or time.monotonic() < self._again):
             return False
         self._seen = there  # from before it is read: what comes meanwhile is found the next time
         before = self.problem
@@ -46,8 +50,9 @@ class Follower:
         return self.store is not None or self.problem != before
 
     def fail(self, error: SignalError | OSError) -> None:
-        """What was committed cannot be read; the store is opened anew at the next look."""
+        """What was committed cannot be read; the store is opened anew after a while."""
         self.store = None
+        self._again = time.monotonic() + _PATIENCE
         self.problem = f"{brief(error)}. This page goes on when the store can be read."
 
     def _what_is_there(self) -> object:

@@ -119,7 +119,7 @@ class StorePanel:
                 self._try(self._take)
         return self.dirty
 
-    def _try(self, do: Callable[[Committed], None]) -> None:
+    def _try(self, do: Callable[[Committed], object]) -> None:
         """What cannot be read of the store becomes a sentence."""
         if self._follower.store is not None:
             try:
@@ -129,14 +129,15 @@ class StorePanel:
 
     def _take(self, store: Committed) -> None:
         self.span = (float(store.times[0]), float(store.times[-1])) if len(store) else None
-        if self._opened is None or store.identity != self._identity:
-            self._fill(store)
+        opened = self._opened
+        if opened is None or store.identity != self._identity:
+            opened = self._fill(store)
             self._identity = store.identity
-        for bins in (self._opened.bins, self._opened.moment):
+        for bins in (opened.bins, opened.moment):
             if bins is not None:
                 bins.source.store = store
 
-    def _fill(self, store: Committed) -> None:
+    def _fill(self, store: Committed) -> _Opened:
         """Offer what the store has; what is chosen stays chosen where it is there."""
         names = [str(name) for name in store.dataset.data_vars]
         name = self._which.value if self._which.value in names else names[0]
@@ -155,11 +156,12 @@ class StorePanel:
         self._channels.param.update(options=channels, value=chosen)
         self._filling = False
         moment = dipole_moment(store.dataset)
-        self._opened = _Opened(
+        self._opened = opened = _Opened(
             signal,
             Bins(self._source(store, name), signal.with_csd),
             None if moment is None else Bins(self._source(store, moment), lambda values: values),
         )
+        return opened
 
     def _source(self, store: Committed, name: str) -> Source:
         dims = store.dataset[name].dims
@@ -213,9 +215,7 @@ class StorePanel:
         self._image.show(
             signal.image(binned, channels), f"{name} minus mean ({signal.unit})", signal.unit, title
         )
-        if signal.no_csd:
-            self._density.say(f"No CSD of {name}", signal.no_csd)
-        else:
+        if not signal.no_csd:
             self._density.show(
                 signal.csd(binned), f"CSD minus mean ({UNIT}), second difference of {name}",
                 UNIT, title,
