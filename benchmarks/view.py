@@ -122,7 +122,7 @@ def measure(seconds: float) -> dict[str, Any]:
     assert server.stdout is not None
     found = re.search(r"http://\S+", server.stdout.readline())
     assert found is not None
-    memory: list[tuple[float, float, float]] = []
+    looks: list[tuple[float, float, float, float]] = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 1100})
@@ -140,13 +140,14 @@ def measure(seconds: float) -> dict[str, Any]:
             inside.send("HeapProfiler.collectGarbage")
             metrics = inside.send("Performance.getMetrics")["metrics"]
             (heap,) = (m["value"] for m in metrics if m["name"] == "JSHeapUsedSize")
-            memory.append((time.time() - start, resident_mb(server.pid), heap / 2**20))
+            load = os.getloadavg()[0]
+            looks.append((time.time() - start, resident_mb(server.pid), heap / 2**20, load))
         page.wait_for_timeout(2000.0)
         seen = np.array(page.evaluate("window.seen"))
         browser.close()
     server.terminate()
     commits = np.loadtxt(COMMITS)
-    return report(seconds, commits, seen, np.array(memory))
+    return report(seconds, commits, seen, np.array(looks))
 
 
 def report(seconds: float, commits: Any, seen: Any, memory: Any) -> dict[str, Any]:
@@ -174,7 +175,9 @@ def report(seconds: float, commits: Any, seen: Any, memory: Any) -> dict[str, An
         "page_mb_grown_in_second_half": grown["page"],
         "server_mb_end": float(memory[-1, 1]),
         "page_mb_end": float(memory[-1, 2]),
-        "memory_s_server_mb_page_mb": memory.round(2).tolist(),
+        # Of all that the machine did: beyond the number of its cores, they wait for each other.
+        "load_median": float(np.median(memory[:, 3])),
+        "looks_s_server_mb_page_mb_load": memory.round(2).tolist(),
     }
 
 

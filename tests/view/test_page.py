@@ -51,7 +51,7 @@ def painted(page):
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory):
-    """Three stores with samples, on one page."""
+    """Two stores with samples, on one page."""
     folder = tmp_path_factory.mktemp("stores")
     places = [folder / f"{name}.zarr" for name in ("one", "two")]
     for place, seed in zip(places, (1, 2), strict=True):
@@ -63,10 +63,16 @@ def grown(tmp_path_factory):
 def test_the_page_shows_what_is_in_the_stores(page, grown):
     url, places = grown
     page.goto(url)
+    page.get_by_label("Window").select_option("500 ms")  # so short that a bin is a sample
     for number, place in enumerate(places):
         status(page, "Live: shown up to 3.?000 ms", number)
+        page.wait_for_function(
+            f"""() => [...Bokeh.documents[0]._all_models.values()].filter(
+                (model) => model.name == 'moment')[{number}].data.x.length == 500""",
+            timeout=WAIT,
+        )
         expect(page.get_by_text(str(place))).to_be_visible()
-        signals = load(place).isel(time=slice(2000, 3000))
+        signals = load(place).isel(time=slice(2500, 3000))
         expected = signals["LFP"].sum("pre").values[::-1]
         image = np.reshape(drawn(page, "image", number)["image"][0], expected.shape)
         np.testing.assert_allclose(image, expected - expected.mean(1, keepdims=True), atol=1e-5)

@@ -71,6 +71,7 @@ class StorePanel:
         self._traces = TracesFigure("traces", 380, self._x)
         self._image = ImageFigure("image", 240, self._x)
         self._density = ImageFigure("csd", 240, self._x)
+        self._traces.figure.xaxis.visible = False
         self._spectrum = SpectrumFigure("spectrum", 300)
         self._components = ComponentsFigure("moment", 240, self._x)
 
@@ -221,6 +222,7 @@ class StorePanel:
                 UNIT, title,
             )  # fmt: skip
         self._density.figure.visible = not signal.no_csd
+        self._image.figure.xaxis.visible = bool(signal.no_csd)  # else the one below has it
 
     def _show_spectrum(self, opened: _Opened, samples: range) -> None:
         source, signal = opened.bins.source, opened.signal
