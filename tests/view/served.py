@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -51,8 +52,9 @@ def served(*arguments, folder=None):
         yield re.search(r"http://\S+", told).group(), told
         assert process.poll() is None
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # Ctrl-C
         _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
     # Requests that it refuses are logged; anything else is a defect.
     left = [line for line in errors.splitlines() if not line.startswith("403 GET ")]
     assert not left, errors
