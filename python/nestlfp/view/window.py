@@ -17,7 +17,7 @@ from ..signals.stores import Committed
 BINS = 700  # about the pixels of a figure
 _KEPT = 2**20  # values that were read last
 _BLOCK = 2**20  # values that are read at once
-_MOST = 2**25  # values of the longest window: half a second or so
+_MOST = 2**25  # values of the longest window
 
 
 class Source:
