@@ -19,7 +19,7 @@ def place(tmp_path):
     return tmp_path / "x.zarr"
 
 
-def shown(panel, length=1000.0, stop=None):
+def shown(panel, length=500.0, stop=None):
     """What a panel says after it has looked."""
     panel.look()
     panel.show(stop, length)
