@@ -62,7 +62,7 @@ def test_version_and_exit_code_of_a_real_process():
 def test_help_explains_each_command_with_an_example():
     told = run("--help")
     assert told.exit_code == 0
-    for command in ("doctor", "info", "build", "plot"):
+    for command in ("doctor", "info", "build", "plot", "view"):
         assert f"\n    nestlfp {command}" in told.stdout
         each = run(command, "--help")
         assert each.exit_code == 0
@@ -71,7 +71,7 @@ def test_help_explains_each_command_with_an_example():
 
 
 def test_help_loads_neither_nest_nor_matplotlib():
-    heavy = "{'nest', 'pynestml', 'matplotlib', 'neo', 'pynwb', 'zarr', 'LFPy'}"
+    heavy = "{'nest', 'pynestml', 'matplotlib', 'neo', 'pynwb', 'zarr', 'LFPy', 'panel'}"
     code = f"import nestlfp.cli, sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")

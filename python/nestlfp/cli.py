@@ -1,4 +1,4 @@
-"""The command line: ``nestlfp doctor``, ``info``, ``build`` and ``plot``.
+"""The command line: ``nestlfp doctor``, ``info``, ``build``, ``plot`` and ``view``.
 
 Commands import what they need when they run, so that ``nestlfp --help`` answers at once.
 """
@@ -6,6 +6,7 @@ Commands import what they need when they run, so that ``nestlfp --help`` answers
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,6 +72,7 @@ def _nestlfp(
       nestlfp info kernels.nc                 what is in this file?
       nestlfp build kernels.nc                compile the NEST module of these kernels
       nestlfp plot signals.nc -o signals.png  draw signals, or kernels
+      nestlfp view signals.zarr               follow signals in a browser while they grow
     """
 
 
@@ -246,6 +248,52 @@ def plot(
         time = (-math.inf if start is None else start, math.inf if stop is None else stop)
         figure = plotting.signals(found, signals=signal, time=time)
     plotting.save(figure, output)
+
+
+@app.command()
+def view(
+    stores: Annotated[list[Path], typer.Argument(help="Stores of signals, which may still grow.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 5006,
+    address: Annotated[
+        str, typer.Option(help="Interface to listen on; any but this one needs a token.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(help="Part of the page's address that others do not know."),
+    ] = None,
+    browser: Annotated[
+        bool | None,
+        typer.Option(
+            "--browser/--no-browser", help="Open the page in a browser. Default: but for ssh."
+        ),
+    ] = None,
+    every: Annotated[float, typer.Option(help="How often to look for new samples (ms).")] = 100.0,
+    conductivity: Annotated[
+        float, typer.Option(help="Conductivity of the tissue, for the CSD (S/m).")
+    ] = 0.3,
+) -> None:
+    """Follow signals in a browser while a simulation writes them.
+
+    Shows traces by depth, the same as an image, power spectrum, CSD and dipole moment. A store
+    need not be there yet. The page is for this machine alone, and --token keeps its other users
+    out; with --address it is for others too, who need the token that is printed.
+
+    \b
+    Examples:
+      nestlfp view signals.zarr
+      nestlfp view one.zarr two.zarr --no-browser
+    """
+    from .extras import require
+
+    require("panel", "view")
+    require("zarr", "view")
+    from .view import View
+
+    page = View(
+        stores, address=address, port=port, token=token, every=every, conductivity=conductivity
+    )
+    typer.echo(page.describe())
+    page.run(browser="SSH_CONNECTION" not in os.environ if browser is None else browser)
 
 
 def _load(file: Path) -> Any:

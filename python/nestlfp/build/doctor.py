@@ -17,7 +17,7 @@ from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
 from .modules import CachedModule, build_environment, compile_module, modules_dir
 from .toolchain import Nest, find_nest
 
-OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream"}
+OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream", "panel": "view"}
 
 MODEL = "nestlfp_doctor"
 TEXT = f"""model {MODEL}:

@@ -59,7 +59,7 @@ class Panel:
 
 def prepared(name: str, array: xr.DataArray, *, centre: bool) -> Panel:
     """What to draw of one signal; about each channel's mean where it is to be centred."""
-    rows = _stacking(name, array)
+    rows = stacking(name, array)
     apart = array.dims[:-2]
     # Kernels have a plot for each pathway; signals that are kept apart share one.
     as_image = rows.order.size > MAX_TRACES and (not apart or not centre)
@@ -116,7 +116,7 @@ def _pieces(count: int) -> Ints:
     return np.linspace(0, count, ENVELOPE_BINS, endpoint=False).astype(np.int64)
 
 
-def _stacking(name: str, array: xr.DataArray) -> Rows:
+def stacking(name: str, array: xr.DataArray) -> Rows:
     """Channels by depth where their depths differ, otherwise the first one on top."""
     labels = [str(label) for label in array[channel_dim(name)].values]
     unknown = np.full(len(labels), np.nan)

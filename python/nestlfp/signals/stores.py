@@ -28,7 +28,7 @@ from ..errors import NestLFPError, SignalError, StreamError
 from ..extras import require
 from ..kernels.files import AS_WRITTEN, as_written, brief
 from .commit import FILE, Commit, check_format, unreadable
-from .layout import FORMAT, with_text_as_str
+from .layout import FORMAT, checked, with_text_as_str
 
 SUFFIX = ".zarr"
 _DIALECT: dict[str, Any] = {"zarr_format": 2, "consolidated": False, "write_empty_chunks": True}
@@ -109,6 +109,71 @@ def _opened_format_3(path: Path) -> xr.Dataset:
     )
     check_format(path, dataset.attrs)
     return with_text_as_str(dataset)
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A store as of one commit, of which parts are read: what it costs does not grow with it.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        All but the times, which xarray would read whole.
+    times : zarr.Array
+        The times (ms).
+    identity : str or int
+        Tells the store from any other at its place.
+    """
+
+    dataset: xr.Dataset
+    times: Any
+    identity: str | int
+
+    @classmethod
+    def read(cls, path: Path) -> Committed:
+        """What is committed at `path`; values are read, and checked, by `part`.
+
+        Raises
+        ------
+        SignalError
+            If there is no store, or it holds no signals.
+        """
+        zarr = require("zarr", "stream")
+        found = inode(path)
+        if found is None:
+            raise SignalError(f"no store {str(path)!r}")
+        try:
+            source, identity, dialect = _source(path)
+            dataset = xr.open_zarr(
+                source, chunks=None, drop_variables="time", **dialect, **AS_WRITTEN
+            )
+            times = zarr.open_group(source, mode="r", zarr_format=dialect["zarr_format"])["time"]
+            check_format(path, dataset.attrs)
+            committed = cls(with_text_as_str(as_written(dataset)), times, identity or found)
+            checked(committed.part(slice(0, 1)))
+        except NestLFPError:
+            raise
+        except Exception as error:  # zarr and xarray raise many kinds on what is no store
+            raise SignalError(f"{unreadable(path)}: {brief(error)}") from error
+        return committed
+
+    def __len__(self) -> int:
+        return int(self.times.shape[0])
+
+    def part(self, samples: slice) -> xr.Dataset:
+        """Some of the samples; their values are read when they are used."""
+        times = ("time", np.asarray(self.times[samples]), {"units": "ms"})
+        return self.dataset.isel(time=samples).assign_coords(time=times)
+
+
+def _source(path: Path) -> tuple[Any, str | None, dict[str, Any]]:
+    """What Zarr reads a store through, the store's identity, and its dialect."""
+    from .guard import GuardedStore
+
+    if not (path / FILE).exists() and (path / "zarr.json").exists():
+        return path, None, {"zarr_format": 3, "consolidated": False}
+    commit = Commit.read(path)
+    return GuardedStore(commit), commit.identity, {"zarr_format": 2, "consolidated": True}
 
 
 # ---------------------------------------------------------------------- writing
