@@ -443,3 +443,75 @@ def test_other_real_numbers_are_converted_once(kind):
         assert kernels["LFP"].dtype == np.float64
         assert kernels["LFP"].values.ravel().tolist() == [1.0, 2.0, 3.0]
         assert kernels.convolve({"E": [0.1]}, 1.0)["LFP"].dtype == np.float64
+
+
+# ---------------------------------------------------------------------- blocks, rates
+@pytest.mark.parametrize("by", [(), ("pre",), ("post",), ("pre", "post")])
+@pytest.mark.parametrize("first", [-3, 0, 7])
+def test_convolution_in_blocks(monkeypatch, by, first):
+    """However small the blocks: the sum over lags, written out."""
+    rng = np.random.default_rng(0)
+    h = rng.normal(size=(2, 2, 5, 11))
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": h}, pre=["a", "b"], post=["x", "y"], dt=0.1, first_lag=first * 0.1,
+        units={"LFP": "mV"},
+    )  # fmt: skip
+    steps = {name: np.sort(rng.integers(1, 60, 20)) for name in ("a", "b")}
+    expected = np.zeros((2, 2, 5, 50))
+    for p, at in enumerate(steps.values()):
+        for spike in at[at <= 50]:
+            for lag in range(11):
+                if 1 <= spike + first + lag <= 50:
+                    expected[:, p, :, spike + first + lag - 1] += h[:, p, :, lag]
+    away = tuple(axis for axis, dim in enumerate(("post", "pre")) if dim not in by)
+    spikes = {name: at * 0.1 for name, at in steps.items()}
+    for block in (1, 200, 2**24):
+        monkeypatch.setattr("nestlfp.kernels.convolve._BLOCK", block)
+        found = kernels.convolve(spikes, 5.0, by=by)["LFP"]
+        np.testing.assert_allclose(found, expected.sum(axis=away), atol=1e-12)
+
+
+def test_rates():
+    """Of so many spikes in each step as a rate stands for; DataArrays are interpolated."""
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": np.random.default_rng(0).normal(size=(2, 2, 3, 8))},
+        pre=["E", "I"], post=["x", "y"], dt=0.1, units={"LFP": "mV"},
+    )  # fmt: skip
+    counts = np.random.default_rng(1).integers(0, 4, (2, 40))
+    spikes = {
+        name: np.repeat(np.arange(1, 41), n) * 0.1 for name, n in zip("EI", counts, strict=True)
+    }
+    expected = kernels.convolve(spikes, 4.0, by="pre")["LFP"]
+    rates = {"E": counts[0] / 100 * 1e4, "I": counts[1] / 50 * 1e4}
+    found = kernels.convolve(rates=rates, sizes={"E": 100, "I": 50}, by="pre")["LFP"]
+    xr.testing.assert_allclose(found, expected)
+    # A rate each 2 ms; a constant.
+    slow = xr.DataArray([0.0, 10.0, 0.0], dims="time", coords={"time": [0.0, 2.0, 4.0]})
+    found = kernels.convolve(rates={"E": slow, "I": 5.0}, sizes={"E": 100, "I": 50})["LFP"]
+    at = np.arange(1, 41) * 0.1
+    rates = {"E": 10.0 * (1 - np.abs(at - 2) / 2), "I": np.full(40, 5.0)}
+    expected = kernels.convolve(rates=rates, sizes={"E": 100, "I": 50})["LFP"]
+    xr.testing.assert_allclose(found, expected)
+    assert found.time.values[-1] == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize(
+    ("match", "options"),
+    [
+        ("sizes must be a dict", {"rates": {"E": 1.0}}),
+        ("sizes must tell the number of neurons of", {"rates": {"E": [1.0] * 5}, "sizes": {}}),
+        ("'X'.* not among", {"rates": {"X": [1.0]}, "sizes": {}}),
+        ("as many values", {"rates": {"E": [1.0] * 5, "I": [1.0] * 6}, "sizes": {"E": 1, "I": 1}}),
+        ("as many values", {"rates": {"E": 1.0}, "sizes": {"E": 1}}),
+        ("finite spikes/s", {"rates": {"E": [np.nan] * 5}, "sizes": {"E": 1}}),
+        ("a number of neurons", {"rates": {"E": [1.0] * 5}, "sizes": {"E": -1}}),
+        ("not both", {"spike_times": {}, "rates": {"E": [1.0] * 5}, "sizes": {"E": 1}}),
+        ("duration must be given", {"spike_times": {}}),
+    ],
+)
+def test_bad_rates(match, options):
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": np.ones((1, 2, 1, 3))}, pre=["E", "I"], post=["E"], dt=0.1, units={"LFP": "mV"}
+    )
+    with pytest.raises(nestlfp.KernelError, match=match):
+        kernels.convolve(**options)

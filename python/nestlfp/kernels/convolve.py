@@ -11,13 +11,16 @@ from scipy.signal import oaconvolve
 
 from .._types import Floats, Ints
 from ..errors import KernelError
-from ..grid import step, steps
+from ..grid import GRID_TOLERANCE, step, steps
 from .checks import dt_ms, first_lag_steps, real
 from .names import by_dims, check_known
 
+_BLOCK = 2**24
+"""Values that are in memory at a time, beside the signals."""
+
 
 def convolved(
-    dataset: xr.Dataset, spike_times: Mapping[str, Any], duration: float, by: str | Iterable[str]
+    dataset: xr.Dataset, spike_times: Any, duration: float, by: str | Iterable[str]
 ) -> xr.Dataset:
     """Signals at the times dt, 2 dt, ..., `duration`; see `KernelSet.convolve`."""
     keep, dt = by_dims(by), dt_ms(dataset)
@@ -25,6 +28,52 @@ def convolved(
     if n < 1:
         raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
     return of_counts(dataset, _counts(dataset, spike_times, n), keep)
+
+
+def of_rates(
+    dataset: xr.Dataset, rates: Any, sizes: Any, duration: float | None, by: str | Iterable[str]
+) -> xr.Dataset:
+    """Signals of firing rates; see `KernelSet.convolve`."""
+    keep, dt = by_dims(by), dt_ms(dataset)
+    pre = [str(name) for name in dataset["pre"].values]
+    for what, given in (("rates", rates), ("sizes", sizes)):
+        if not isinstance(given, Mapping):
+            raise KernelError(
+                f"{what} must be a dict with those of each presynaptic population, found {given!r}"
+            )
+        check_known(given, pre, what)
+    if unsized := [name for name in rates if name not in sizes]:
+        raise KernelError(f"sizes must tell the number of neurons of {unsized}")
+    found = {name: _on_grid(given, dt, f"rates of {name!r}") for name, given in rates.items()}
+    ends = {values.size for values in found.values() if values.size > 1}
+    if duration is not None:
+        ends |= {step(duration, dt, "duration", KernelError)}
+    if len(ends) != 1 or min(ends) < 1:
+        raise KernelError(
+            "rates must have as many values for each population, one for each dt = "
+            f"{dt:g} ms of the duration, found {', '.join(map(str, sorted(ends))) or 'none'}"
+        )
+    counts = np.zeros((len(pre), ends.pop() + 1))
+    for name, values in found.items():
+        n = real(sizes[name], f"the size of {name!r}")
+        if n.ndim or not np.isfinite(n) or n < 0:
+            raise KernelError(f"the size of {name!r} must be a number of neurons, found {n}")
+        counts[pre.index(name), 1:] = values * float(n) * dt / 1000.0
+    return of_counts(dataset, counts, keep)
+
+
+def _on_grid(given: Any, dt: float, what: str) -> Floats:
+    """Rates at the steps 1, 2, ...; those with times are interpolated in between."""
+    values = np.atleast_1d(real(given, what))
+    if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
+        raise KernelError(f"{what} must be one list of finite spikes/s, found {values.shape}")
+    if not (isinstance(given, xr.DataArray) and "time" in given.coords and given.ndim):
+        return values
+    times = real(given["time"].values, f"times of {what}")
+    if np.any(np.diff(times) <= 0):
+        raise KernelError(f"times of {what} must increase")
+    n = int(np.floor(times[-1] / dt + GRID_TOLERANCE))
+    return np.interp(np.arange(1, n + 1) * dt, times, values)
 
 
 def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.Dataset:
@@ -46,16 +95,31 @@ def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.
     out = out.assign_coords(time=("time", np.arange(1, n + 1) * dt, {"units": "ms"}))
     for name, array in dataset.data_vars.items():
         kernel = array if "post" in keep else array.sum("post", keep_attrs=True)
-        nu = np.broadcast_to(counts[:, np.newaxis], (*kernel.shape[:-1], n + 1))
-        full = oaconvolve(nu, kernel.values, axes=-1)
-        # full[k] belongs to step k + first; the signal is wanted at steps 1 ... n.
-        lo = 1 - first
-        before, after = max(0, -lo), max(0, n + lo - full.shape[-1])
-        values = np.pad(full, [(0, 0)] * (full.ndim - 1) + [(before, after)])
-        values = values[..., max(0, lo) : max(0, lo) + n]
-        signal = xr.DataArray(values, dims=(*kernel.dims[:-1], "time"), attrs=kernel.attrs)
-        out[name] = signal if "pre" in keep else signal.sum("pre", keep_attrs=True)
+        signal = _sums(kernel.values, counts, first, apart="pre" in keep)
+        dims = [dim for dim in kernel.dims[:-1] if dim != "pre" or "pre" in keep]
+        out[name] = xr.DataArray(signal, dims=[*dims, "time"], attrs=kernel.attrs)
     return out
+
+
+def _sums(kernels: Floats, counts: Floats, first: int, *, apart: bool) -> Floats:
+    """Sums over lags of kernels (..., pre, channel, lag), at the steps 1 ... n, in blocks."""
+    n = counts.shape[1] - 1
+    shape = [*kernels.shape[:-1], n] if apart else [*kernels.shape[:-3], kernels.shape[-2], n]
+    sums = np.zeros(shape)
+    width = n + kernels.shape[-1]
+    block = max(1, _BLOCK // (width * int(np.prod(kernels.shape[:-3]))))
+    # full[k] belongs to step k + first; the signal is wanted at steps 1 ... n.
+    skip, start = max(0, 1 - first), max(0, first - 1)
+    for p, nu in enumerate(counts):
+        mine = sums[..., p, :, :] if apart else sums
+        for channels in (slice(c, c + block) for c in range(0, kernels.shape[-2], block)):
+            kernel = kernels[..., p, channels, :]
+            if not nu.any() or not kernel.any():
+                continue
+            full = oaconvolve(np.broadcast_to(nu, (*kernel.shape[:-1], n + 1)), kernel, axes=-1)
+            part = full[..., skip : skip + max(0, n - start)]
+            mine[..., channels, start : start + part.shape[-1]] += part
+    return sums
 
 
 def _counts(dataset: xr.Dataset, spike_times: Mapping[str, Any], n: int) -> Floats:

@@ -21,7 +21,7 @@ from . import files
 from .algebra import Algebra
 from .arrays import labelled
 from .checks import dt_ms, first_lag_steps, provenance
-from .convolve import convolved
+from .convolve import convolved, of_rates
 from .describe import description, fingerprint
 from .lfpykernels_dictionary import from_dictionary
 from .moments import poisson_moments
@@ -209,12 +209,16 @@ class KernelSet(Algebra):
 
     def convolve(
         self,
-        spike_times: Mapping[str, ArrayLike],
-        duration: float,
+        spike_times: Mapping[str, ArrayLike] | None = None,
+        duration: float | None = None,
         *,
+        rates: Mapping[str, Any] | None = None,
+        sizes: Mapping[str, float] | None = None,
         by: str | Iterable[str] = (),
     ) -> xr.Dataset:
         """The signal of recorded spikes, offline: the reference for everything online.
+
+        Of firing rates, too: those of mean-field and rate models, which send no spikes.
 
         Parameters
         ----------
@@ -223,7 +227,13 @@ class KernelSet(Algebra):
             stamps them: multiples of the kernels' `dt`, larger than 0. Populations left out are
             silent; spikes after `duration` are passed over.
         duration : float
-            Length of the signal (ms).
+            Length of the signal (ms). With rates: as long as they are.
+        rates : dict of str to array, shape (time,), or xarray.DataArray or float
+            Instead of spikes, each population's firing rate (spikes/s of a neuron) at dt, 2 dt, ...
+            or at the times (ms) of a DataArray's coordinate ``time``, interpolated in between;
+            before that it is silent.
+        sizes : dict of str to float
+            With rates, each population's number of neurons.
         by : {"pre", "post"} or both, optional
             Keep the contributions of these populations apart. Default: summed over both.
 
@@ -236,13 +246,30 @@ class KernelSet(Algebra):
         Raises
         ------
         KernelError
-            If a population is unknown, or times are no list of multiples of `dt` from 0 on.
+            If a population is unknown, or times are no list of multiples of `dt` from 0 on; if
+            rates differ in length, or sizes are missing.
 
         Notes
         -----
         ``psi(r, t) = sum_X sum_Y sum_lag H_YX(r, lag) nu_X(t - lag)`` with nu_X the number of
-        spikes in a step (Hagen et al. 2022, Eq. 1).
+        spikes in a step (Hagen et al. 2022, Eq. 1); of rates, the expected number.
+
+        Examples
+        --------
+        >>> import nestlfp
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": [[[[2.0]]]]}, pre=["E"], post=["E"], dt=1.0, units={"LFP": "mV"}
+        ... )
+        >>> signal = kernels.convolve(rates={"E": [10.0, 5.0, 0.0]}, sizes={"E": 100})
+        >>> signal["LFP"].values
+        array([[0., 2., 1.]])
         """
+        if rates is not None or sizes is not None:
+            if spike_times is not None:
+                raise KernelError("give spike_times, or rates and sizes, not both")
+            return of_rates(self.dataset, rates, sizes, duration, by)
+        if duration is None:
+            raise KernelError("duration must be given with spike_times (ms)")
         return convolved(self.dataset, spike_times, duration, by)
 
     # ------------------------------------------------------------------ file

@@ -47,7 +47,7 @@ def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> N
     if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1 or bases & NO_SPIKES:
         raise NetworkError(
             f"population {population!r} must be neurons, or generators of spikes, found "
-            f"{sorted(models)}"
+            f"{sorted(models)}. Signals of rates are KernelSet.convolve(rates=..., sizes=...)"
         )
     if "spike_generator" in bases:
         _check_weights(nodes, population)
