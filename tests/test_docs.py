@@ -13,7 +13,7 @@ import nestlfp
 from environments import run
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("sources", "neuron_kernels")
+PAGES = ("sources", "neuron_kernels", "closed_loop", "activity")
 BLOCKS = {
     f"{page}: {section.partition(chr(10))[0]}": "\n".join(
         re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
@@ -36,24 +36,16 @@ def checkout(tmp_path_factory):
 
 @pytest.mark.compile
 @pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if code])
-def test_sections(checkout, section):
+def test_sections(checkout, hagen, section):
+    hagen.save(checkout / "kernels.nc")
     script = checkout / "script.py"
     script.write_text(BLOCKS[section], encoding="utf-8")
     run("python script.py", checkout, PYNEST_QUIET="1")
 
 
-CLOSED_LOOP = (ROOT / "docs" / "closed_loop.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.compile
-@pytest.mark.parametrize("block", re.findall(r"^```python\n(.*?)^```", CLOSED_LOOP, re.M | re.S))
-def test_closed_loop(tmp_path, hagen, block):
-    hagen.save(tmp_path / "kernels.nc")
-    (tmp_path / "script.py").write_text(block, encoding="utf-8")
-    run("python script.py", tmp_path, PYNEST_QUIET="1")
-
-
-@pytest.mark.parametrize(("page", "least"), [("sources", 5), ("neuron_kernels", 4)])
+@pytest.mark.parametrize(
+    ("page", "least"), [("sources", 5), ("neuron_kernels", 4), ("closed_loop", 2), ("activity", 3)]
+)
 def test_every_page_has_examples(page, least):
     assert sum(bool(code) for name, code in BLOCKS.items() if name.startswith(page)) >= least
 

@@ -297,3 +297,30 @@ def test_generators_with_other_synapses(nest):
         "of the model mine: NEST wants all",
         lambda: nestlfp.FieldRecorder(bank, {"E": spikes, "I": None}),
     )
+
+
+def test_a_node_that_stands_for_a_population(nest):
+    """gif_pop_psc_exp sends the number of its spikes as one spike's multiplicity."""
+    kernels = exponential_kernels(dt=0.5, leads=(2, 2))
+    reset(nest, threads=2, dt=0.5)
+    bank = nestlfp.install(kernels)
+    populations = {
+        name: nest.Create("gif_pop_psc_exp", params={"N": n, "I_e": 300.0})
+        for name, n in (("E", 800), ("I", 200))
+    }
+    for pre, weight in (("E", 0.02), ("I", -0.1)):
+        for post in populations.values():
+            nest.Connect(populations[pre], post, syn_spec={"weight": weight, "delay": 1.0})
+    counters = {}
+    for name, node in populations.items():
+        counters[name] = nest.Create("multimeter", params={"record_from": ["n_events"]})
+        counters[name].interval = 0.5
+        nest.Connect(counters[name], node)
+    recorder = nestlfp.FieldRecorder(bank, populations, interval=0.5)
+    nest.Simulate(200.0)
+    found = {name: counter.events for name, counter in counters.items()}
+    spikes = {
+        name: np.repeat(each["times"], each["n_events"].astype(int)) for name, each in found.items()
+    }
+    assert max(each["n_events"].max() for each in found.values()) > 5
+    assert_signal_is_convolution(recorder.signals(), kernels, spikes, 200.0)
