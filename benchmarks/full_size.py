@@ -5,10 +5,11 @@ than what is to be measured. So one network has all recorders, and simulates sho
 with the nodes of one of them at work and those of the others frozen, which NEST then passes over:
 what differs is what the nodes compute. What is left out is to deliver a spike to them, one
 connection of some thousands that each neuron has. "nothing" is all frozen, compared with all
-frozen: what the comparison is worth.
+frozen: what the comparison is worth. With --copies 10 ten recorders of a kind are at work at once,
+so that what one costs stands out of the noise; ratios are those of all together.
 Writes out/benchmarks/full_size.json.
 
-    python benchmarks/full_size.py [--scale 1.0] [--threads 2] [--piece 10] [--turns 20]
+    python benchmarks/full_size.py [--scale 1.0] [--piece 10] [--turns 20] [--copies 1]
 """
 
 import json
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--piece", type=float, default=10.0, help="ms simulated at a time")
     parser.add_argument("--turns", type=int, default=20, help="pieces of each variant")
+    parser.add_argument("--copies", type=int, default=1, help="recorders that listen at once")
     options = parser.parse_args()
 
     import memory
@@ -64,8 +66,9 @@ def main() -> None:
     added = {}
     for method, bank in banks.items():
         before = usage.resident_mb()
-        nestlfp.FieldRecorder(bank, neurons, synapse_models=models)
-        added[method] = usage.resident_mb() - before
+        for _ in range(options.copies):
+            nestlfp.FieldRecorder(bank, neurons, synapse_models=models)
+        added[method] = (usage.resident_mb() - before) / options.copies
     nodes = {method: nest.GetNodes({"model": bank.model}) for method, bank in banks.items()}
     nest.Simulate(ONSET)
 
@@ -88,7 +91,9 @@ def main() -> None:
             "processor_ratio_interval": usage.interval_of_median(ratios[0]),
             "wall_ratio": float(np.median(ratios[1])),
             "wall_ratio_interval": usage.interval_of_median(ratios[1]),
-            "us_per_node_and_step": 1e6 * each_step / (options.piece / 0.1) / options.threads,
+            "us_per_node_and_step": 1e6
+            * each_step
+            / (options.piece / 0.1 * options.threads * options.copies),
             "added_mb": added.get(name, 0.0),
         }
         print(
