@@ -103,6 +103,9 @@ def test_two_recorders(nest):
     ]
     network = random_network(nest)
     first, second = (nestlfp.FieldRecorder(bank, network.populations) for bank in banks)
+    several = {first: "one.zarr", second: "two.zarr"}
+    several_stores = lambda: nestlfp.run(70.0, every=7.0, to=several)  # noqa: E731
+    assert_refused(nest, "run streams to one store", several_stores)
     both = joined(list(nestlfp.run(70.0, every=7.0, progress=False)))
     assert set(both.data_vars) == {"LFP", "other"}
     one = joined(list(nestlfp.run(70.0, every=7.0, recorder=first, progress=False)))

@@ -95,7 +95,10 @@ def run(
             f"{every!r}: {near} ms. NEST draws random numbers in slices of min_delay, and a cut "
             "elsewhere makes another realization of the network"
         )
-    ((path, members),) = destinations(to, recorder, session).items()
+    places = destinations(to, recorder, session)
+    if len(places) > 1:
+        raise NetworkError("run streams to one store, found several in to={...}")
+    ((path, members),) = places.items()
     source = members[0] if len(members) == 1 else Merged(members)
     whole_steps(chunk, dt, "chunk", lowest=1)
     if to is None and (overwrite or append):
