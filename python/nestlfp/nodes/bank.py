@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,16 +63,17 @@ class FilterBank:
                 f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a "
                 "file, KernelSet.from_lfpykernels takes LFPykernels' dictionary"
             )
+        populations: Mapping[str, Sequence[str]]
         if isinstance(kernels, KernelSet):
-            neurons = NeuronKernels(kernels, {name: [name] for name in kernels.pre})
+            populations, weights = {name: [name] for name in kernels.pre}, None
         else:
-            neurons, kernels = kernels, kernels.modes
+            populations, weights, kernels = kernels.populations, kernels.weights, kernels.modes
         self.options = options = options or Options()
         self.every = options.every(kernels.dt)  # before anything that takes long
         if options.antialias and options.interval is not None:
             kernels = kernels.lowpass(options.interval)
         self.kernels = kernels
-        self.neurons = NeuronKernels(kernels, neurons.populations, neurons.weights)
+        self.neurons = NeuronKernels(kernels, populations, weights)
         self.filter, self._choice = make_filter(
             Coefficients(kernels, options.by),
             options.method,

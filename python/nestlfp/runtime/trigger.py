@@ -214,10 +214,8 @@ class Trigger:
         outputs = np.concatenate(self._samples, axis=1)
         self._samples = [outputs]
         times = (self._first + np.arange(outputs.shape[1])) * self._every * self._dt
-        filter_ = self.bank.filter
-        signals = filter_.coefficients.to_dataset(filter_.expand(outputs), times)
         (name,) = self.bank.kernels.signals
-        return signals[name].squeeze(drop=True)
+        return self.bank.labelled(outputs, times)[name].squeeze(drop=True)
 
     def _check_alive(self) -> None:
         if not self._session.alive:
