@@ -1,10 +1,11 @@
-"""What the probe classes of LFPykit and LFPykernels predict."""
+"""What the probe classes of LFPykit and LFPykernels, and our own, predict."""
 
 POTENTIAL = ("LFP", "mV")
 DIPOLE = ("CDM", "nA µm")
 SOURCE_DENSITY = ("CSD", "nA/µm³")
 PREDICTS = {
     "GaussCylinderPotential": POTENTIAL,
+    "SheetPotential": POTENTIAL,  # ours, see nestlfp.sources.sheets
     "PointSourcePotential": POTENTIAL,
     "LineSourcePotential": POTENTIAL,
     "RecExtElectrode": POTENTIAL,

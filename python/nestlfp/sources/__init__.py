@@ -6,6 +6,7 @@ module         what it takes                                         extra of ne
 `lfpykernels`  one cell of LFPykernels for each population           ``lfpykernels``
 `hybrid`       a network that has run, replayed on LFPy's cells      ``lfpykernels``
 `conductors`   kernels of a dipole moment, for EEG and MEG           ``lfpykernels`` (LFPykit)
+`sheets`       cells of LFPykernels, and where targets are in a sheet ``lfpykernels``
 `proxies`      positions and weights of point neurons                ``proxies``
 ============== ===================================================== ==========================
 
@@ -17,7 +18,7 @@ kernels came from. Modules are imported when they are first used, as
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["conductors", "hybrid", "lfpykernels", "mechanisms", "proxies"]
+__all__ = ["conductors", "hybrid", "lfpykernels", "mechanisms", "proxies", "sheets"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,0 +1,444 @@
+"""Kernels of the neurons of a sheet, from those of patches and from where their targets are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import scipy.fft
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from ... import geometry
+from ..._types import Floats
+from ...errors import KernelError
+from ...kernels import KernelSet, NeuronKernels
+from ...kernels.checks import positive, real
+from ...kernels.names import check_known
+from .._provenance import plain
+from .patches import SIGNAL, Table
+from .profiles import Profile
+from .tissue import Grid, Sheet, Weights
+
+Rule = Literal["bernoulli", "outdegree", "indegree"]
+
+_PATCHES = 1.25  # patch widths from one patch to the next: their sum is flat to 1e-5
+_NEGLIGIBLE = 1e-6  # of the largest time course: what is not kept of the others
+_FINER = 1.2  # from one grid to the next that is tried
+
+TOLD = "sheet"
+
+
+def kernels(
+    patches: KernelSet,
+    sheet: Sheet,
+    contacts: ArrayLike,
+    profiles: Mapping[str, Profile | Mapping[str, Profile]],
+    *,
+    rule: Rule = "bernoulli",
+    speeds: Mapping[str, float] | None = None,
+    tolerance: float | None = 1e-3,
+    grid: Grid | None = None,
+    degree: int = 3,
+    rates: Mapping[str, float] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    channels: ArrayLike | None = None,
+) -> NeuronKernels:
+    """The kernel of a neuron at any place of a sheet, at an array of contacts.
+
+    The kernel of the neuron at x is that of the patches s in which its targets are, in the
+    proportion of the profile q there, each after the time that a spike takes to come there:
+
+        h(x, contact, lag) = sum over s of  q(|s - x|) · patch(|s - contact|, lag - |s - x| / speed)
+
+    As a function of x it is smooth, and written in functions of the position (`Grid`), the modes: a
+    neuron has few weights that are not 0, `weights`, which only depend on where it stands.
+
+    Parameters
+    ----------
+    patches : KernelSet
+        What `patches` returned for this sheet and these contacts.
+    sheet : Sheet
+    contacts : array, shape (contacts, 3), or probeinterface Probe
+        Where the signal is wanted (µm).
+    profiles : dict of str to Profile, or to a dict of str to Profile
+        The density of a presynaptic neuron's targets over the distance, for each presynaptic
+        population: one, or one for each postsynaptic population by its name.
+    rule : {"bernoulli", "outdegree", "indegree"}
+        What happens at the edge of a sheet that is not periodic. "bernoulli" (the default): targets
+        beyond are missing, as with NEST's ``pairwise_bernoulli``. "outdegree": all neurons have as
+        many targets, "indegree": as many sources.
+    speeds : dict of str to float, optional
+        µm/ms that spikes of these populations travel to their targets. It adds to the delays in the
+        `KernelApprox`. Default: at once.
+    tolerance : float
+        The largest share of any contact's variance that the grid may leave out, if neurons spike
+        independently: the grid is as coarse as that allows. None with a `grid`.
+    grid : Grid, optional
+        The functions of the position, instead of looking for them.
+    degree : int
+        Of the splines, see `Grid`.
+    rates, sizes : dict of str to number, optional
+        Spikes/s and number of neurons, of each presynaptic population, which weigh what is left
+        out. Default: all alike.
+    channels : sequence, optional
+        Labels of the contacts. Default: 0, 1, ...
+
+    Returns
+    -------
+    NeuronKernels
+        "LFP" (mV), with a mode for each function of the grid and population, without weights: the
+        recorder wants those of `weights`. What is left out is known.
+
+    Raises
+    ------
+    KernelError
+        If profiles are missing, patches are of another sheet, or no grid of a sensible size meets
+        the tolerance.
+
+    Notes
+    -----
+    The sheet is as its profiles say on the average over networks. That a neuron's targets are
+    some cells and not others is not in it, nor that cells near a contact are few.
+
+    References
+    ----------
+    Senk et al. (2018) in arXiv:1805.10235, and Hagen et al. (2016) Cereb Cortex 26:4461, calculate
+    signals of sheets cell by cell.
+    """
+    where = geometry.positions(contacts, "the contacts")
+    if rule not in get_args(Rule):
+        raise KernelError(f"rule must be one of {get_args(Rule)}, found {rule!r}")
+    if (grid is None) == (tolerance is None):
+        raise KernelError("either tolerance=... or grid=... must be given, the other be None")
+    if grid is not None and grid.sheet != sheet:
+        raise KernelError(f"the grid is of another sheet, {grid.sheet}")
+    if tolerance is not None and not 0 < positive(tolerance, "tolerance") < 1:
+        raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
+    populations = {
+        pre: _Neurons(patches, sheet, where, pre, _of(profiles, pre, patches), rule, speeds)
+        for pre in patches.pre
+    }
+    check_known(profiles, patches.pre, "profiles")
+    counts = {pre: _number(sizes, pre, "sizes") for pre in populations}
+    spikes = {pre: _number(rates, pre, "rates") for pre in populations}
+
+    tried = [grid] if grid is not None else _grids(sheet, degree, list(populations.values()))
+    share, candidate, fits, energy = np.inf, None, {}, {}
+    for candidate in tried:
+        fits = {pre: found.fitted(candidate) for pre, found in populations.items()}
+        energy = {
+            pre: counts[pre] * found.energy(candidate, fits[pre])
+            for pre, found in populations.items()
+        }
+        whole, left = sum(spikes[pre] * energy[pre] for pre in populations)
+        share = float(np.max(left / np.maximum(whole, 1e-300)))
+        if tolerance is None or share <= tolerance:
+            break
+    else:
+        raise KernelError(
+            f"no grid that these patches can tell leaves out less than {tolerance:g} of the variance "
+            f"at each contact, the finest {share:.2g}: allow more, or compute narrower patches"
+        )
+    return _neuron_kernels(
+        patches, populations, candidate, fits, energy, spikes, where, channels, rule
+    )
+
+
+def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[str, Weights]:
+    """Weights of neurons for `kernels`, from where they stand.
+
+    Parameters
+    ----------
+    kernels : NeuronKernels
+        What `kernels` returned, or `NeuronKernels.load` read from its file.
+    positions : dict of str to array, shape (neuron, 2)
+        x and y of each neuron (µm), in the order in which the recorder gets them. Of a spatial
+        network in mm: ``1000 * np.array(nest.GetPosition(neurons))``.
+
+    Returns
+    -------
+    dict of str to scipy.sparse.csr_array, shape (neuron, mode)
+        For ``FieldRecorder(..., weights=...)``.
+
+    Raises
+    ------
+    KernelError
+        If neurons stand outside of the sheet, or the kernels are not those of one.
+    """
+    told = kernels.modes.provenance.get(TOLD)
+    if told is None:
+        raise KernelError("these are no kernels of a sheet, nestlfp.sources.sheets.kernels")
+    check_known(positions, list(kernels.populations), "positions")
+    grid = Grid.of(told)
+    found = {}
+    for name, given in positions.items():
+        try:
+            found[name] = grid.weights(given)
+        except KernelError as error:
+            raise KernelError(f"{name}: {error}") from None
+    return found
+
+
+# ---------------------------------------------------------------------- one presynaptic population
+class _Neurons:
+    """Kernels of a presynaptic population's neurons in the middle of every patch.
+
+    Targets have the same profile around every patch, so that the sum over them is a convolution in
+    the plane, of the profile with what contacts see of the patches.
+
+    Attributes
+    ----------
+    courses : ndarray, shape (course, lag)
+        Orthonormal time courses.
+    factors : ndarray, shape (patch along x, patch along y, contact, course)
+        The kernels, in these.
+    spread : float
+        Of the narrowest profile (µm).
+    """
+
+    def __init__(
+        self,
+        patches: KernelSet,
+        sheet: Sheet,
+        contacts: Floats,
+        pre: str,
+        profiles: Mapping[str, Profile],
+        rule: Rule,
+        speeds: Mapping[str, float] | None,
+    ) -> None:
+        check_known(speeds or {}, patches.pre, "speeds")
+        speed = (speeds or {}).get(pre)
+        step = None if speed is None else positive(speed, f"speed of {pre!r} (µm/ms)") * patches.dt
+        tables = {post: Table(patches, post, pre) for post in patches.post}
+        tables = {post: table for post, table in tables.items() if len(table.courses)}
+        if not tables:
+            raise KernelError(f"the kernels of {pre!r} are all zero: leave this population out")
+        self._sheet, self._rule = sheet, rule
+        self.spread = min(profiles[post].spread for post in tables)
+        width = next(iter(tables.values())).width
+        self._counts = np.ceil(sheet.extent / (_PATCHES * width)).astype(int)
+        around = {
+            post: self._around(profiles[post].narrowed(width), step) for post in tables
+        }
+        seen = {post: self._seen(contacts, table) for post, table in tables.items()}
+        self.courses, parts = _common(
+            [
+                (table.courses, np.sqrt(np.mean(seen[post] ** 2, axis=(0, 1, 2))), len(around[post]))
+                for post, table in tables.items()
+            ]
+        )
+        self.factors: Floats = np.zeros(())
+        for post, part in zip(tables, parts, strict=True):
+            self.factors = self.factors + self._convolved(around[post], seen[post], part)
+
+    def centers(self, axis: int) -> Floats:
+        """Middles of the patches along an axis, relative to the sheet's corner (µm)."""
+        n = self._counts[axis]
+        return (np.arange(n) + 0.5) * self._sheet.extent[axis] / n
+
+    def _seen(self, contacts: Floats, table: Table) -> Floats:
+        """Factors of a pathway's courses, (patch, patch, contact, course)."""
+        x, y = np.meshgrid(self.centers(0), self.centers(1), indexing="ij")
+        centers = np.stack([x, y], axis=-1)[:, :, None]
+        level = table.level(contacts[:, 2])
+        found: Floats = np.zeros(())
+        for copy in self._sheet.copies:
+            at = contacts[:, :2] - self._sheet.corner - copy
+            found = found + table.factors(np.linalg.norm(centers - at, axis=-1), level)
+        return found
+
+    def _around(self, profile: Profile, step: float | None) -> Floats:
+        """Share of a neuron's targets in the patches around it, for each delay.
+
+        Shape (delay, patch, patch): with the neuron in the middle, or at 0 in a periodic sheet.
+        """
+        spacing = self._sheet.extent / self._counts
+        n = np.ceil(profile.reach / spacing).astype(int)
+        x, y = (np.arange(-m, m + 1) * d for m, d in zip(n, spacing, strict=True))
+        away = np.hypot(x[:, None], y)
+        share = profile.density(away)
+        share /= share.sum()
+        late = np.zeros_like(away) if step is None else away / step
+        whole = np.floor(late).astype(int)
+        delays = np.arange(1 if step is None else whole.max() + 2)[:, None, None]
+        # A delay between two steps counts for both.
+        before, after = whole == delays, whole == delays - 1
+        found = share * np.where(before, 1 - late % 1, np.where(after, late % 1, 0.0))
+        if not self._sheet.periodic:
+            return np.asarray(found)
+        wrapped = np.zeros((len(found), *self._counts))
+        rows, columns = (np.arange(-m, m + 1) % c for m, c in zip(n, self._counts, strict=True))
+        np.add.at(wrapped, np.ix_(np.arange(len(found)), rows, columns), found)
+        return wrapped
+
+    def _convolved(self, around: Floats, seen: Floats, part: Floats) -> Floats:
+        """Sum over targets; `part` has the common courses in each delayed one's place.
+
+        Shapes (delay, patch, patch), (patch, patch, contact, course) and (delay, course, common).
+        """
+        inside = np.ones(self._counts)
+        if self._sheet.periodic:
+            shape = tuple(self._counts)
+            first = [slice(None)] * 2
+        else:
+            size = np.array(around.shape[1:])
+            shape = tuple(scipy.fft.next_fast_len(int(n)) for n in self._counts + size - 1)
+            first = [
+                slice(m // 2, m // 2 + n) for m, n in zip(size, self._counts, strict=True)
+            ]
+            # Targets at x see sources at y as these see them: profiles are symmetric.
+            whole = scipy.fft.rfft2(around.sum(axis=0), shape)
+            there = scipy.fft.irfft2(whole * scipy.fft.rfft2(inside, shape), shape)[tuple(first)]
+            if self._rule == "indegree":
+                seen = seen / there[:, :, None, None]
+            elif self._rule == "outdegree":
+                inside = there
+        targets = np.tensordot(part, scipy.fft.rfft2(around, shape), (0, 0))
+        found = np.empty((*self._counts, seen.shape[2], part.shape[2]))
+        for contact in range(seen.shape[2]):  # one by one, to save memory
+            at = scipy.fft.rfft2(np.moveaxis(seen[:, :, contact], -1, 0), shape)
+            sums = scipy.fft.irfft2(np.einsum("mrxy,mxy->rxy", targets, at), shape)
+            found[:, :, contact] = np.moveaxis(sums[:, first[0], first[1]], 0, -1)
+        return found / inside[:, :, None, None]
+
+    # ------------------------------------------------------------------ on a grid
+    def fitted(self, grid: Grid) -> Floats:
+        """Factors of `courses` for each function of the grid, (function, contact, course)."""
+        x, y = (np.linalg.pinv(self._along(grid, axis)) for axis in (0, 1))
+        found = np.tensordot(x, np.tensordot(y, self.factors, (1, 1)), (1, 1))
+        return found.reshape(-1, *found.shape[2:])
+
+    def energy(self, grid: Grid, fitted: Floats) -> Floats:
+        """Mean sum over lags of the squared kernel, and of what the grid leaves out of it.
+
+        Shape (2, contact).
+        """
+        x, y = (self._along(grid, axis) for axis in (0, 1))
+        splines = fitted.reshape(*grid.counts, *fitted.shape[1:])
+        there = np.tensordot(x, np.tensordot(y, splines, (1, 1)), (1, 1))
+        left = self.factors - there
+        return np.stack([np.mean(np.sum(a**2, -1), (0, 1)) for a in (self.factors, left)])
+
+    def _along(self, grid: Grid, axis: int) -> Floats:
+        found: Floats = grid.along(axis, self.centers(axis)).toarray()
+        return found
+
+    def resolves(self, grid: Grid) -> bool:
+        """Whether there are patches enough to tell what the grid leaves out."""
+        return all(4 * n <= 3 * m for n, m in zip(grid.counts, self._counts, strict=True))
+
+
+def _common(given: Sequence[tuple[Floats, Floats, int]]) -> tuple[Floats, list[Floats]]:
+    """Few courses for all pathways and delays, and what each is in these.
+
+    `given` has courses, their sizes and the number of delays of each pathway. Returns orthonormal
+    courses (common, lag), and for each pathway an array (delay, course, common).
+    """
+    most = max(delays for *_, delays in given)
+    longest = given[0][0].shape[1] + most - 1
+    delayed = []
+    for courses, _, delays in given:
+        whole = np.zeros((delays, len(courses), longest))
+        for late in range(delays):
+            whole[late, :, late : late + courses.shape[1]] = courses
+        delayed.append(whole)
+    gram = sum(
+        np.einsum("dmi,m,dmj->ij", whole, size**2, whole, optimize=True)
+        for whole, (_, size, _) in zip(delayed, given, strict=True)
+    )
+    values, vectors = np.linalg.eigh(gram)
+    keep = values > _NEGLIGIBLE**2 * values[-1]
+    courses = vectors[:, keep].T[::-1]
+    return courses, [whole @ courses.T for whole in delayed]
+
+
+# ---------------------------------------------------------------------- what is given, and results
+def _of(
+    profiles: Mapping[str, Profile | Mapping[str, Profile]], pre: str, patches: KernelSet
+) -> dict[str, Profile]:
+    """Profile of each postsynaptic population."""
+    given = profiles.get(pre)
+    if given is None:
+        raise KernelError(
+            f"profiles has none for {pre!r}, whose kernels the patches have: {list(profiles)}"
+        )
+    found = given if isinstance(given, Mapping) else dict.fromkeys(patches.post, given)
+    missing = [post for post in patches.post if post not in found]
+    if missing:
+        raise KernelError(f"profiles of {pre!r} have none for the postsynaptic {missing}")
+    for profile in found.values():
+        if not hasattr(profile, "spectrum"):
+            raise KernelError(
+                f"profiles of {pre!r} must be Gaussian, Exponential, Disk or the like, found "
+                f"{profile!r}"
+            )
+    return dict(found)
+
+
+def _number(given: Mapping[str, float] | None, pre: str, what: str) -> float:
+    if given is None:
+        return 1.0
+    if pre not in given:
+        raise KernelError(f"{what} has none for {pre!r}, only {list(given)}")
+    return positive(given[pre], f"{what} of {pre!r}")
+
+
+def _grids(sheet: Sheet, degree: int, populations: Sequence[_Neurons]) -> Iterator[Grid]:
+    """Grids from one that is too coarse to one that is too fine."""
+    spacing = 4 * min(each.spread for each in populations)
+    least = degree + 1 if sheet.periodic else 1
+    last = None
+    while True:
+        x, y = (max(least, int(np.ceil(length / spacing))) for length in sheet.extent)
+        grid = Grid(sheet, (x, y), degree)
+        if not all(each.resolves(grid) for each in populations):
+            return
+        if grid != last:
+            yield grid
+        last, spacing = grid, spacing / _FINER
+
+
+def _neuron_kernels(
+    patches: KernelSet,
+    populations: Mapping[str, _Neurons],
+    grid: Grid,
+    fits: Mapping[str, Floats],
+    energy: Mapping[str, Floats],
+    rates: Mapping[str, float],
+    contacts: Floats,
+    channels: ArrayLike | None,
+    rule: Rule,
+) -> NeuronKernels:
+    longest = max(each.courses.shape[1] for each in populations.values())
+    names = {pre: [f"{pre}/{i}" for i in range(grid.size)] for pre in populations}
+    values = np.empty((1, grid.size * len(populations), len(contacts), longest))
+    for i, (pre, found) in enumerate(populations.items()):
+        courses = np.pad(found.courses, ((0, 0), (0, longest - found.courses.shape[1])))
+        np.matmul(fits[pre], courses, out=values[0, i * grid.size : (i + 1) * grid.size])
+    modes = KernelSet.from_arrays(
+        {SIGNAL: values},
+        pre=[mode for own in names.values() for mode in own],
+        post=["all"],
+        dt=patches.dt,
+        first_lag=patches.first_lag_steps * patches.dt,
+        units={SIGNAL: patches[SIGNAL].attrs["units"]},
+        channels=None if channels is None else {SIGNAL: list(np.asarray(channels))},
+        positions={SIGNAL: contacts},
+        provenance={**patches.provenance, TOLD: {**grid.told(), "rule": rule}},
+    )
+    dim = f"{SIGNAL}_channel"
+    array = modes[SIGNAL]
+    coords = {key: c for key, c in array.coords.items() if c.dims == (dim,)}
+    left = xr.Dataset(
+        {
+            SIGNAL: (
+                ("of", "population", dim),
+                np.stack([energy[pre] for pre in populations], axis=1),
+                {"units": f"({array.attrs['units']})²"},
+            )
+        },
+        coords={"of": ["signal", "left out"], "population": list(populations), **coords},
+    ).assign_coords(rate=("population", [rates[pre] for pre in populations], {"units": "1/s"}))
+    return NeuronKernels(modes, names, energy=left)
