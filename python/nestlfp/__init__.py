@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import ensemble, plotting, signals, sources
+    from . import activity, ensemble, plotting, signals, sources
     from .errors import (
         KernelError,
         NestLFPError,
@@ -42,6 +42,7 @@ __all__ = [
     "ToleranceError",
     "ToolchainError",
     "Trigger",
+    "activity",
     "ensemble",
     "install",
     "out_strengths",
