@@ -16,8 +16,8 @@ from ..kernels.convolve import of_counts
 from ..kernels.neurons.counts import of_steps
 from .spool import Spool
 
-_VALUES = 2**22
-"""Samples of all channels in a block: 32 MB, and some times that while it is made."""
+_VALUES = 2**21
+"""Samples of all channels in a block: 16 MB, and some times that while it is made."""
 
 
 class Blocks:

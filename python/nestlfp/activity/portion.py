@@ -11,7 +11,7 @@ import numpy as np
 from .._types import Floats, Ints
 from ..errors import ActivityError
 
-SIZE = 2**20
+SIZE = 2**19
 """Spikes that are read at a time."""
 _MS = {"ms": 1.0, "s": 1e3, "us": 1e-3, "µs": 1e-3}
 _LONG = {

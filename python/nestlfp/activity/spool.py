@@ -11,7 +11,7 @@ import numpy as np
 from .._types import Ints
 
 SPIKE = np.dtype([("step", np.int64), ("row", np.int32), ("population", np.int16)])
-LIMIT = 2**21
+LIMIT = 2**19
 """Spikes that are kept in memory: 14 bytes each."""
 
 
