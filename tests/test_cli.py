@@ -103,6 +103,18 @@ def test_modes_of_neurons(files, hagen, tmp_path):
     assert "NeuronKernels.load reads it" in fails("build", tmp_path / "neurons.nc")
 
 
+def test_info_tells_how_good_population_kernels_are(tmp_path):
+    single = np.random.default_rng(1).normal(1, 0.3, (20, 2, 1)) * np.ones((20, 2, 9))
+    kernels = nestlfp.NeuronKernels.from_arrays(
+        {"E": {"LFP": single}}, dt=0.1, units={"LFP": "mV"}, modes=2
+    )
+    kernels.save(tmp_path / "neurons.nc")
+    told = run("info", tmp_path / "neurons.nc")
+    assert told.exit_code == 0
+    assert f"{kernels!r}\n{nestlfp.validity(kernels)}\n{kernels.modes!r}\n" in told.stdout
+    assert "Use modes: 2 modes (E 2) for R² ≥ 0.99" in told.stdout
+
+
 def test_info_draws_singular_values(files, tmp_path):
     figure = tmp_path / "values.png"
     assert run("info", files / "kernels.nc", "--figure", figure).exit_code == 0

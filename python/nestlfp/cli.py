@@ -109,7 +109,8 @@ def info(
 ) -> None:
     """Say what is in a file of kernels or signals.
 
-    For kernels, also how few latents and states a reduced filter needs for tolerances from 1e-3 to
+    For kernels of single neurons, also how good those of populations would be, and how many modes
+    it takes to be better. For kernels, how few latents and states a reduced filter needs for tolerances from 1e-3 to
     1e-9. Many or long kernels take a while.
 
     \b
@@ -124,6 +125,10 @@ def info(
     found = _load(file)
     if hasattr(found, "modes"):
         typer.echo(repr(found))
+        if set(found.weights) == set(found.populations):
+            from .kernels.neurons.validity import validity
+
+            typer.echo(str(validity(found)))
         found = found.modes
     if not _is_kernels(found):
         if figure is not None:
