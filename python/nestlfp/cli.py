@@ -109,9 +109,9 @@ def info(
 ) -> None:
     """Say what is in a file of kernels or signals.
 
-    For kernels of single neurons, also how good those of populations would be, and how many modes
-    it takes to be better. For kernels, how few latents and states a reduced filter needs for tolerances from 1e-3 to
-    1e-9. Many or long kernels take a while.
+    For kernels, also how few latents and states a reduced filter needs for tolerances from 1e-3 to
+    1e-9. Many or long kernels take a while. For kernels of single neurons, how good those of
+    populations would be, and how many modes it takes to be better.
 
     \b
     Examples:
@@ -238,9 +238,7 @@ def convolve(
     interval: Annotated[
         float | None, typer.Option(help="Distance of samples (ms). Default: the kernels' dt.")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Replace existing signals.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing signals.")] = False,
 ) -> None:
     """Make the signals of spikes that NEST, or another program, recorded.
 
@@ -254,7 +252,6 @@ def convolve(
       nestlfp convolve kernels.nc spikes.h5 -p E=excitatory -p I=inhibitory -o signals.nc
     """
     from .activity import convolve as convolved
-    from .signals import describe
 
     found = _load(kernels)
     if not (_is_kernels(found) or hasattr(found, "modes")):
@@ -276,7 +273,8 @@ def convolve(
     )
     used = ", ".join(f"{n} of {name}" for name, n in json.loads(made.attrs["spikes"]).items())
     typer.echo(f"Spikes: {used}; passed over: {made.attrs['spikes_passed_over']}")
-    typer.echo(f"{output}: {', '.join(map(str, made.data_vars))}, {made.sizes['time']} samples up to {made.attrs['interval_ms'] * made.sizes['time']:g} ms")
+    names, n = ", ".join(map(str, made.data_vars)), made.sizes["time"]
+    typer.echo(f"{output}: {names}, {n} samples up to {n * made.attrs['interval_ms']:g} ms")
 
 
 @app.command()

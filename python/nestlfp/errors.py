@@ -60,7 +60,7 @@ class SignalError(NestLFPError, ValueError):
 
 
 class ActivityError(NestLFPError, ValueError):
-    """Recorded spikes, or files that should hold some, are not usable, or do not fit the kernels."""
+    """Recorded spikes, or files that should hold some, are not usable or do not fit kernels."""
 
 
 class StreamError(NestLFPError, OSError):

@@ -7,6 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import xarray as xr
+from recordings import spikes, write_sonata
 
 import nestlfp
 from nestlfp import activity, signals
@@ -14,7 +15,6 @@ from nestlfp.activity import blocks, spool
 from nestlfp.errors import ActivityError, MissingExtraError, NestLFPError
 from nestlfp.kernels.convolve import full_sums
 from nestlfp.testing import assert_convolution
-from recordings import spikes, write_sonata
 
 
 def kernels_with(first_lag, n_lags):
@@ -56,7 +56,9 @@ def test_blocks_do_not_show(monkeypatch, tmp_path, first, lags, interval):
         made = activity.convolve(kernels, tmp_path / "a.h5", **options)
         whole = made if not by else made.sum(("post", "pre"), keep_attrs=True)
         assert_convolution(whole, kernels, {name: times for name, (times, _) in found.items()})
-        assert made.sizes["time"] == int((1600 + max(first + lags - 1, 0)) // (5 if interval else 1))
+        assert made.sizes["time"] == int(
+            (1600 + max(first + lags - 1, 0)) // (5 if interval else 1)
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "a.zarr"]
 
 

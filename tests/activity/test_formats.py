@@ -4,21 +4,21 @@ import json
 
 import numpy as np
 import pytest
-
-import nestlfp
-from nestlfp import activity
-from nestlfp.errors import ActivityError
-from nestlfp.testing import assert_convolution
 from recordings import (
     DT,
     FIRST,
     SIZES,
     spikes,
     write_dat,
-    write_nwb,
     write_neo,
+    write_nwb,
     write_sonata,
 )
+
+import nestlfp
+from nestlfp import activity
+from nestlfp.errors import ActivityError
+from nestlfp.testing import assert_convolution
 
 RANGES = {"E": "1:40", "I": "41:50"}
 
@@ -177,14 +177,18 @@ def test_the_files_of_nest(hagen, tmp_path):
     memory = nest.Create("spike_recorder")
     options = {"record_to": "ascii"}
     plain = nest.Create("spike_recorder", params={**options, "label": "plain"})
-    in_steps = nest.Create("spike_recorder", params={**options, "label": "s", "time_in_steps": True})
+    in_steps = nest.Create(
+        "spike_recorder", params={**options, "label": "s", "time_in_steps": True}
+    )
     nest.Connect(generator, neurons)
     for recorder in (memory, plain, in_steps):
         nest.Connect(neurons, recorder)
     nest.Simulate(100.0)
     senders, times = memory.events["senders"], memory.events["times"]
-    at = {name: times[np.isin(senders, ids.tolist())] for name, ids in
-          {"E": neurons[:40], "I": neurons[40:]}.items()}  # fmt: skip
+    at = {
+        name: times[np.isin(senders, ids.tolist())]
+        for name, ids in {"E": neurons[:40], "I": neurons[40:]}.items()
+    }
     first = int(neurons[0].global_id)
     where = {"E": f"{first}:{first + 39}", "I": f"{first + 40}:{first + 49}"}
     for pattern, unit in (("plain-*.dat", None), ("s-*.dat", "0.0625")):
@@ -193,7 +197,7 @@ def test_the_files_of_nest(hagen, tmp_path):
         )
         assert signals.sizes["time"] == 1600
         assert_convolution(signals, hagen, at)
-    with pytest.raises(ActivityError, match="time_in_steps.*--unit 0.1"):
+    with pytest.raises(ActivityError, match=r"time_in_steps.*--unit 0\.1"):
         activity.convolve(hagen, str(tmp_path / "s-*.dat"), populations=where)
 
 
@@ -203,10 +207,14 @@ def wrong(kernels, files, match, **options):
 
 
 def test_whose_spikes(hagen, neurons, found, tmp_path):
-    files, ranges = made_dat(tmp_path, found)
+    files, _ = made_dat(tmp_path, found)
     wrong(hagen, files, "does not say of which population.*E=.*--population E=FIRST:LAST")
-    wrong(hagen, files, r"spikes of neuron 4\d.*none of the populations.*--skip-unknown",
-          populations={"E": "1:40"})  # fmt: skip
+    wrong(
+        hagen,
+        files,
+        r"spikes of neuron 4\d.*none of the populations.*--skip-unknown",
+        populations={"E": "1:40"},
+    )
     wrong(hagen, files, "the id 40 is in both", populations={"E": "1:40", "I": "40:50"})
     wrong(hagen, files, "given twice: several", populations=["E=1:40", "E=41:50"])
     wrong(hagen, files, "no population 'X'", populations={"X": "1:40"})
@@ -289,8 +297,11 @@ def test_units(hagen, found, tmp_path):
 
 def test_times_between_steps(hagen, tmp_path):
     np.savez(tmp_path / "a.npz", E=[0.1, 0.3, 50.0])
-    wrong(hagen, tmp_path / "a.npz",
-          r"multiples of the kernels' dt = 0.0625 ms, found 0.1 ms; .*KernelSet.resample\(0.1\)")  # fmt: skip
+    wrong(
+        hagen,
+        tmp_path / "a.npz",
+        r"multiples of the kernels' dt = 0.0625 ms, found 0.1 ms; .*KernelSet.resample\(0.1\)",
+    )
     rounded = activity.convolve(hagen, tmp_path / "a.npz", rounding=True)
     assert_convolution(rounded, hagen, {"E": [0.125, 0.3125, 50.0]})
     np.savez(tmp_path / "b.npz", E=[0.1234567])
@@ -322,6 +333,11 @@ def test_duration_and_interval(hagen, found, expected, tmp_path):
     assert close(coarse["LFP"], expected["LFP"][:, 15::16])
     np.testing.assert_array_equal(coarse["time"], np.arange(1.0, 151.0))
     assert coarse.attrs["interval_ms"] == 1.0
-    for options in ({"duration": 0.0}, {"duration": 0.1}, {"interval": 0.1}, {"interval": 0.0},
-                    {"duration": 1.0, "interval": 2.0}):  # fmt: skip
+    for options in (
+        {"duration": 0.0},
+        {"duration": 0.1},
+        {"interval": 0.1},
+        {"interval": 0.0},
+        {"duration": 1.0, "interval": 2.0},
+    ):
         wrong(hagen, files, "duration|interval", populations=ranges, **options)

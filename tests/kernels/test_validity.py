@@ -66,9 +66,13 @@ def made(arrays, **options):
 
 def as_datasets(arrays):
     return datasets(
-        arrays, dt=DT, units={"LFP": "mV", "CDM": "nA µm"}, first_lag=None, channels=None,
+        arrays,
+        dt=DT,
+        units={"LFP": "mV", "CDM": "nA µm"},
+        first_lag=None,
+        channels=None,
         positions=None,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("correlated", [False, True])
@@ -164,8 +168,10 @@ def test_one_neuron_and_none():
     np.testing.assert_allclose(flat(found.independent), 1.0, rtol=1e-12)
     kernels = NeuronKernels.from_arrays(
         {"E": {"LFP": np.ones((3, 1, 1))}, "I": {"LFP": np.ones((0, 1, 1))}},
-        dt=DT, units={"LFP": "mV"}, modes=1,
-    )  # fmt: skip
+        dt=DT,
+        units={"LFP": "mV"},
+        modes=1,
+    )
     np.testing.assert_allclose(validity(kernels).independent["LFP"], 1.0)
 
 

@@ -100,11 +100,13 @@ def test_an_analytic_source_by_elephant(method, error):
     )
     assert made["CSD"].attrs["units"] == "µA/mm³"
     np.testing.assert_array_equal(made["CSD_z"], Z)
-    assert np.abs(made["CSD"] - density(Z)[:, None] * course).max() < 2 * error  # the course's largest is 2
+    assert np.abs(made["CSD"] - density(Z)[:, None] * course).max() < 2 * error
     checked(made)
     # In another unit, order and scale, and with populations apart, it is the same.
     back = np.random.default_rng(1).permutation(Z.size)
-    other = recorded(1e3 * np.stack([potentials, potentials])[:, back], Z[back], "µV", pre=["E", "I"])
+    other = recorded(
+        1e3 * np.stack([potentials, potentials])[:, back], Z[back], "µV", pre=["E", "I"]
+    )
     again = current_source_density(other, method, diameter=2 * RADIUS, conductivity=SIGMA)
     assert again["CSD"].dims == ("pre", "CSD_channel", "time")
     np.testing.assert_allclose(again["CSD"][1], made["CSD"], atol=1e-9)

@@ -42,7 +42,7 @@ class Blocks:
         self._kernels = kernels if isinstance(kernels, NeuronKernels) else None
         self._keep, self._every = keep, every
         if self._kernels is None:
-            self._groups = {name: (name,) for name in modes.pre}
+            self._groups: Mapping[str, tuple[str, ...]] = {name: (name,) for name in modes.pre}
             self._weights: Mapping[str, Any] = {}
         else:
             self._groups, self._weights = self._kernels.populations, self._kernels.weights
@@ -116,9 +116,7 @@ class Blocks:
 
 def filled(template: xr.Dataset, parts: Iterator[xr.Dataset], n: int) -> xr.Dataset:
     """The parts as one dataset, which is in memory once."""
-    arrays = {
-        name: np.zeros((*array.shape[:-1], n)) for name, array in template.data_vars.items()
-    }
+    arrays = {name: np.zeros((*array.shape[:-1], n)) for name, array in template.data_vars.items()}
     times, done = np.zeros(n), 0
     for part in parts:
         at = slice(done, done + part.sizes["time"])
@@ -127,8 +125,8 @@ def filled(template: xr.Dataset, parts: Iterator[xr.Dataset], n: int) -> xr.Data
             array[..., at] = part[name].values
         done = at.stop
     whole = template.drop_dims("time").assign_coords(time=("time", times, {"units": "ms"}))
-    for name, array in template.data_vars.items():
-        whole[name] = (array.dims, arrays[name], array.attrs)
+    for name, signal in template.data_vars.items():
+        whole[name] = (signal.dims, arrays[name], signal.attrs)
     return whole.assign_attrs(template.attrs)
 
 

@@ -112,7 +112,7 @@ def whole(values: Any, what: str) -> Ints:
     if found.dtype.kind == "f" and np.all((found == np.rint(found)) & (np.abs(found) < 2**53)):
         found = found.astype(np.int64)
     if found.dtype.kind not in "iu":
-        raise ActivityError(f"{what} must be whole numbers, found {str(found[:3])}")
+        raise ActivityError(f"{what} must be whole numbers, found {found[:3]!s}")
     return found.astype(np.int64)
 
 

@@ -143,7 +143,9 @@ def convolve(
     listed = files(spikes, of.sizes)
     asked = Asked(unit, column)
     with Spool(of.block, None if place is None else place.parent) as spool:
-        used, late = _read(spool, listed, whose, asked, of=of, rounding=rounding, n=n, shown=progress)
+        used, late = _read(
+            spool, listed, whose, asked, of=of, rounding=rounding, n=n, shown=progress
+        )
         if n is None:
             if spool.last < 0:
                 raise ActivityError(
@@ -221,9 +223,7 @@ def _read(
                         printed=portion.printed,
                     )
                     inside = slice(None) if n is None else at <= n
-                    spool.add(
-                        names.index(name), at[inside], None if rows is None else rows[inside]
-                    )
+                    spool.add(names.index(name), at[inside], None if rows is None else rows[inside])
                     used[name] += at[inside].size
                     late += at.size - at[inside].size
             advance(1)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from glob import glob, has_magic
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Rule:
         ranges = tuple((int(first), int(last)) for first, last in pairs)
         members = sorted(ranges)
         if any(first > last for first, last in ranges) or any(
-            one[1] >= other[0] for one, other in zip(members, members[1:], strict=False)
+            one[1] >= other[0] for one, other in pairwise(members)
         ):
             raise ActivityError(
                 f"ids of {name!r} must be ranges FIRST:LAST that do not overlap, found {text!r}"

@@ -58,8 +58,9 @@ def out_strengths(
     Raises
     ------
     NetworkError
-        If populations are empty or no nodes, or nodes that stand for many neurons, if weights sum to zero over a population, or if NEST
-        does not keep the sources of connections (``keep_source_table=False``).
+        If populations are empty or no nodes, or nodes that stand for many neurons, if weights sum
+        to zero over a population, or if NEST does not keep the sources of connections
+        (``keep_source_table=False``).
 
     Notes
     -----

@@ -85,9 +85,9 @@ def current_source_density(
             raise SignalError(f"{what} must be a positive number, found {value!r}")
     array = dataset[signal]
     dim = channel_dim(signal)
-    places = [array.coords.get(f"{signal}_{axis}") for axis in AXES]
-    if any(place is None for place in places):
+    if any(f"{signal}_{axis}" not in array.coords for axis in AXES):
         raise SignalError(f"{signal!r} has no positions of contacts: {signal}_x, _y, _z")
+    places = [array[f"{signal}_{axis}"] for axis in AXES]
     order, along = contacts_in_line(np.stack([place.values for place in places], axis=1))
     values = array.values[..., order, :]
     if not np.isfinite(values).all():

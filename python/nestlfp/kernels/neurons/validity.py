@@ -136,8 +136,8 @@ def validity(
         R² = 1 - (sum over X of rate_X · sum over n and lags of (h_n - mean)²) / (the same of h_n²)
 
     With correlations the whole signal grows, and so may what is missed. From spikes it is found
-    directly: the mean square of sum over n of (h_n - mean h) * spikes_n, by modes, over the variance
-    of the full signal; the first part, as long as the kernels, is left out.
+    directly: the mean square of sum over n of (h_n - mean h) * spikes_n, by modes, over the
+    variance of the full signal; the first part, as long as the kernels, is left out.
 
     Examples
     --------
@@ -174,7 +174,9 @@ R² ≥ 0.915, the lowest at LFP 0.
     means = {name: _mean(weights) for name, weights in kernels.weights.items()}
     return Validity(
         independent,
-        found.r2({name: weights.toarray() - means[name] for name, weights in kernels.weights.items()}),
+        found.r2(
+            {name: weights.toarray() - means[name] for name, weights in kernels.weights.items()}
+        ),
         modes,
         {
             target: found.r2(
@@ -303,9 +305,7 @@ class _Recorded:
         return [array.values[:, inside] for array in made.data_vars.values()]
 
 
-def _missed_directly(
-    kernels: Mapping[str, xr.Dataset], rates: Mapping[str, Any] | None
-) -> Floats:
+def _missed_directly(kernels: Mapping[str, xr.Dataset], rates: Mapping[str, Any] | None) -> Floats:
     """What population kernels miss, from single neurons' kernels themselves."""
     missed: Any = 0.0
     for each in checked_singles(kernels, rates).values():
@@ -326,7 +326,7 @@ def _check_weights(kernels: NeuronKernels) -> None:
 
 def _targets(targets: Sequence[float]) -> list[float]:
     found = sorted(float(each) for each in targets)
-    if not found or not 0 < found[0] or not found[-1] < 1:
+    if not found or not found[0] > 0 or not found[-1] < 1:
         raise KernelError(f"targets must be R² between 0 and 1, found {targets!r}")
     return found
 
