@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nestlfp import KernelSet, NeuronKernels, geometry
+from nestlfp import KernelSet, NetworkError, NeuronKernels, geometry
 
 LFPy = pytest.importorskip("LFPy")
 pytest.importorskip("lfpykit")
@@ -77,6 +77,10 @@ def test_current_source_density_against_lfpykit(mechanisms):
     peak = np.abs(expected).max()
     assert peak > 0
     np.testing.assert_allclose(made["CSD"], expected, atol=1e-9 * peak, rtol=0)
+    slices.z = slices.z[:1] + [0.0, -199.0]
+    slices.r = slices.r[:1]
+    with pytest.raises(NetworkError, match=r"as thick as segments .* found 1 µm"):
+        hybrid.signals(*single(mechanisms), [slices], 20.0, **HERE)
     # The two count currents per volume alike: cylinders of 500 µm, boxes of 1 mm on each side.
     currents = made["CSD"].values * np.pi * 500**2 * 200
     widths = np.diff(wide)

@@ -69,6 +69,18 @@ def _middles(probe: Any) -> Floats:
     return np.stack([np.full_like(z, x), np.full_like(z, y), z], axis=1)
 
 
+def _check_slices(probe: Any, cell: Any) -> None:
+    """LFPykit 0.6 loses the current of a segment that goes through a slice and beyond both ends."""
+    thinnest = float(np.diff(probe.z, axis=1).min())
+    longest = float(np.abs(np.diff(cell.z, axis=1)).max())
+    if longest > thinnest:
+        raise NetworkError(
+            f"slices of the CSD must be at least as thick as segments of the cell are long, "
+            f"{longest:.4g} µm in z, found {thinnest:.4g} µm: take thicker slices, or more "
+            "segments (nsegs_method, max_nsegs_length)"
+        )
+
+
 def channel_count(probe: Any) -> int:
     """Number of channels of the signal that a probe sees."""
     found = contacts(probe)
@@ -81,6 +93,8 @@ def channel_count(probe: Any) -> int:
 
 def transformation(probe: Any, cell: Any) -> Floats:
     """Matrix from transmembrane currents (nA) to a probe's signal."""
+    if type(probe).__name__ == "LaminarCurrentSourceDensity":
+        _check_slices(probe, cell)
     probe.cell = cell
     try:
         matrix = np.asarray(probe.get_transformation_matrix())
