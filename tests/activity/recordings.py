@@ -13,7 +13,7 @@ def spikes(duration=100.0, seed=1):
     n = round(duration / DT)
     found = {}
     for name, size in SIZES.items():
-        at = np.concatenate([[1, n, n], rng.integers(1, n + 1, 400)])
+        at = np.concatenate([[0, 1, n, n], rng.integers(1, n + 1, 400)])
         found[name] = (at * DT, rng.integers(0, size, at.size))
     return found
 

@@ -52,7 +52,7 @@ def test_blocks_do_not_show(monkeypatch, tmp_path, first, lags, interval):
     monkeypatch.setattr(spool, "LIMIT", 100)  # to disk
     monkeypatch.setattr(blocks, "_VALUES", 600)  # 60 steps, or 4 times the kernels' length
     for by in ((), ("post", "pre")):
-        options = {"by": by, "interval": interval, "to": tmp_path / "a.zarr", "overwrite": True}
+        options = {"by": by, "interval": interval, "to": tmp_path / "a.zarr" if by else None}
         made = activity.convolve(kernels, tmp_path / "a.h5", **options)
         whole = made if not by else made.sum(("post", "pre"), keep_attrs=True)
         assert_convolution(whole, kernels, {name: times for name, (times, _) in found.items()})

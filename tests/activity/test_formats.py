@@ -140,7 +140,7 @@ def test_population_kernels(make, hagen, found, expected, tmp_path):
     )
     assert_convolution(signals, hagen, {name: times for name, (times, _) in found.items()})
     assert signals.sizes == expected.sizes
-    assert json.loads(signals.attrs["spikes"]) == {"E": 403, "I": 403}
+    assert json.loads(signals.attrs["spikes"]) == {"E": 404, "I": 404}
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -228,7 +228,7 @@ def test_whose_spikes(hagen, neurons, found, tmp_path):
     wrong(neurons, {"E": files}, "has NEST's ids: --population E=FIRST:LAST")
     wrong(neurons, files, "has 40 neurons.*ids are 50", populations={"E": "1:50"})
     skipped = activity.convolve(hagen, files, populations={"E": "1:40"}, skip_unknown=True)
-    assert skipped.attrs["spikes_passed_over"] == 403
+    assert skipped.attrs["spikes_passed_over"] == 404
     write_sonata(tmp_path / "a.h5", {"exc": found["E"], "I": found["I"]})
     wrong(hagen, tmp_path / "a.h5", "spikes of 'exc'.*--population E=exc")
     wrong(hagen, {"E": tmp_path / "a.h5"}, "several populations.*which is 'E'")
