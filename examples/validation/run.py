@@ -95,9 +95,7 @@ def main(
     rates = net.rates(times, duration)
     neurons = modes.of_each_number(singles, rates)
     print(neurons["tolerance 0.001"])
-    if duration >= 4 * net.TAU:
-        spikes = {name: (at, index) for name, (index, at) in network.spikes.items()}
-        print(nestlfp.validity(singles, rates=rates, spikes=spikes, duration=duration))
+    print(modes.validity(singles, network, rates, duration))
 
     say("recording the network online")
     banks = {**kernels, **modes.for_strengths(measured, kernels["LFPykernels by depth"])}

@@ -77,7 +77,7 @@ def test_current_source_density_against_lfpykit(mechanisms):
     peak = np.abs(expected).max()
     assert peak > 0
     np.testing.assert_allclose(made["CSD"], expected, atol=1e-9 * peak, rtol=0)
-    slices.z = slices.z[:1] + [0.0, -199.0]
+    slices.z = np.array([[-400.0, -399.0]])
     slices.r = slices.r[:1]
     with pytest.raises(NetworkError, match=r"as thick as segments .* found 1 µm"):
         hybrid.signals(*single(mechanisms), [slices], 20.0, **HERE)
