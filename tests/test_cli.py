@@ -62,7 +62,7 @@ def test_version_and_exit_code_of_a_real_process():
 def test_help_explains_each_command_with_an_example():
     told = run("--help")
     assert told.exit_code == 0
-    for command in ("doctor", "info", "build", "plot", "view"):
+    for command in ("doctor", "info", "build", "convolve", "plot", "view"):
         assert f"\n    nestlfp {command}" in told.stdout
         each = run(command, "--help")
         assert each.exit_code == 0
@@ -101,6 +101,18 @@ def test_modes_of_neurons(files, hagen, tmp_path):
     drawn = run("plot", tmp_path / "neurons.nc", "-o", tmp_path / "modes.png")
     assert drawn.exit_code == 0
     assert "NeuronKernels.load reads it" in fails("build", tmp_path / "neurons.nc")
+
+
+def test_info_tells_how_good_population_kernels_are(tmp_path):
+    single = np.random.default_rng(1).normal(1, 0.3, (20, 2, 1)) * np.ones((20, 2, 9))
+    kernels = nestlfp.NeuronKernels.from_arrays(
+        {"E": {"LFP": single}}, dt=0.1, units={"LFP": "mV"}, modes=2
+    )
+    kernels.save(tmp_path / "neurons.nc")
+    told = run("info", tmp_path / "neurons.nc")
+    assert told.exit_code == 0
+    assert f"{kernels!r}\n{nestlfp.validity(kernels)}\n{kernels.modes!r}\n" in told.stdout
+    assert "Use modes: 2 modes (E 2) for R² ≥ 0.99" in told.stdout
 
 
 def test_info_draws_singular_values(files, tmp_path):
@@ -239,3 +251,32 @@ def test_build_says_what_is_wrong(files):
     assert "method" in fails("build", files / "kernels.nc", "--method", "magic")
     assert "no kernel file" in fails("build", files / "nowhere.nc")
     assert "no kernel file" in fails("build", files / "signals.nc")
+
+
+# ---------------------------------------------------------------------- convolve
+def test_convolve(files, hagen, tmp_path):
+    for name, first in (("E", 1), ("I", 101)):
+        (tmp_path / f"{name}-0.dat").write_text(f"sender\ttime_ms\n{first}\t10.000\n")
+    (tmp_path / "all.csv").write_text("times,senders\n10,1\n10,101\n")
+    expected = hagen.convolve({"E": [10.0], "I": [10.0]}, 60.0)
+    by_name = [f"{name}={tmp_path}/{name}-*.dat" for name in ("E", "I")]
+    by_ids = [tmp_path / "all.csv", "-p", "E=1:100", "-p", "I=101:110"]
+    for number, spikes in enumerate((by_name, by_ids)):
+        out = tmp_path / f"{number}.zarr"
+        told = run("convolve", files / "kernels.nc", *spikes, "-o", out)
+        assert told.exit_code == 0, told.stderr
+        assert told.stdout == (
+            f"Spikes: 1 of E, 1 of I; passed over: 0\n{out}: LFP, CDM, 960 samples up to 60 ms\n"
+        )
+        for name, array in signals.load(out).data_vars.items():
+            largest = float(abs(expected[name]).max())
+            np.testing.assert_allclose(array, expected[name], rtol=0, atol=1e-12 * largest)
+        assert "exists" in fails("convolve", files / "kernels.nc", *spikes, "-o", out)
+    assert run("plot", out, "-o", tmp_path / "a.png").exit_code == 0
+    assert "signals, not kernels" in fails(
+        "convolve", files / "signals.nc", *by_name, "-o", tmp_path / "a.nc"
+    )
+    assert "does not say of which population" in fails(
+        "convolve", files / "kernels.nc", tmp_path / "all.csv", "-o", tmp_path / "a.nc"
+    )
+    assert not (tmp_path / "a.nc").exists()

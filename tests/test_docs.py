@@ -15,9 +15,10 @@ from environments import run
 ROOT = Path(__file__).parents[1]
 PAGES = ("sources", "neuron_kernels", "closed_loop", "activity")
 BLOCKS = {
-    f"{page}: {section.partition(chr(10))[0]}": "\n".join(
-        re.findall(r"^```python\n(.*?)^```", section, re.M | re.S)
-    )
+    f"{page}: {section.partition(chr(10))[0]}": {
+        language: "\n".join(re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S))
+        for language in ("python", "bash")
+    }
     for page in PAGES
     for section in re.split(
         "^## ", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), flags=re.MULTILINE
@@ -35,19 +36,22 @@ def checkout(tmp_path_factory):
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if code])
+@pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if any(code.values())])
 def test_sections(checkout, hagen, section):
+    """Python, then the commands on what it wrote."""
     hagen.save(checkout / "kernels.nc")
     script = checkout / "script.py"
-    script.write_text(BLOCKS[section], encoding="utf-8")
+    script.write_text(BLOCKS[section]["python"], encoding="utf-8")
     run("python script.py", checkout, PYNEST_QUIET="1")
+    run(BLOCKS[section]["bash"], checkout)
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("sources", 5), ("neuron_kernels", 4), ("closed_loop", 2), ("activity", 3)]
+    ("page", "least"), [("sources", 5), ("neuron_kernels", 4), ("closed_loop", 2), ("activity", 5)]
 )
 def test_every_page_has_examples(page, least):
-    assert sum(bool(code) for name, code in BLOCKS.items() if name.startswith(page)) >= least
+    examples = [code for name, code in BLOCKS.items() if name.startswith(page) and code["python"]]
+    assert len(examples) >= least
 
 
 def broken(name):

@@ -45,6 +45,19 @@ def online(neurons: dict[str, nestlfp.NeuronKernels]) -> dict[str, nestlfp.Neuro
     return {kind: found for kind, found in neurons.items() if kind.startswith("tolerance")}
 
 
+def validity(
+    singles: dict[str, xr.Dataset],
+    network: hybrid.Network,
+    rates: dict[str, float],
+    duration: float,
+) -> str:
+    """What population kernels miss, of independent and, if there are enough, of these spikes."""
+    if duration < 4 * next(iter(singles.values()))["lag"].values[-1]:
+        return str(nestlfp.validity(singles, rates=rates))
+    spikes = {name: (times, index) for name, (index, times) in network.spikes.items()}
+    return str(nestlfp.validity(singles, rates=rates, spikes=spikes, duration=duration))
+
+
 def offline(kernels: nestlfp.NeuronKernels, network: hybrid.Network, duration: float) -> xr.Dataset:
     """The signal of the network's spikes."""
     spikes = {name: (times, index) for name, (index, times) in network.spikes.items()}

@@ -95,6 +95,7 @@ def main(
     rates = net.rates(times, duration)
     neurons = modes.of_each_number(singles, rates)
     print(neurons["tolerance 0.001"])
+    print(modes.validity(singles, network, rates, duration))
 
     say("recording the network online")
     banks = {**kernels, **modes.for_strengths(measured, kernels["LFPykernels by depth"])}

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import ensemble, plotting, signals, sources
+    from . import activity, ensemble, plotting, signals, sources
     from .errors import (
         KernelError,
         NestLFPError,
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     )
     from .filters.options import FIR, Auto, StateSpace
     from .kernels import KernelSet, NeuronKernels
+    from .kernels.neurons.validity import validity
     from .nodes.bank import FilterBank
     from .runtime.bank import install
     from .runtime.loop import run
@@ -42,6 +43,7 @@ __all__ = [
     "ToleranceError",
     "ToolchainError",
     "Trigger",
+    "activity",
     "ensemble",
     "install",
     "out_strengths",
@@ -50,6 +52,7 @@ __all__ = [
     "signals",
     "simulate",
     "sources",
+    "validity",
 ]
 
 # Where the public names live. They are imported when they are first used: the command line and
@@ -58,6 +61,7 @@ _HOMES = {
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
     "filters.options": ["FIR", "Auto", "StateSpace"],
     "kernels": ["KernelSet", "NeuronKernels"],
+    "kernels.neurons.validity": ["validity"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],
     "runtime.loop": ["run"],

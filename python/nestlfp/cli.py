@@ -1,10 +1,11 @@
-"""The command line: ``nestlfp doctor``, ``info``, ``build``, ``plot`` and ``view``.
+"""The command line: ``nestlfp doctor``, ``info``, ``build``, ``convolve``, ``plot``, ``view``.
 
 Commands import what they need when they run, so that ``nestlfp --help`` answers at once.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
@@ -71,6 +72,7 @@ def _nestlfp(
       nestlfp doctor                          is everything here that is needed?
       nestlfp info kernels.nc                 what is in this file?
       nestlfp build kernels.nc                compile the NEST module of these kernels
+      nestlfp convolve kernels.nc spikes.h5 -o signals.nc  the signals of recorded spikes
       nestlfp plot signals.nc -o signals.png  draw signals, or kernels
       nestlfp view signals.zarr               follow signals in a browser while they grow
     """
@@ -108,7 +110,8 @@ def info(
     """Say what is in a file of kernels or signals.
 
     For kernels, also how few latents and states a reduced filter needs for tolerances from 1e-3 to
-    1e-9. Many or long kernels take a while.
+    1e-9. Many or long kernels take a while. For kernels of single neurons, how good those of
+    populations would be, and how many modes it takes to be better.
 
     \b
     Examples:
@@ -122,6 +125,10 @@ def info(
     found = _load(file)
     if hasattr(found, "modes"):
         typer.echo(repr(found))
+        if set(found.weights) == set(found.populations):
+            from .kernels.neurons.validity import validity
+
+            typer.echo(str(validity(found)))
         found = found.modes
     if not _is_kernels(found):
         if figure is not None:
@@ -185,6 +192,89 @@ def build(
         antialias=antialias,
     )
     typer.echo(prepare(KernelSet.load(kernels), options))
+
+
+@app.command()
+def convolve(
+    kernels: Annotated[Path, typer.Argument(help="Kernels, of populations or single neurons.")],
+    spikes: Annotated[
+        list[str],
+        typer.Argument(help="Files of spikes; NAME=FILE or NAME='FILES*' are of a population."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The signals: .zarr, .nc or .nwb.")
+    ],
+    population: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--population",
+            "-p",
+            help="NAME=FIRST:LAST, ids of a population's neurons; or NAME=LABEL, its name in the "
+            "files. For each population.",
+        ),
+    ] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(help="Length (ms). Default: until the response to the last spike is over."),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="Of times where the file does not say: ms, s, us, or 0.1 (ms)."),
+    ] = None,
+    column: Annotated[
+        str, typer.Option(help="The column, or annotation, that names populations.")
+    ] = "population",
+    rounding: Annotated[
+        bool, typer.Option("--round", help="Take spikes to the nearest multiple of kernels' dt.")
+    ] = False,
+    skip_unknown: Annotated[
+        bool,
+        typer.Option("--skip-unknown", help="Pass over spikes of neurons without kernels."),
+    ] = False,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Keep contributions apart: 'pre' or 'post'. May be given twice."),
+    ] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Distance of samples (ms). Default: the kernels' dt.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing signals.")] = False,
+) -> None:
+    """Make the signals of spikes that NEST, or another program, recorded.
+
+    Reads files of NEST's spike_recorder (.dat), tables (.csv), NumPy's .npz, SONATA (.h5), NWB, and
+    what Neo reads. A recording may be longer than memory if the signals go to a .zarr folder.
+
+    \b
+    Examples:
+      nestlfp convolve kernels.nc E=spikes_E-*.dat I=spikes_I-*.dat -o signals.nc
+      nestlfp convolve kernels.nc spikes-*.dat -p E=1:8192 -p I=8193:9216 -o signals.zarr
+      nestlfp convolve kernels.nc spikes.h5 -p E=excitatory -p I=inhibitory -o signals.nc
+    """
+    from .activity import convolve as convolved
+
+    found = _load(kernels)
+    if not (_is_kernels(found) or hasattr(found, "modes")):
+        raise NestLFPError(f"{str(kernels)!r} has signals, not kernels")
+    made = convolved(
+        found,
+        spikes,
+        duration=duration,
+        populations=population,
+        unit=unit,
+        column=column,
+        rounding=rounding,
+        skip_unknown=skip_unknown,
+        by=by or (),
+        interval=interval,
+        to=output,
+        overwrite=force,
+        progress=True,
+    )
+    used = ", ".join(f"{n} of {name}" for name, n in json.loads(made.attrs["spikes"]).items())
+    typer.echo(f"Spikes: {used}; passed over: {made.attrs['spikes_passed_over']}")
+    names, n = ", ".join(map(str, made.data_vars)), made.sizes["time"]
+    typer.echo(f"{output}: {names}, {n} samples up to {n * made.attrs['interval_ms']:g} ms")
 
 
 @app.command()

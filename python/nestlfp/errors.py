@@ -59,6 +59,10 @@ class SignalError(NestLFPError, ValueError):
     """Signals, or a file that should hold signals, are not usable."""
 
 
+class ActivityError(NestLFPError, ValueError):
+    """Recorded spikes, or files that should hold some, are not usable or do not fit kernels."""
+
+
 class StreamError(NestLFPError, OSError):
     """Signals cannot be written to, or do not continue, a store on disk."""
 

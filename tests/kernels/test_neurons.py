@@ -440,3 +440,24 @@ def test_bad_questions():
         with pytest.raises(KernelError, match=message):
             call()
     assert nestlfp.NeuronKernels is NeuronKernels
+
+
+def test_mean_kernels_are_those_of_populations(hagen):
+    """Of single neurons the mean; of pathways, whose weights are not known, the kernels."""
+    rng = np.random.default_rng(1)
+    single = {"E": rng.normal(size=(7, 2, 9)), "I": rng.normal(size=(1, 2, 9))}
+    kernels = nestlfp.NeuronKernels.from_arrays(
+        {name: {"LFP": array} for name, array in single.items()},
+        dt=0.1,
+        units={"LFP": "mV"},
+        modes=9,
+        provenance={"tool": "none"},
+    )
+    mean = kernels.mean()
+    assert list(mean.pre) == ["E", "I"]
+    for i, array in enumerate(single.values()):
+        np.testing.assert_allclose(mean["LFP"].values[0, i], array.mean(axis=0), atol=1e-12)
+    assert mean.provenance == {"tool": "none"}
+    assert mean["LFP"].attrs["units"] == "mV"
+    again = nestlfp.NeuronKernels.by_pathway(hagen).mean()
+    assert again.fingerprint == hagen.fingerprint

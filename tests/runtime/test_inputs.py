@@ -324,3 +324,39 @@ def test_a_node_that_stands_for_a_population(nest):
     }
     assert max(each["n_events"].max() for each in found.values()) > 5
     assert_signal_is_convolution(recorder.signals(), kernels, spikes, 200.0)
+
+
+def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
+    """Its neurons cannot be told apart: refused before anything is made."""
+    kernels = exponential_kernels(dt=0.5, leads=(2, 2))
+    names = {name: [name] for name in kernels.pre}
+    weights = {"E": np.ones((800, 1)), "I": np.ones((1, 1))}
+    of_neurons = nestlfp.NeuronKernels(kernels, names, weights)
+    reset(nest, threads=1, dt=0.5)
+    bank = nestlfp.install(of_neurons)
+    nodes = {
+        name: nest.Create("gif_pop_psc_exp", n, params={"N": 800, "I_e": 300.0})
+        for name, n in (("E", 1), ("I", 1))
+    }
+    nest.Connect(nodes["E"], nodes["I"], syn_spec={"weight": 0.02, "delay": 1.0})
+    why = "gif_pop_psc_exp is one node for a population, here of 800 neurons, which cannot be told"
+    assert_refused(
+        nest,
+        f"population 'E': {why} apart, but there are kernels, or weights, of 800 neurons. "
+        r"The population's kernel is that of NeuronKernels.mean\(\)",
+        lambda: nestlfp.FieldRecorder(bank, nodes),
+    )
+    for what in ("weights", "delays"):
+        assert_refused(
+            nest,
+            rf"{what} of 'I': {why} apart: give one number, .* found shape \(800,\)",
+            lambda what=what: nestlfp.FieldRecorder(bank, nodes, **{what: {"I": np.ones(800)}}),
+        )
+    assert_refused(nest, f"population 'E': {why}", lambda: nestlfp.out_strengths(nodes))
+    # As a target it is as good as any, and numbers are fine.
+    parrot = nest.Create("parrot_neuron", 2)
+    nest.Connect(parrot, nodes["E"], syn_spec={"weight": 0.02, "delay": 1.0})
+    nestlfp.out_strengths({"E": parrot}, post=nodes)
+    only = {"E": None, "I": nodes["I"]}
+    nestlfp.FieldRecorder(bank, only, weights={"I": 2.0}, delays={"I": [0.5]}, interval=0.5)
+    nest.Simulate(50.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nestlfp import KernelSet, NeuronKernels, geometry
+from nestlfp import KernelSet, NetworkError, NeuronKernels, geometry
 
 LFPy = pytest.importorskip("LFPy")
 pytest.importorskip("lfpykit")
@@ -41,6 +41,53 @@ def test_weight_delay_and_position_against_lfpy(mechanisms, method):
     assert not np.any(np.abs(found["CDM"].sel(time=slice(None, 6.31))) > 1e-12)
     assert float(found["CDM"].isel(CDM_channel=2).sel(time=6.5, method="nearest")) != 0
     assert float(found["LFP"].isel(LFP_channel=1).sel(time=8.0, method="nearest")) < 0
+
+
+def test_current_source_density_against_lfpykit(mechanisms):
+    """In slices and in bins: the currents of the cell by hand, and all of them add up to none."""
+    import lfpykit
+
+    segment = lfpykit.CellGeometry(x=np.zeros((1, 2)), y=np.zeros((1, 2)),
+                                   z=np.array([[0.0, 1e4]]), d=np.ones(1))  # fmt: skip
+    edges = np.arange(-400.0, 1201.0, 200.0)
+    slices = lfpykit.LaminarCurrentSourceDensity(
+        cell=segment, z=np.stack([edges[:-1], edges[1:]], axis=1), r=np.full(8, 500.0)
+    )
+    wide = np.array([-500.0, -20.0, 500.0])
+    bins = lfpykit.VolumetricCurrentSourceDensity(cell=None, x=wide, y=wide, z=edges, dl=0.5)
+    # The soma stands in a slice; it may be anywhere in a volume, not around a contact.
+    made = hybrid.signals(
+        *single(mechanisms), {"CSD": slices, "CSD_3d": bins, "CDM": probes()[1]}, 20.0, **HERE
+    )
+    assert {made[name].attrs["units"] for name in ("CSD", "CSD_3d")} == {"nA/µm³"}
+    np.testing.assert_array_equal(made["CSD_z"], edges[:-1] + 100)
+    np.testing.assert_array_equal(made["CSD_3d_z"].values.reshape(2, 2, 8)[1, 0], edges[:-1] + 100)
+    np.testing.assert_array_equal(made["CSD_3d_x"].values.reshape(2, 2, 8)[:, 0, 0], [-260, 240])
+
+    by_hand = LFPy.TemplateCell(**cell(), dt=DT, tstop=21.0, delete_sections=True)
+    by_hand.set_pos(0.0, 0.0, 20.0)
+    synapse = LFPy.Synapse(
+        by_hand, idx=by_hand.get_idx("soma")[0], syntype="Exp2SynI", weight=0.025, tau1=0.5, tau2=2
+    )
+    synapse.set_spike_times(np.array([6.3]))
+    by_hand.simulate(rec_imem=True)
+    slices.cell = by_hand
+    expected = (slices.get_transformation_matrix() @ by_hand.imem)[:, 1:201]
+    slices.cell = None
+    peak = np.abs(expected).max()
+    assert peak > 0
+    np.testing.assert_allclose(made["CSD"], expected, atol=1e-9 * peak, rtol=0)
+    slices.z = np.array([[-400.0, -399.0]])
+    slices.r = slices.r[:1]
+    with pytest.raises(NetworkError, match=r"as thick as segments .* found 1 µm"):
+        hybrid.signals(*single(mechanisms), [slices], 20.0, **HERE)
+    # The two count currents per volume alike: cylinders of 500 µm, boxes of 1 mm on each side.
+    currents = made["CSD"].values * np.pi * 500**2 * 200
+    widths = np.diff(wide)
+    volumes = widths[:, None, None] * widths[:, None] * np.full(8, 200.0)
+    in_bins = (made["CSD_3d"].values * volumes.reshape(-1, 1)).reshape(4, 8, -1).sum(axis=0)
+    np.testing.assert_allclose(in_bins, currents, atol=2e-2 * np.abs(currents).max())
+    assert np.abs(in_bins.sum(axis=0)).max() < 1e-9 * np.abs(in_bins).max()
 
 
 def test_delays_shift_the_signal(mechanisms):

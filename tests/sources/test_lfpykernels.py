@@ -296,6 +296,37 @@ def test_lfpykernels_own_dictionary_gives_the_computed_kernels(example, computed
     assert kernels.dataset.equals(computed.select(post=["I"]).dataset)
 
 
+def test_computed_current_source_density(example):
+    """LFPykit's slices as a probe: currents add up to none, their moment is the dipole moment."""
+    import lfpykit
+
+    edges = np.arange(-800.0, 1800.0, 100.0)
+    length = np.diff(edges)
+    stick = lfpykit.CellGeometry(
+        x=np.zeros((1, 2)), y=np.zeros((1, 2)), z=np.array([[0.0, 1e4]]), d=np.ones(1)
+    )
+    slices = lfpykit.LaminarCurrentSourceDensity(
+        stick, z=np.stack([edges[:-1], edges[1:]], axis=1), r=np.full(length.size, 1000.0)
+    )
+    kernels = source.compute(
+        [example.approximation("I")],
+        [slices, example.probes()[1]],
+        dt=2**-3,
+        t_X=50,
+        tau=20,
+        progress=False,
+    )
+    assert kernels["CSD"].attrs["units"] == "nA/µm³"
+    middles = kernels["CSD"]["CSD_z"].values
+    np.testing.assert_array_equal(middles, edges[:-1] + 50)
+    for pre in ("E", "I"):
+        density = kernels["CSD"].sel(post="I", pre=pre).values
+        currents = density * (np.pi * 1000.0**2 * length)[:, None]  # nA
+        moment = kernels["CDM"].sel(post="I", pre=pre, CDM_channel="z").values  # nA µm
+        assert np.abs(currents.sum(axis=0)).max() < 1e-9 * np.abs(currents).sum(axis=0).max()
+        assert np.abs(middles @ currents - moment).max() < 0.1 * np.abs(moment).max()
+
+
 def test_computing_leaves_its_arguments_as_they_are(example, capsys):
     approximation, probes = example.approximation("I"), example.probes()[1:]
     before = dict(vars(approximation))

@@ -17,7 +17,7 @@ from ..errors import KernelError, NetworkError
 from ..kernels import NeuronKernels
 from ..kernels.neurons.singles import Weights, checked_weights
 from .populations import population_ids
-from .senders import is_stimulator
+from .senders import is_stimulator, told_apart
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def gather_inputs(
     ids = population_ids(list(kernels.populations), populations, nest, overlap)
     unordered = [name for name in ids if isinstance(populations[name], set | frozenset)]
     of_modes, of_neurons = _by_mode(weights, kernels, ids)
-    factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0)
-    lags = _per_neuron(delays, ids, unordered, "delays", default=0.0)
+    factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0, nest=nest)
+    lags = _per_neuron(delays, ids, unordered, "delays", default=0.0, nest=nest)
     inputs: dict[str, Input] = {}
     for name, members in ids.items():
         whole = Input(
@@ -95,6 +95,12 @@ def gather_inputs(
                 "has no order: give them as a list"
             )
         if members.size and found.shape[0] != members.size:
+            if (why := told_apart(int(members[0]), nest)) is not None:
+                raise NetworkError(
+                    f"population {name!r}: {why}, but there are kernels, or weights, of "
+                    f"{found.shape[0]} neurons. The population's kernel is that of "
+                    "NeuronKernels.mean()"
+                )
             raise NetworkError(
                 f"population {name!r} has {members.size} neurons, but there are weights of "
                 f"{found.shape[0]}"
@@ -184,6 +190,7 @@ def _per_neuron(
     unordered: Sequence[str],
     what: str,
     default: float,
+    nest: Any,
 ) -> dict[str, Floats]:
     """`given`, checked and filled up: a value for each neuron of each population."""
     given = {} if given is None else given
@@ -212,6 +219,11 @@ def _per_neuron(
                 "has no order: give them as a list"
             )
         if values.ndim and values.shape != members.shape:
+            if members.size and (why := told_apart(int(members[0]), nest)) is not None:
+                raise NetworkError(
+                    f"{what} of {name!r}: {why}: give one number, or one for each of "
+                    f"{members.size} nodes, found shape {values.shape}"
+                )
             raise NetworkError(
                 f"{what} of {name!r} must have one value for each of {members.size} neurons, found "
                 f"shape {values.shape}"

@@ -26,6 +26,9 @@ NO_SPIKES = frozenset({
     "step_rate_generator",
 })  # fmt: skip
 
+MESOSCOPIC = frozenset({"gif_pop_psc_exp"})
+"""Nodes that stand for a population: a spike's multiplicity is the number of its spikes."""
+
 
 def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> None:
     """Raise or warn unless a recorder hears of these nodes what the network hears.
@@ -66,6 +69,18 @@ def is_stimulator(node: int, nest: Any) -> bool:
     """Whether this node is a generator, which lives on every virtual process."""
     model = nest.NodeCollection([node]).get("model")
     return bool(nest.GetDefaults(model, "element_type") == "stimulator")
+
+
+def told_apart(node: int, nest: Any) -> str | None:
+    """Why the neurons of this node cannot be told apart, if it stands for many."""
+    found = nest.NodeCollection([node])
+    model = str(found.get("model"))
+    if nest.GetDefaults(model, "type_id") not in MESOSCOPIC:
+        return None
+    return (
+        f"{model} is one node for a population, here of {found.get('N')} neurons, which cannot be "
+        "told apart"
+    )
 
 
 def _check_weights(nodes: Any, population: str) -> None:

@@ -14,6 +14,7 @@ from ..errors import NetworkError
 from ..kernels.names import by_dims
 from .parallel import Ranks
 from .populations import population_ids
+from .senders import told_apart
 from .session import check_not_prepared, import_nest
 
 _BLOCK = 1_000_000
@@ -57,8 +58,9 @@ def out_strengths(
     Raises
     ------
     NetworkError
-        If populations are empty or no nodes, if weights sum to zero over a population, or if NEST
-        does not keep the sources of connections (``keep_source_table=False``).
+        If populations are empty or no nodes, or nodes that stand for many neurons, if weights sum
+        to zero over a population, or if NEST does not keep the sources of connections
+        (``keep_source_table=False``).
 
     Notes
     -----
@@ -82,9 +84,14 @@ def out_strengths(
             "NEST does not tell where connections come from: keep_source_table is False. Leave it "
             "at True, or give the recorder weights of your own"
         )
-    density = max(ranks.gather(int(nest.num_connections))) // max(1, int(nest.network_size))
     pre = _ids(populations, "populations", nest)
     targets = pre if post is None else _ids(post, "post", nest)
+    for name, ids in pre.items():
+        if (why := told_apart(int(ids[0]), nest)) is not None:
+            raise NetworkError(
+                f"population {name!r}: {why}: it has no out-strengths of neurons, leave it out"
+            )
+    density = max(ranks.gather(int(nest.num_connections))) // max(1, int(nest.network_size))
     found = {}
     for name, ids in pre.items():
         own = ranks.agree(partial(_sums, nest, ids, targets, _BLOCK // max(1, density) + 1))

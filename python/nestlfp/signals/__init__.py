@@ -1,6 +1,7 @@
 """Signals: what a recorder or an offline convolution returned, kept in files and handed on."""
 
 from ..errors import SignalError
+from .csd import current_source_density
 from .files import file_format, load, save
 from .layout import FORMAT, checked, describe, pathways, sampling_interval
 from .neo import to_neo
@@ -12,6 +13,7 @@ __all__ = [
     "SignalError",
     "band_power",
     "checked",
+    "current_source_density",
     "describe",
     "file_format",
     "load",

@@ -1,16 +1,123 @@
-"""Current source density from potentials along a line: the second spatial difference."""
+"""Current source density from potentials along a line: second difference, elephant's methods."""
 
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from .._types import Floats, Ints
 from ..errors import SignalError
-from .layout import ascii_unit
+from ..kernels.names import AXES, channel_dim, check_signal_names
+from . import inverse_csd
+from .layout import ascii_unit, checked
 
 UNIT = "µA/mm³"
 _MILLIVOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "nV": 1e-6}
+DIFFERENCE = "second-difference"
 _STRAIGHT = 1.0  # µm that a contact may be off the line
+
+
+def current_source_density(
+    dataset: xr.Dataset,
+    method: str = DIFFERENCE,
+    *,
+    signal: str = "LFP",
+    diameter: float | None = None,
+    conductivity: float = 0.3,
+    name: str = "CSD",
+) -> xr.Dataset:
+    """Current source density, as one would estimate it from a recording with a laminar probe.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        Signals, one of which are potentials at contacts in a line.
+    method : {"second-difference", "DeltaiCSD", "StepiCSD", "SplineiCSD", "KCSD1D"}
+        The first is of wide layers, and gives no estimate at the first and last contact. The others
+        are elephant's: inverse CSD of discs, slices or splines (Pettersen et al. 2006, J Neurosci
+        Methods 154), for contacts at equal distances, unfiltered; and kernel CSD (Potworowski et
+        al. 2012, Neural Comput 24), with width and regularization by cross-validation.
+    signal : str
+        The potentials.
+    diameter : float
+        Of the sources around the line (µm), for elephant's methods: how wide the active population
+        is. `second-difference` has none.
+    conductivity : float
+        Of the tissue (S/m).
+    name : str
+        Of the result.
+
+    Returns
+    -------
+    xarray.Dataset
+        One signal in µA/mm³, sources positive and sinks negative, with the contacts from the lowest
+        to the highest, and where they are. Contributions that are kept apart stay so.
+
+    Raises
+    ------
+    SignalError
+        If the signal, its unit or its contacts are not fit for the method.
+    MissingExtraError
+        If elephant is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np, nestlfp
+    >>> kernels = nestlfp.KernelSet.from_arrays(
+    ...     {"LFP": np.array([0.0, -0.1, 0.0]).reshape(1, 1, 3, 1)}, pre=["E"], post=["E"], dt=1.0,
+    ...     units={"LFP": "mV"}, positions={"LFP": [[0, 0, 0], [0, 0, 100], [0, 0, 200]]},
+    ... )
+    >>> signals = kernels.convolve({"E": [1.0]}, duration=2.0)
+    >>> nestlfp.signals.current_source_density(signals)["CSD"].values.round(9)
+    array([[ 0., -6.]])
+    """
+    if signal not in checked(dataset).data_vars:
+        raise SignalError(f"no signal {signal!r}: there are {list(dataset.data_vars)}")
+    check_signal_names([name], SignalError)
+    known = [DIFFERENCE, *inverse_csd.METHODS]
+    if method not in known:
+        raise SignalError(f"method must be one of {known}, found {method!r}")
+    sizes = {"conductivity": conductivity, "diameter": diameter}
+    if diameter is None and method != DIFFERENCE:
+        raise SignalError(f"{method} must know the diameter of the sources (µm)")
+    for what, value in sizes.items():
+        if value is not None and not 0 < value < np.inf:
+            raise SignalError(f"{what} must be a positive number, found {value!r}")
+    array = dataset[signal]
+    dim = channel_dim(signal)
+    if any(f"{signal}_{axis}" not in array.coords for axis in AXES):
+        raise SignalError(f"{signal!r} has no positions of contacts: {signal}_x, _y, _z")
+    places = [array[f"{signal}_{axis}"] for axis in AXES]
+    order, along = contacts_in_line(np.stack([place.values for place in places], axis=1))
+    values = array.values[..., order, :]
+    if not np.isfinite(values).all():
+        raise SignalError(f"{signal!r} has values that are not finite")
+    if method == DIFFERENCE or diameter is None:
+        order = order[1:-1]
+        by = second_difference(np.eye(along.size), along, array.attrs["units"], conductivity)
+    else:
+        to_mv = _factor(array.attrs["units"])
+        flat = np.moveaxis(values, -2, 0).reshape(along.size, -1) * to_mv
+        by = inverse_csd.matrix(method, along, diameter, conductivity, flat) * to_mv
+    dims = (*array.dims[:-2], channel_dim(name), "time")
+    told = {"units": UNIT, "method": method, "conductivity": f"{conductivity:g} S/m"}
+    if method != DIFFERENCE:
+        told["diameter"] = f"{diameter:g} µm"
+    labels = array[dim].values[order] if dim in array.coords else order
+    apart = {each: array[each] for each in array.dims[:-2]}
+    return xr.Dataset(
+        {name: (dims, by @ values, told)},
+        coords={
+            **apart,
+            "time": array["time"],
+            channel_dim(name): labels,
+            **{
+                f"{name}_{axis}": (channel_dim(name), place.values[order], place.attrs)
+                for axis, place in zip(AXES, places, strict=True)
+            },
+        },
+        attrs=dataset.attrs,
+    )
 
 
 def contacts_in_line(positions: Floats) -> tuple[Ints, Floats]:
@@ -69,10 +176,16 @@ def second_difference(
     >>> second_difference(np.array([[0.0], [-0.1], [0.0]]), z, "mV").round(9)
     array([[-6.]])
     """
-    if ascii_unit(unit) not in _MILLIVOLTS:
-        raise SignalError(f"it is made of potentials, in mV for example, found {unit!r}")
+    to_mv = _factor(unit)
     steps = np.diff(along)[:, None]
     slopes = np.diff(potentials, axis=0) / steps
     curvature = 2 * np.diff(slopes, axis=0) / (steps[1:] + steps[:-1])
     # mV/µm² times S/m is nA/µm³, a million µA/mm³.
-    return np.asarray(-1e6 * conductivity * _MILLIVOLTS[ascii_unit(unit)] * curvature)
+    return np.asarray(-1e6 * conductivity * to_mv * curvature)
+
+
+def _factor(unit: str) -> float:
+    """From a unit of potentials to mV."""
+    if ascii_unit(unit) not in _MILLIVOLTS:
+        raise SignalError(f"it is made of potentials, in mV for example, found {unit!r}")
+    return _MILLIVOLTS[ascii_unit(unit)]

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import xarray as xr
+from scipy import sparse
 
 from ..._types import Floats, Ints
 from ...errors import KernelError
-from ...grid import steps
+from ...grid import step, steps
+from ..checks import dt_ms
 from ..names import check_known
 from .singles import Weights
 
@@ -19,14 +22,17 @@ def weighted(
     populations: Mapping[str, Sequence[str]],
     weights: Mapping[str, Weights],
     *,
-    modes: Sequence[str],
-    dt: float,
-    n: int,
+    kernels: xr.Dataset,
+    duration: float,
 ) -> Floats:
-    """Number of spikes for each mode in the steps 0 ... n, (mode, n + 1).
+    """Number of spikes for each mode in the steps from 0 to the duration's, (mode, step).
 
     A spike counts as much as the weight of its neuron is; see `NeuronKernels.convolve`.
     """
+    modes, dt = kernels["pre"].values.tolist(), dt_ms(kernels)
+    n = step(duration, dt, "duration", KernelError)
+    if n < 1:
+        raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
     if not isinstance(spikes, Mapping):
         raise KernelError(
             "spikes must be a dict with (times, neurons) of each population, found "
@@ -39,11 +45,17 @@ def weighted(
         known = weights.get(name)
         found = indices(neurons, None if known is None else known.shape[0], name, "spikes")
         inside = at <= n
-        each = 1.0 if known is None else known[found[inside]].toarray()
-        of_name = np.zeros((n + 1, len(populations[name])))
-        np.add.at(of_name, at[inside], each)
-        counts[[list(modes).index(mode) for mode in populations[name]]] = of_name.T
+        mine = [modes.index(mode) for mode in populations[name]]
+        counts[mine] = of_steps(at[inside], found[inside], known, len(mine), n)
     return counts
+
+
+def of_steps(at: Ints, rows: Ints, weights: Weights | None, n_modes: int, n: int) -> Floats:
+    """Spikes of these neurons at these steps, for each mode in the steps 0 ... n, (mode, n + 1)."""
+    if weights is None:
+        return np.tile(np.bincount(at, minlength=n + 1).astype(float), (n_modes, 1))
+    spikes = sparse.csr_array((np.ones(at.size), (at, rows)), shape=(n + 1, weights.shape[0]))
+    return np.asarray((spikes @ weights).toarray().T)
 
 
 def _pair(given: Any, name: str, dt: float) -> tuple[Ints, Any]:

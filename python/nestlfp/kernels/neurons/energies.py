@@ -79,13 +79,13 @@ def share(variances: xr.Dataset) -> xr.Dataset:
     out = variances.isel(of=0, drop=True)
     for name in out.data_vars:
         whole, left = (variances[name].sel(of=which, drop=True) for which in OF)
-        out[name] = (left / _at_least(whole.values)).assign_attrs(
+        out[name] = (left / at_least(whole.values)).assign_attrs(
             units="1", long_name="share of the variance that is left out"
         )
     return out
 
 
-def _at_least(values: Floats) -> Floats:
+def at_least(values: Floats) -> Floats:
     """Energies or variances of a signal's channels, faint ones as if they were as large as that."""
     return np.maximum(values, max(FAINT**2 * values.max(initial=0.0), np.finfo(float).tiny))
 
@@ -99,18 +99,17 @@ def without_smallest(
 ) -> tuple[dict[str, Weights], xr.Dataset | None]:
     """Weights without the smallest, which carry this share of variance, and the new energies."""
     positive(tolerance, "tolerance")
-    summed = modes.sum("post")
-    parts = {x: _Part(summed.sel(pre=list(populations[x])), weights[x]) for x in populations}
+    parts = parts_of(modes, populations, weights)
     if energy is None:
         rates = dict.fromkeys(parts, 1.0)
         whole = sum((part.energy(part.weights) for part in parts.values()), np.zeros(()))
     else:
         rates = dict(zip(energy["population"].values.tolist(), energy["rate"].values, strict=True))
         whole = sum(
-            (rates[x] * _flat(energy.sel(of=OF[0], population=x)) for x in parts), np.zeros(())
+            (rates[x] * flat(energy.sel(of=OF[0], population=x)) for x in parts), np.zeros(())
         )
     ends = np.cumsum([array.shape[2] for array in modes.data_vars.values()])
-    whole = np.concatenate([_at_least(of_signal) for of_signal in np.split(whole, ends[:-1])])
+    whole = np.concatenate([at_least(of_signal) for of_signal in np.split(whole, ends[:-1])])
     sizes = {x: rates[x] * part.size(whole) for x, part in parts.items()}
     order = np.sort(np.concatenate(list(sizes.values())))
     sums = np.cumsum(order)
@@ -130,7 +129,15 @@ def without_smallest(
     return kept, None if energy is None else _more(energy, gone)
 
 
-class _Part:
+def parts_of(
+    modes: xr.Dataset, populations: Mapping[str, Sequence[str]], weights: Mapping[str, Weights]
+) -> dict[str, Part]:
+    """Modes and weights of each population."""
+    summed = modes.sum("post")
+    return {x: Part(summed.sel(pre=list(populations[x])), weights[x]) for x in populations}
+
+
+class Part:
     """Modes and weights of a population."""
 
     def __init__(self, modes: xr.Dataset, weights: Weights) -> None:
@@ -140,8 +147,12 @@ class _Part:
 
     def energy(self, weights: Weights) -> Floats:
         """Sum over neurons and lags of the squares of what these weights make, (channel,)."""
-        between = (weights.T @ weights).toarray()
-        return np.einsum("crs,rs->c", self._gram, between)
+        return self.energy_between((weights.T @ weights).toarray())
+
+    def energy_between(self, between: Floats, first: int = 0) -> Floats:
+        """The same of products of weights, summed over neurons, (mode, mode); from a mode on."""
+        later = slice(first, None)
+        return np.einsum("crs,rs->c", self._gram[:, later, later], between[later, later])
 
     def size(self, whole: Floats) -> Floats:
         """The energy of each weight alone, as the largest share of a channel's."""
@@ -156,7 +167,7 @@ class _Part:
         )
 
 
-def _flat(energies: xr.Dataset) -> Floats:
+def flat(energies: xr.Dataset) -> Floats:
     """The channels of all signals together."""
     return np.concatenate([array.values for array in energies.data_vars.values()], axis=-1)
 

@@ -11,7 +11,6 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ...errors import KernelError
-from ...grid import step
 from .. import files
 from ..convolve import of_counts
 from ..names import by_dims, check_known, listed
@@ -22,9 +21,9 @@ from .singles import (
     Weights,
     checked_counts,
     checked_singles,
-    checked_weights,
     datasets,
     grouped,
+    weights_of_all,
     with_labels,
 )
 
@@ -93,15 +92,7 @@ class NeuronKernels:
             raise KernelError(f"modes must be a KernelSet, found {type(modes).__name__}")
         self.modes = modes
         self.populations = grouped(populations, modes.pre)
-        if not isinstance(weights, Mapping | None):
-            raise KernelError(
-                f"weights must be a dict with an array for each population, found {weights!r:.60}"
-            )
-        check_known(weights or {}, list(self.populations), "weights")
-        self.weights: dict[str, Weights] = {
-            name: checked_weights(given, len(self.populations[name]), f"weights of {name!r}")
-            for name, given in (weights or {}).items()
-        }
+        self.weights = weights_of_all(weights, self.populations)
         self.energy = energy
 
     # ------------------------------------------------------------------ making one
@@ -313,6 +304,19 @@ class NeuronKernels:
         modes = self.modes.dataset.sel(pre=list(self.populations[population]))
         return pathways.put_together(modes.sum("post", keep_attrs=True), rows)
 
+    def mean(self) -> KernelSet:
+        """The kernels of populations, each the mean over its neurons.
+
+        Examples
+        --------
+        >>> import nestlfp
+        >>> single = {"E": {"LFP": [[[1.0]], [[3.0]]]}}
+        >>> kernels = nestlfp.NeuronKernels.from_arrays(single, dt=1, units={"LFP": "V"}, modes=1)
+        >>> kernels.mean()["LFP"].values.round(9).tolist()
+        [[[[2.0]]]]
+        """
+        return KernelSet(pathways.means(self.modes.dataset, self.populations, self.weights))
+
     def __repr__(self) -> str:
         share = None if self.energy is None else self.left_out()
         return layout.description(self.modes.dataset, self.populations, self.weights, share)
@@ -369,12 +373,9 @@ class NeuronKernels:
         KernelError
             If a population, neuron or time is none of theirs.
         """
-        keep, dt = by_dims(by), self.modes.dt
-        n = step(duration, dt, "duration", KernelError)
-        if n < 1:
-            raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
+        keep = by_dims(by)
         found = counts.weighted(
-            spikes, self.populations, self.weights, modes=self.modes.pre, dt=dt, n=n
+            spikes, self.populations, self.weights, kernels=self.modes.dataset, duration=duration
         )
         signals = of_counts(self.modes.dataset, found, keep)
         return self.by_population(signals) if "pre" in keep else signals

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import xarray as xr
 
 from ...errors import KernelError
-from .singles import same_but
+from .singles import Weights, same_but
 
 _LAST = ("post", "pre", ..., "lag")
 
@@ -54,6 +55,20 @@ def put_together(modes: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
         found = weights.dot(array, dim="pre").transpose("neuron", ..., "lag")
         out[name] = found.assign_attrs(array.attrs)
     return out
+
+
+def means(
+    modes: xr.Dataset, populations: Mapping[str, Sequence[str]], weights: Mapping[str, Weights]
+) -> xr.Dataset:
+    """The mean kernel of each population's neurons; weights that are not known are 1."""
+    parts = []
+    for name, own in populations.items():
+        n = weights[name].shape[0] if name in weights else 0
+        factors = np.asarray(weights[name].sum(axis=0)) / n if n else np.ones(len(own))
+        with xr.set_options(keep_attrs=True):
+            part = modes.sel(pre=list(own)) * xr.DataArray(factors, dims="pre")
+            parts.append(part.sum("pre").expand_dims(pre=[name]))
+    return side_by_side(parts)
 
 
 def by_population(signals: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.Dataset:

@@ -160,6 +160,19 @@ def checked_weights(given: Any, n_modes: int, what: str) -> Weights:
     return found
 
 
+def weights_of_all(given: Any, populations: Mapping[str, Sequence[str]]) -> dict[str, Weights]:
+    """Weights of populations, of those that are given."""
+    if not isinstance(given, Mapping | None):
+        raise KernelError(
+            f"weights must be a dict with an array for each population, found {given!r:.60}"
+        )
+    check_known(given or {}, list(populations), "weights")
+    return {
+        name: checked_weights(values, len(populations[name]), f"weights of {name!r}")
+        for name, values in (given or {}).items()
+    }
+
+
 def grouped(populations: Any, pre: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Names of each population's modes; a `KernelError` unless each mode belongs to one."""
     if not isinstance(populations, Mapping) or not populations:

@@ -17,7 +17,7 @@ from ...kernels import AXES, KernelSet, by_dims, channel_dim
 from .._provenance import package_version, plain
 from .cells import Column, Population, Synapses
 from .network import Network
-from .probes import Probes, channel_count, contacts, named
+from .probes import Probes, bodies, channel_count, contacts, named
 from .replay import responses
 from .response import METHODS, Row, Task
 
@@ -274,11 +274,8 @@ def _replay(
     models = {name: probe for name, (probe, _) in named(probes).items()}
     if not models:
         raise NetworkError("no probes given")
-    places = [where for probe in models.values() if (where := contacts(probe)) is not None]
-    everywhere = np.vstack([np.empty((0, 3)), *places])
-    task = Task(
-        network, populations, list(models.values()), everywhere, rows, n_steps, method, seed
-    )
+    used = list(models.values())
+    task = Task(network, populations, used, bodies(used), rows, n_steps, method, seed)
     sizes = [channel_count(probe) for probe in models.values()]
     total = np.zeros((len(populations), len(rows), sum(sizes), n_steps))
     for post, by_row in responses(task, processes, progress):

@@ -12,9 +12,12 @@ from ..._types import Floats
 from ...errors import NetworkError
 from ...kernels import AXES
 from ...kernels.names import check_signal_names
-from ...kernels.probes import PREDICTS
+from ...kernels.probes import PREDICTS, SOURCE_DENSITY
 
 Probes = Sequence[Any] | Mapping[str, Any]
+_VOLUMETRIC = "VolumetricCurrentSourceDensity"
+# One cell on the axis, which LFPykernels has for a population, says nothing of bins beside it.
+_PREDICTS = {**PREDICTS, _VOLUMETRIC: SOURCE_DENSITY}
 
 
 def named(probes: Probes) -> dict[str, tuple[Any, str]]:
@@ -31,19 +34,51 @@ def named(probes: Probes) -> dict[str, tuple[Any, str]]:
 def _kind(probe: Any) -> tuple[str, str]:
     """Name and unit of the signal that a model of LFPykit predicts."""
     name = type(probe).__name__
-    if name not in PREDICTS:
-        raise NetworkError(f"unknown probe {name!r}: known are {sorted(PREDICTS)}")
-    return PREDICTS[name]
+    if name not in _PREDICTS:
+        raise NetworkError(f"unknown probe {name!r}: known are {sorted(_PREDICTS)}")
+    return _PREDICTS[name]
 
 
 def contacts(probe: Any) -> Floats | None:
-    """Contact positions (µm) of a probe that has some, shape (contacts, 3)."""
+    """Contact positions (µm) of a probe that has some, shape (contacts, 3); middles of volumes."""
     axes = [getattr(probe, axis, None) for axis in "xyz"]
     if axes[2] is None:
         return None
+    if _kind(probe) == SOURCE_DENSITY:
+        return _middles(probe)
     z = np.atleast_1d(axes[2])
     columns = [np.zeros_like(z) if axis is None else np.atleast_1d(axis) for axis in axes]
     return geometry.positions(np.stack(columns, axis=1), "the contacts")
+
+
+def bodies(probes: Sequence[Any]) -> Floats:
+    """Where no cell may be (µm), shape (contacts, 3): a contact is there, a volume is not."""
+    solid = [probe for probe in probes if _kind(probe) != SOURCE_DENSITY]
+    places = [where for probe in solid if (where := contacts(probe)) is not None]
+    return np.vstack([np.empty((0, 3)), *places])
+
+
+def _middles(probe: Any) -> Floats:
+    """Of the volumes whose CSD a model of LFPykit gives."""
+    if type(probe).__name__ == _VOLUMETRIC:
+        edges = [np.asarray(getattr(probe, axis), dtype=float) for axis in AXES]
+        grid = np.meshgrid(*[(e[1:] + e[:-1]) / 2 for e in edges], indexing="ij")
+        return np.stack([axis.ravel() for axis in grid], axis=1)
+    z = np.mean(probe.z, axis=1)
+    x, y = np.asarray(probe.lateral_offset, dtype=float)
+    return np.stack([np.full_like(z, x), np.full_like(z, y), z], axis=1)
+
+
+def _check_slices(probe: Any, cell: Any) -> None:
+    """LFPykit 0.6 loses the current of a segment that goes through a slice and beyond both ends."""
+    thinnest = float(np.diff(probe.z, axis=1).min())
+    longest = float(np.abs(np.diff(cell.z, axis=1)).max())
+    if longest > thinnest:
+        raise NetworkError(
+            f"slices of the CSD must be at least as thick as segments of the cell are long, "
+            f"{longest:.4g} µm in z, found {thinnest:.4g} µm: take thicker slices, or more "
+            "segments (nsegs_method, max_nsegs_length)"
+        )
 
 
 def channel_count(probe: Any) -> int:
@@ -58,8 +93,15 @@ def channel_count(probe: Any) -> int:
 
 def transformation(probe: Any, cell: Any) -> Floats:
     """Matrix from transmembrane currents (nA) to a probe's signal."""
+    if type(probe).__name__ == "LaminarCurrentSourceDensity":
+        _check_slices(probe, cell)
     probe.cell = cell
     try:
-        return np.asarray(probe.get_transformation_matrix())
+        matrix = np.asarray(probe.get_transformation_matrix())
     finally:
         probe.cell = None
+    if type(probe).__name__ != _VOLUMETRIC:
+        return matrix
+    # LFPykit 0.6 gives the current in each bin (nA), in three dimensions.
+    volumes = np.einsum("i,j,k->ijk", *(np.diff(getattr(probe, axis)) for axis in AXES))
+    return np.reshape(matrix / volumes[..., np.newaxis], (volumes.size, -1))

@@ -1,0 +1,130 @@
+"""What readers of recorded spikes give: portions of a file, which may be longer than memory."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._types import Floats, Ints
+from ..errors import ActivityError
+
+SIZE = 2**19
+"""Spikes that are read at a time."""
+_MS = {"ms": 1.0, "s": 1e3, "us": 1e-3, "µs": 1e-3}
+_LONG = {
+    "millisecond": "ms",
+    "milliseconds": "ms",
+    "second": "s",
+    "seconds": "s",
+    "sec": "s",
+    "microsecond": "us",
+    "microseconds": "us",
+    "μs": "us",
+}
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Some of the spikes of a file.
+
+    Attributes
+    ----------
+    label : str or None
+        The population's name in the file, if it tells populations apart.
+    times : ndarray, shape (spike,)
+        In ms.
+    ids : ndarray of int, shape (spike,), or None
+        Which neuron each is of, if the file says so.
+    from_zero : bool
+        Whether ids are places of neurons in their population, which count from 0.
+    printed : float
+        By how much times (ms) may be off because they were printed with few digits.
+    """
+
+    label: str | None
+    times: Floats
+    ids: Ints | None
+    from_zero: bool = False
+    printed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user says of files.
+
+    Attributes
+    ----------
+    unit : str or None
+        Of the times, where the file does not say: ms, s, us, or a number of ms.
+    column : str
+        The column, or annotation, that names populations.
+    """
+
+    unit: str | None = None
+    column: str = "population"
+
+    def __post_init__(self) -> None:
+        if self.unit is not None:
+            in_ms(self.unit, "unit")
+
+    @property
+    def factor(self) -> float:
+        """From the unit of the times to ms, where the file does not say."""
+        return 1.0 if self.unit is None else in_ms(self.unit, "unit")
+
+    def told(self, unit: str, where: str) -> float:
+        """From the unit that a file says to ms; an error if the user says another."""
+        found = in_ms(unit, f"the unit of {where}")
+        if self.unit is not None and self.factor != found:
+            raise ActivityError(
+                f"{where} says that its times are in {unit!r}, not in {self.unit!r}: leave the "
+                "unit out"
+            )
+        return found
+
+
+def in_ms(unit: str, what: str) -> float:
+    """How many ms a unit of time is; it may be a number of ms itself."""
+    name = _LONG.get(str(unit).strip().lower(), str(unit).strip())
+    if name in _MS:
+        return _MS[name]
+    number = re.fullmatch(r"([\d.eE+-]+?)\s*(ms)?", name)
+    try:
+        found = float(number[1]) if number else 0.0
+    except ValueError:
+        found = 0.0
+    if not 0 < found < np.inf:
+        raise ActivityError(
+            f"{what} must be ms, s, us, or a number of ms such as 0.1 for times in steps, found "
+            f"{unit!r}"
+        )
+    return found
+
+
+def whole(values: Any, what: str) -> Ints:
+    """Ids as whole numbers."""
+    found = np.asarray(values)
+    if not found.size:
+        return np.zeros(0, np.int64)
+    if found.dtype.kind == "f" and np.all((found == np.rint(found)) & (np.abs(found) < 2**53)):
+        found = found.astype(np.int64)
+    if found.dtype.kind not in "iu":
+        raise ActivityError(f"{what} must be whole numbers, found {found[:3]!s}")
+    return found.astype(np.int64)
+
+
+def numbers(values: Any, what: str) -> Floats:
+    """Times as finite numbers."""
+    try:
+        found = np.asarray(values)
+        if found.dtype.kind not in "fiu" and found.size:
+            raise TypeError
+        found = found.astype(float)
+    except (TypeError, ValueError):
+        raise ActivityError(f"{what} must be numbers, found {str(values)[:60]}") from None
+    if not np.isfinite(found).all():
+        raise ActivityError(f"{what} must be finite, found {found[~np.isfinite(found)][0]}")
+    return found

@@ -1,0 +1,108 @@
+"""Current source density from potentials by the methods of elephant, as a matrix.
+
+All of them are linear in the potentials, so that elephant is asked once, for the matrix, and not
+for each sample: recordings may be long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .._types import Floats
+from ..errors import SignalError
+from ..extras import require
+
+_SOURCES = "elephant.current_source_density_src"
+_TOLERANCE = 1e-10  # mm² or less, of integrals over sources; elephant's own is 1e-6
+_LOOKED_AT = 500  # samples for cross-validation
+_FINE = 20  # points of KCSD's grid for each contact
+
+
+def matrix(
+    method: str, along: Floats, diameter: float, conductivity: float, potentials: Floats
+) -> Floats:
+    """What makes µA/mm³ at the contacts from mV there, shape (contact, contact).
+
+    Parameters
+    ----------
+    method : str
+        A key of `METHODS`.
+    along : ndarray, shape (contact,)
+        Where the contacts are (µm), increasing.
+    diameter : float
+        Of the sources, which are discs or cylinders around the line (µm).
+    conductivity : float
+        In S/m, the same everywhere.
+    potentials : ndarray, shape (contact, sample)
+        In mV, by which KCSD1D chooses its regularization.
+    """
+    require("elephant", "csd")
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")  # elephant's, of other packages' versions
+        return METHODS[method](along / 1000, diameter / 1000, conductivity, potentials)
+
+
+def _by_icsd(name: str) -> Callable[[Floats, float, float, Floats], Floats]:
+    def made(z: Floats, diameter: float, conductivity: float, _: Floats) -> Floats:
+        pq = require("quantities", "csd")
+        spacing = np.diff(z).mean()
+        if np.any(np.abs(np.diff(z) - spacing) > 1e-3 * spacing):
+            raise SignalError(
+                f"{name} needs contacts at equal distances, found {np.round(np.diff(z) * 1e3, 1)} "
+                "µm: KCSD1D does not"
+            )
+        sigma = conductivity * pq.S / pq.m
+        options: dict[str, Any] = {"diam": diameter * pq.mm, "sigma": sigma, "sigma_top": sigma}
+        if name == "StepiCSD":
+            options |= {"h": spacing * pq.mm, "tol": _TOLERANCE}
+        if name == "SplineiCSD":
+            options |= {"num_steps": z.size, "tol": _TOLERANCE}
+        # With a source that reaches below 0, elephant 1.2 integrates from 1 mm on.
+        at = (z - z[0] + spacing) * pq.mm
+        volts = np.eye(z.size) * pq.V
+        estimator = getattr(require(f"{_SOURCES}.icsd", "csd"), name)(volts[:, :1], at, **options)
+        columns = []
+        for k in range(z.size):  # elephant 1.2's splines are of one sample
+            estimator.lfp = volts[:, k : k + 1]
+            columns.append(np.ravel(estimator.get_csd().simplified.magnitude))
+        found = np.stack(columns, axis=1)
+        if name == "DeltaiCSD":  # A/m² of discs, each of which stands for a slice
+            found = found / (spacing * 1e-3)
+        return found * 1e-6  # A/m³ by V to µA/mm³ by mV
+
+    return made
+
+
+def _by_kcsd(z: Floats, diameter: float, conductivity: float, potentials: Floats) -> Floats:
+    kernel_csd = require(f"{_SOURCES}.KCSD", "csd").KCSD1D
+    points = _FINE * (z.size - 1) + 1
+    options = {
+        "h": diameter / 2,
+        "sigma": conductivity,
+        "xmin": z[0],
+        "xmax": z[-1],
+        "gdx": (z[-1] - z[0]) / (points + 0.5),
+        "n_src_init": max(1000 // _FINE, points),
+        "R_init": 2 * float(np.diff(z).min()),
+    }
+    every = max(1, potentials.shape[1] // _LOOKED_AT)
+    seen = kernel_csd(z[:, np.newaxis], potentials[:, ::every], **options)
+    spacing = float(np.diff(z).min())
+    radius, regularization = seen.cross_validate(Rs=spacing * np.array([1.0, 2.0, 4.0]))
+    for_each = kernel_csd(z[:, np.newaxis], np.eye(z.size), **options)
+    for_each.update_R(radius)
+    for_each.update_lambda(regularization)
+    fine = for_each.values("CSD")  # (point, contact)
+    return np.stack([np.interp(z, for_each.estm_x, column) for column in fine.T], axis=1)
+
+
+METHODS: dict[str, Callable[[Floats, float, float, Floats], Floats]] = {
+    **{name: _by_icsd(name) for name in ("DeltaiCSD", "StepiCSD", "SplineiCSD")},
+    "KCSD1D": _by_kcsd,
+}
