@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         ToleranceError,
         ToolchainError,
     )
-    from .filters.options import FIR, Auto, StateSpace
+    from .filters.options import FIR, Auto, Separable, StateSpace
     from .kernels import KernelSet, NeuronKernels
     from .nodes.bank import FilterBank
     from .runtime.bank import install
@@ -38,6 +38,7 @@ __all__ = [
     "NestLFPError",
     "NetworkError",
     "NeuronKernels",
+    "Separable",
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
@@ -56,7 +57,7 @@ __all__ = [
 # the steps of a build need few of them, and answer at once.
 _HOMES = {
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
-    "filters.options": ["FIR", "Auto", "StateSpace"],
+    "filters.options": ["FIR", "Auto", "Separable", "StateSpace"],
     "kernels": ["KernelSet", "NeuronKernels"],
     "nodes.bank": ["FilterBank"],
     "runtime.bank": ["install"],
