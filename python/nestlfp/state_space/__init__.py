@@ -26,8 +26,8 @@ How it is found, in the order of the code:
 `realize_ringing` does the same for kernels behind a known filter, whose endless response would
 need many states more if it were found from its taps.
 
-`separate` is for many populations, too many for inputs of their own: their kernels become weights of
-a few time courses, and only these are realized.
+`separate` is for many populations, too many for inputs of their own: their kernels become weights
+of a few time courses, and only these are realized.
 
 References
 ----------

@@ -92,14 +92,17 @@ def _separate(h: Array, tolerance: float) -> Separated:
     smallest, tried = np.inf, 0
     for n in range(1, min(MOST_COURSES, len(courses)) + 1):
         left_out = _least_left_out(weights, courses, n)
-        smallest = min(smallest, left_out)
-        if left_out > 0.9 * tolerance or tried == _NUMBERS_TRIED:
+        if left_out > 0.9 * tolerance:
             continue
+        if tried == _NUMBERS_TRIED:
+            break
         tried += 1
         found, error = _realized(kernels, weights[:, :, :n], courses[:n], tolerance, left_out)
         if found is not None:
             return found
         smallest = min(smallest, error)
+    if not tried:
+        smallest = left_out
     what = "separable filter with a number of time courses of"
     raise ToleranceError(tolerance, smallest, min(MOST_COURSES, len(courses)), what)
 
@@ -140,9 +143,9 @@ def _factors(kernels: _Kernels) -> tuple[Array, Array]:
 
 def _least_left_out(weights: Array, courses: Array, n: int) -> float:
     """Largest error of the rows that lose most when only n courses are kept: a lower bound."""
-    rest = weights[:, :, n:].reshape(-1, weights.shape[2] - n)
-    if not rest.size:
+    if n == len(courses):
         return 0.0
+    rest = weights[:, :, n:].reshape(-1, len(courses) - n)
     size = np.einsum("ij,ij->i", rest, rest)
     kept = min(_ROWS_LOOKED_AT, len(rest))
     worst = np.argpartition(size, len(rest) - kept)[-kept:]
@@ -221,11 +224,11 @@ def _certified(kernels: _Kernels, loads: Array, r: Realization) -> Separated:
     total += np.abs(r.C[0]) @ np.abs(x) / (1 - r.spectral_radius)
     error, bound = np.zeros((2, kernels.shape[1]))
     for each, load in zip(kernels.scaled(), loads, strict=True):
-        load = load / kernels.scale
-        difference = load.T @ made
+        scaled = load / kernels.scale
+        difference = scaled.T @ made
         difference -= each
         np.abs(difference, out=difference)
-        size = np.abs(load)
+        size = np.abs(scaled)
         np.maximum(error, np.maximum(difference.max(axis=1), later @ size), out=error)
         np.maximum(bound, difference.sum(axis=1) + total @ size, out=bound)
     return Separated(loads, r, error, bound)
