@@ -11,7 +11,7 @@ from nestlfp import NeuronKernels
 from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
 from nestlfp.state_space import impulse_responses, separate
-from nestlfp.testing import assert_convolution
+from nestlfp.testing import assert_convolution, convolved
 from networks import exponential_kernels, replayed, reset
 
 TOLERANCE = 1e-6
@@ -270,7 +270,11 @@ def test_filtered_against_aliasing(nest):
     signals = recorder.signals()
     assert signals.sizes["time"] > 80
     spikes = dict(zip(kernels.pre, trains, strict=True))
-    assert_convolution(signals, kernels.lowpass(1.0), spikes, rtol=1e-3)
+    # Filtered kernels hear spikes that come later, too.
+    expected = convolved(kernels.lowpass(1.0), "LFP", spikes, 1000)
+    at = np.rint(signals.time.values / DT).astype(int)
+    difference = np.abs(signals["LFP"].values - expected[:, at - 1]).max()
+    assert difference <= 1e-3 * np.abs(expected).max()
 
 
 def test_neurons_with_sparse_weights(nest):

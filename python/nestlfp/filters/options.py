@@ -83,7 +83,7 @@ class Auto(StateSpace):
 
 
 def _check_tolerance(tolerance: Any) -> None:
-    if not (isinstance(tolerance, Real) and 0 < tolerance < 1):
+    if not (isinstance(tolerance, Real) and 0 < float(tolerance) < 1):
         raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
 
 

@@ -70,7 +70,7 @@ class SeparableFilter:
             moves=r.decay.size
             + 4 * r.rotation.size
             + sum(int(np.count_nonzero(block)) for block in r.schur),
-            kicks=np.count_nonzero(r.B) + np.count_nonzero(r.tail),
+            kicks=int(np.count_nonzero(r.B) + np.count_nonzero(r.tail)),
             states=r.order,
             every=every,
         )
