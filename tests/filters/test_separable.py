@@ -155,7 +155,7 @@ def test_auto_takes_it_for_many_ports():
     assert "'fir' would take" in repr(many)
     assert "state-space" not in repr(many)
     assert many.provenance["tolerance"] == TOLERANCE
-    fewer = FilterBank(kernel_set(sheet(40, 5, 300)), Options.of("auto"))
+    fewer = FilterBank(kernel_set(sheet(30, 5, 300)), Options.of("auto"))
     assert {"separable", "state-space"} > {fewer.filter.method}
     assert "'separable'" in repr(fewer)
     assert "'state-space'" in repr(fewer)

@@ -18,8 +18,8 @@ from .state_space import StateSpaceFilter
 
 FEW_PORTS = 16
 """With so many ports or fewer 'auto' does not look for a separable filter,"""
-MANY_PORTS = 64
-"""and with more than so many not for a state-space one, which takes long and has many states."""
+MANY_PORTS = 32
+"""and with more than so many not for a state-space one, which takes minutes to find."""
 
 T = TypeVar("T")
 

@@ -25,9 +25,9 @@ KICK = 4e-4
 PAIR = 5e-4
 """A triangular state seen by another, in short loops (µs); taken from `TAP`, not measured."""
 MOVE = 2e-4
-"""A multiply-add of a state of one channel of the separable filter (µs)."""
-WEIGHT = 3.3e-4
-"""A channel of a course that a spike adds to its drives (µs)."""
+"""A multiply-add of a state of one channel of the separable filter (µs); benchmarks/ports.py."""
+WEIGHT = 2e-4
+"""A channel of a course that a spike adds to its drives (µs); the same."""
 OUTPUT = 2e-4
 """An oscillator read out into one latent: two multiply-adds (µs)."""
 

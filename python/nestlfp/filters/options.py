@@ -78,7 +78,7 @@ class Separable:
 class Auto(StateSpace):
     """`FIR`, `Separable` or `StateSpace` with these options: what is estimated to cost least.
 
-    `Separable` is looked at for more than 16 ports, `StateSpace` for up to 64.
+    `Separable` is looked at for more than 16 ports, `StateSpace` for up to 32.
     """
 
 
