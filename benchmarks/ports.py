@@ -1,10 +1,10 @@
 """What a step of a filter node with hundreds of ports costs, by the number of ports that are hit.
 
 Kernels of a sheet of tissue: point sources and contacts at random places of a plane, and responses
-that are a sum of four postsynaptic time courses, each with a decay over distance of its own. Measured
-is the processor time of nest.Simulate on one thread with one node, a spike in every step at some of
-its ports, and samples every tenth step, less that of the same simulation without the node. Medians
-of five runs. Writes out/benchmarks/ports.json.
+that are a sum of four postsynaptic time courses, each with a decay over distance of its own.
+Measured is the processor time of nest.Simulate on one thread with one node, a spike in every step
+at some of its ports, and samples every tenth step, less that of the same simulation without the
+node. Medians of five runs. Writes out/benchmarks/ports.json.
 
     python benchmarks/ports.py [--ports 512] [--methods fir,separable]
 """
