@@ -301,6 +301,15 @@ def test_neurons_with_sparse_weights(nest):
     assert np.abs(signals - offline.values).max() <= 10 * TOLERANCE * np.abs(modes["LFP"]).max()
 
 
+def test_ten_seconds_without_a_silent_moment_do_not_drift(nest):
+    kernels = kernel_set(sheet(3, 2, 150))
+    trains = random_trains(3, 100_000, rate=0.05)
+    signals = record(nest, kernels, trains, runs=(10_000.0,)).signals()
+    last = signals.isel(time=slice(-2000, None))
+    spikes = dict(zip(kernels.pre, trains, strict=True))
+    assert_convolution(last, kernels, spikes, rtol=2 * TOLERANCE)
+
+
 def test_states_are_forgotten_when_nothing_is_under_way(nest):
     kernels = kernel_set(sheet(3, 2, 150))
     recorder = record(nest, kernels, [[2.0], [3.0], []], runs=(40.0,))
