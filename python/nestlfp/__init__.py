@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         ToleranceError,
         ToolchainError,
     )
-    from .filters.options import FIR, Auto, StateSpace
+    from .filters.options import FIR, Auto, Separable, StateSpace
     from .kernels import KernelSet, NeuronKernels
     from .kernels.neurons.validity import validity
     from .nodes.bank import FilterBank
@@ -39,6 +39,7 @@ __all__ = [
     "NestLFPError",
     "NetworkError",
     "NeuronKernels",
+    "Separable",
     "StateSpace",
     "ToleranceError",
     "ToolchainError",
@@ -59,7 +60,7 @@ __all__ = [
 # the steps of a build need few of them, and answer at once.
 _HOMES = {
     "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
-    "filters.options": ["FIR", "Auto", "StateSpace"],
+    "filters.options": ["FIR", "Auto", "Separable", "StateSpace"],
     "kernels": ["KernelSet", "NeuronKernels"],
     "kernels.neurons.validity": ["validity"],
     "nodes.bank": ["FilterBank"],

@@ -152,7 +152,8 @@ def info(
 def build(
     kernels: Annotated[Path, typer.Argument(help="Kernels: a netCDF file.")],
     method: Annotated[
-        str, typer.Option(help="How a node computes its signals: fir, state-space or auto.")
+        str,
+        typer.Option(help="How a node computes its signals: fir, state-space, separable or auto."),
     ] = "fir",
     tolerance: Annotated[
         float | None,

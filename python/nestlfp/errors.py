@@ -20,7 +20,7 @@ class KernelError(NestLFPError, ValueError):
 
 
 class ToleranceError(KernelError):
-    """No state-space filter of a sensible order meets the tolerance.
+    """No reduced filter of a sensible size meets the tolerance.
 
     Attributes
     ----------
@@ -29,22 +29,31 @@ class ToleranceError(KernelError):
     smallest_error : float
         The smallest error found up to `max_order`, relative to the channel's peak.
     max_order : int
-        The largest order that was tried.
+        The largest order, or number of time courses, that was tried.
+    kind : str
+        What was tried.
     """
 
-    def __init__(self, tolerance: float, smallest_error: float, max_order: int) -> None:
+    def __init__(
+        self,
+        tolerance: float,
+        smallest_error: float,
+        max_order: int,
+        kind: str = "state-space filter of order",
+    ) -> None:
         self.tolerance = tolerance
         self.smallest_error = smallest_error
         self.max_order = max_order
+        self.kind = kind
         self.reason = (
-            f"no state-space filter of order {max_order} or less has an error below "
+            f"no {kind} {max_order} or less has an error below "
             f"{tolerance:.3g} of the peak; the smallest reached is {smallest_error:.3g}"
         )
         super().__init__(f"{self.reason}. Raise the tolerance, or use method='fir'")
 
-    def __reduce__(self) -> tuple[type, tuple[float, float, int]]:
+    def __reduce__(self) -> tuple[type, tuple[float, float, int, str]]:
         # Exceptions are pickled by their message, and MPI hands them from rank to rank.
-        return type(self), (self.tolerance, self.smallest_error, self.max_order)
+        return type(self), (self.tolerance, self.smallest_error, self.max_order, self.kind)
 
 
 class ToolchainError(NestLFPError, RuntimeError):

@@ -11,6 +11,7 @@ from networks import exponential_kernels
 def test_names_and_values_say_the_same():
     assert Options.of("fir") == Options() == Options.of(nestlfp.FIR())
     assert Options.of("state-space", tolerance=1e-3) == Options.of(nestlfp.StateSpace(1e-3))
+    assert Options.of("separable", tolerance=1e-3) == Options.of(nestlfp.Separable(1e-3))
     assert Options.of("auto", exact_channels=True) == Options.of(nestlfp.Auto(exact_channels=True))
     assert Options.of(by="pre").by == ("pre",)
     command = Options.of_command(
@@ -26,7 +27,10 @@ def test_names_and_values_say_the_same():
         ({"method": 3}, "method must be one of"),
         ({"method": "fir", "tolerance": 1e-3}, "is exact and has no tolerance"),
         ({"method": "fir", "exact_channels": True}, "has no exact_channels"),
+        ({"method": "separable", "exact_channels": True}, "has no exact_channels"),
+        ({"method": "separable", "tolerance": 2.0}, "between 0 and 1, found 2.0"),
         ({"method": nestlfp.StateSpace(), "tolerance": 1e-3}, "say it there instead"),
+        ({"method": nestlfp.Separable(), "tolerance": 1e-3}, "say it there instead"),
         ({"method": "auto", "tolerance": 0.0}, "tolerance must lie between 0 and 1, found 0.0"),
         ({"method": "auto", "tolerance": "small"}, "found 'small'"),
         ({"by": "glia"}, "by must be 'pre', 'post' or both"),

@@ -22,7 +22,7 @@ SHELL, SCRIPT = (
 )
 
 
-@pytest.mark.parametrize("method", ["fir", "state-space"])
+@pytest.mark.parametrize("method", ["fir", "state-space", "separable"])
 def test_the_page_by_hand(tmp_path, method):
     kernels = exponential_kernels(leads=(15, 22), lengths=(60, 90), channels=3)
     for name in ("CMakeLists.txt", "models"):

@@ -16,6 +16,8 @@ from nestlfp.nodes.bank import FilterBank
 from nestlfp.nodes.model import capacity, model_of
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
+METHODS = ["fir", "state-space", "separable"]
+
 
 def random_kernels(rng):
     """1 to 8 populations, 1 to 64 channels, 50 to 2000 taps that start where they like."""
@@ -60,7 +62,7 @@ def test_any_kernels_fit(nest, seed):
     assert_signal_is_convolution(recorder.signals(), kernels, trains, 100.0)
 
 
-@pytest.mark.parametrize("method", ["fir", "state-space"])
+@pytest.mark.parametrize("method", METHODS)
 def test_two_sets_of_kernels_share_a_model(nest, method):
     small = exponential_kernels(lengths=(30, 40), channels=1)
     large = exponential_kernels(leads=(3, 9), lengths=(300, 20), channels=5)
@@ -82,10 +84,10 @@ def test_two_sets_of_kernels_share_a_model(nest, method):
 
 def test_samples_to_come_are_no_recordables(nest, hagen):
     reset(nest, dt=hagen.dt)
-    for bank in [nestlfp.install(hagen, method=method) for method in ("fir", "state-space")]:
+    for bank in [nestlfp.install(hagen, method=method) for method in METHODS]:
         hold = np.zeros(2, dtype=np.int64)
         (node,) = bank.create_nodes(nest, 1, hold, 1, 0)
-        assert len(node.recordables) < 250
+        assert len(node.recordables) < 400
         assert node.get(bank.filter.grows) > 1000
 
 
@@ -142,11 +144,23 @@ def test_nothing_beyond_the_history_is_touched(when):
 
 
 @pytest.mark.compile
+def test_nothing_beyond_the_drives_is_touched():
+    changes = [("hold", [1e9, 0.0]), ("hold", [-1.0, 0.0]), ("leaving", -1), ("leaving", 10**9)]
+    assert spoil("separable", changes) == len(changes)
+    assert spoil("separable", [("clock", [1e9, 0.0]), ("clock", [-7.0, -1.0])]) >= 1
+
+
+@pytest.mark.compile
 @pytest.mark.parametrize(
     ("method", "sizes"),
     [
         ("fir", "groups channels outputs stride ring table"),
         ("state-space", "groups latents outputs reads square twice depth inputs oscillators used"),
+        (
+            "separable",
+            "outputs channels courses span stride pairs singles swinging fading poles pairs_in "
+            "rows singles_in square table used depth leaving every",
+        ),
     ],
 )
 def test_sizes_set_later_do_no_harm(method, sizes):
@@ -154,7 +168,7 @@ def test_sizes_set_later_do_no_harm(method, sizes):
     assert spoil(method, changes) >= len(changes) / 2
 
 
-@pytest.mark.parametrize("method", ["fir", "state-space"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_node_without_kernels_says_so(nest, method, capfd):
     bank = nestlfp.install(exponential_kernels(), method=method)
     nest.ResetKernel()

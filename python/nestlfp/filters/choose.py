@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
-from ..errors import ToleranceError
-from ..state_space import Realization
+from ..errors import KernelError, ToleranceError
+from ..state_space import separate
 from .base import Filter
 from .cache import cached_realization
 from .coefficients import Coefficients
 from .cost import state_space_microseconds
 from .fir import FIRFilter
-from .options import FIR, Auto, Method
+from .options import Auto, Method, Separable, StateSpace
+from .separable import SeparableFilter
 from .state_space import StateSpaceFilter
 
-Once = Callable[[Callable[[], Realization]], Realization]
+FEW_PORTS = 16
+"""With so many ports or fewer 'auto' does not look for a separable filter,"""
+MANY_PORTS = 32
+"""and with more than so many not for a state-space one, which takes minutes to find."""
+
+T = TypeVar("T")
 
 
-def _here(work: Callable[[], Realization]) -> Realization:
+class Once(Protocol):
+    """Calls a function on one of several processes, and returns its result on all."""
+
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """What it returns."""
+
+
+def _here(work: Callable[[], T]) -> T:
     return work()
 
 
@@ -30,8 +44,8 @@ def make_filter(
     ----------
     coefficients : Coefficients
         What to compute.
-    method : FIR, StateSpace or Auto
-        How. `Auto` takes the one whose step is estimated to cost less, or `FIR` where no reduced
+    method : FIR, StateSpace, Separable or Auto
+        How. `Auto` takes the one whose step is estimated to cost least, or `FIR` where no reduced
         filter meets the tolerance.
     every : int
         Steps between two samples, which decide what reading out costs.
@@ -41,37 +55,69 @@ def make_filter(
 
     Raises
     ------
+    KernelError
+        If the method is `Separable` and contributions of presynaptic populations are kept apart.
     ToleranceError
-        If the method is `StateSpace` and the tolerance cannot be met.
+        If the method is `StateSpace` or `Separable` and the tolerance cannot be met.
     """
+    if isinstance(method, Auto):
+        return _cheapest(coefficients, method, every, once)
+    if isinstance(method, StateSpace):
+        return _state_space(coefficients, method, once), ""
+    if isinstance(method, Separable):
+        return _separable(coefficients, method, once), ""
+    return FIRFilter(coefficients), ""
+
+
+def _cheapest(
+    coefficients: Coefficients, method: Auto, every: int, once: Once
+) -> tuple[Filter, str]:
     fir = FIRFilter(coefficients)
-    if isinstance(method, FIR):
-        return fir, ""
-    automatic = isinstance(method, Auto)
     populations = len(coefficients.lengths)
+    apart = "pre" in coefficients.by
+    kinds: list[Callable[[], Filter]] = []
+    if populations > FEW_PORTS and not apart:
+        separable = Separable(method.tolerance)
+        kinds.append(lambda: _separable(coefficients, separable, once))
+    if populations <= MANY_PORTS or apart:
+        kinds.append(lambda: _state_space(coefficients, method, once))
     least = state_space_microseconds(populations, 1, populations, 0, 1, every)
-    if automatic and fir.microseconds(every) <= least:
+    if fir.microseconds(every) <= least:
         return fir, "chosen by 'auto': no reduced filter is cheaper"
-    try:
-        reduced = StateSpaceFilter(
-            coefficients,
-            once(
-                lambda: cached_realization(
-                    coefficients.h,
-                    method.tolerance,
-                    exact_channels=method.exact_channels,
-                    joint=coefficients.groups == 1,
-                    ringing=coefficients.ringing,
-                )
-            ),
+    filters: list[Filter] = []
+    failures = []
+    for kind in kinds:
+        try:
+            filters.append(kind())
+        except ToleranceError as failure:
+            failures.append(failure.reason)
+    if not filters:
+        return fir, f"chosen by 'auto': {'; '.join(failures)}"
+    filters.append(fir)  # a tie goes to the first
+    chosen, *others = sorted(filters, key=lambda filter_: filter_.microseconds(every))
+    told = [f"{other.method!r} would take {other.microseconds(every):.2g} µs" for other in others]
+    return chosen, f"chosen by 'auto': {', '.join(told)}"
+
+
+def _state_space(coefficients: Coefficients, method: StateSpace, once: Once) -> Filter:
+    return StateSpaceFilter(
+        coefficients,
+        once(
+            lambda: cached_realization(
+                coefficients.h,
+                method.tolerance,
+                exact_channels=method.exact_channels,
+                joint=coefficients.groups == 1,
+                ringing=coefficients.ringing,
+            )
+        ),
+    )
+
+
+def _separable(coefficients: Coefficients, method: Separable, once: Once) -> Filter:
+    if "pre" in coefficients.by:
+        raise KernelError(
+            "method='separable' adds up what the presynaptic populations contribute and cannot "
+            "keep them apart, found by='pre': leave it away, or use method='fir' or 'state-space'"
         )
-    except ToleranceError as failure:
-        if not automatic:
-            raise
-        return fir, f"chosen by 'auto': {failure.reason}"
-    if not automatic:
-        return reduced, ""
-    filters: list[Filter] = [reduced, fir]  # a tie goes to the first
-    chosen, other = sorted(filters, key=lambda filter_: filter_.microseconds(every))
-    cost = other.microseconds(every)
-    return chosen, f"chosen by 'auto': {other.method!r} would take {cost:.2g} µs"
+    return SeparableFilter(coefficients, once(lambda: separate(coefficients.h, method.tolerance)))

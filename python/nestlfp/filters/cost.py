@@ -24,6 +24,10 @@ KICK = 4e-4
 """An oscillator driven by a spike, and rid of its tail (µs)."""
 PAIR = 5e-4
 """A triangular state seen by another, in short loops (µs); taken from `TAP`, not measured."""
+MOVE = 2e-4
+"""A multiply-add of a state of one channel of the separable filter (µs); benchmarks/ports.py."""
+WEIGHT = 2e-4
+"""A channel of a course that a spike adds to its drives (µs); the same."""
 OUTPUT = 2e-4
 """An oscillator read out into one latent: two multiply-adds (µs)."""
 
@@ -61,3 +65,23 @@ def state_space_microseconds(
     step = OSCILLATOR * oscillators + KICK * kicked + PAIR * pairs
     read = OUTPUT * oscillators * latents / every
     return NODE + (PORT + SPIKE) * populations + step + read
+
+
+def separable_microseconds(
+    populations: int, channels: int, courses: int, moves: int, kicks: int, states: int, every: int
+) -> float:
+    """A step of the separable node with a spike of every population (µs).
+
+    Parameters
+    ----------
+    populations, channels, courses, states : int
+        Their numbers; states are those of a channel.
+    moves : int
+        Multiply-adds by which a channel's states make a step.
+    kicks : int
+        Entries of input and tail that are used.
+    every : int
+        Steps from one sample to the next.
+    """
+    of_channel = MOVE * (moves + kicks + states / every) + WEIGHT * populations * courses
+    return float(NODE + (PORT + SPIKE) * populations + channels * of_channel)

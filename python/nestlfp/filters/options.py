@@ -44,20 +44,55 @@ class StateSpace:
     exact_channels: bool = False
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, Real) and 0 < self.tolerance < 1):
-            raise KernelError(f"tolerance must lie between 0 and 1, found {self.tolerance!r}")
+        _check_tolerance(self.tolerance)
+
+
+@dataclass(frozen=True)
+class Separable:
+    """A reduced filter for many ports whose kernels share a few time courses, to a tolerance.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest error at any lag, relative to the channel's peak over lags and populations.
+
+    Raises
+    ------
+    KernelError
+        If the tolerance does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> from nestlfp import Separable
+    >>> Separable(tolerance=1e-4)
+    Separable(tolerance=0.0001)
+    """
+
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        _check_tolerance(self.tolerance)
 
 
 @dataclass(frozen=True)
 class Auto(StateSpace):
-    """`StateSpace` with these options or `FIR`, whichever is estimated to cost less."""
+    """`FIR`, `Separable` or `StateSpace` with these options: what is estimated to cost least.
+
+    `Separable` is looked at for more than 16 ports, `StateSpace` for up to 32.
+    """
 
 
-Method = FIR | StateSpace
+def _check_tolerance(tolerance: Any) -> None:
+    if not (isinstance(tolerance, Real) and 0 < float(tolerance) < 1):
+        raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
 
-_BY_NAME: dict[str, type[FIR] | type[StateSpace]] = {
+
+Method = FIR | StateSpace | Separable
+
+_BY_NAME: dict[str, type[FIR] | type[StateSpace] | type[Separable]] = {
     "auto": Auto,
     "fir": FIR,
+    "separable": Separable,
     "state-space": StateSpace,
 }
 
@@ -71,7 +106,7 @@ def method_named(method: str | Method, **given: Any) -> Method:
         If there is no such method, or it does not have such an option.
     """
     options = {name: value for name, value in given.items() if value is not None}
-    if isinstance(method, FIR | StateSpace):
+    if isinstance(method, Method):
         if options:
             raise KernelError(
                 f"{', '.join(options)} given beside method={method!r}: say it there instead"
@@ -80,13 +115,17 @@ def method_named(method: str | Method, **given: Any) -> Method:
     kind = _BY_NAME.get(method) if isinstance(method, str) else None
     if kind is None:
         raise KernelError(
-            f"method must be one of {tuple(_BY_NAME)}, nestlfp.FIR(), nestlfp.StateSpace(...) or "
-            f"nestlfp.Auto(...), found {method!r}"
+            f"method must be one of {tuple(_BY_NAME)}, nestlfp.FIR(), nestlfp.StateSpace(...), "
+            f"nestlfp.Separable(...) or nestlfp.Auto(...), found {method!r}"
         )
     if kind is FIR and options:
         raise KernelError(
             f"method='fir' is exact and has no {' or '.join(options)}: leave it away, or use "
             "method='state-space' or 'auto'"
+        )
+    if kind is Separable and "exact_channels" in options:
+        raise KernelError(
+            "method='separable' does not compress channels and has no exact_channels: leave it away"
         )
     return kind(**options)
 
@@ -97,7 +136,7 @@ class Options:
 
     Parameters
     ----------
-    method : FIR, StateSpace or Auto
+    method : FIR, StateSpace, Separable or Auto
         How the kernels are realized.
     by : tuple of {"post", "pre"}
         The populations whose contributions are kept apart.

@@ -12,7 +12,7 @@ from .._types import Ints
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Array, Coefficients
-from ..filters.options import Options, StateSpace
+from ..filters.options import Options, Separable, StateSpace
 from ..kernels import KernelSet, NeuronKernels
 from .detector import RECORDING, Detector
 from .model import create_nodes, model_of
@@ -136,12 +136,9 @@ class FilterBank:
         """All of the bank that its signals depend on, as attributes of a file."""
         found = {"kernels": self.kernels.fingerprint, "method": self.filter.method}
         method = self.options.method
-        if isinstance(method, StateSpace) and self.filter.method != "fir":
-            return {
-                **found,
-                "tolerance": method.tolerance,
-                "exact_channels": int(method.exact_channels),
-            }
+        if isinstance(method, StateSpace | Separable) and self.filter.method != "fir":
+            exact = isinstance(method, StateSpace) and method.exact_channels
+            return {**found, "tolerance": method.tolerance, "exact_channels": int(exact)}
         return {**found, "tolerance": 0.0, "exact_channels": 0}
 
     @property

@@ -64,7 +64,7 @@ def description(bank: FilterBank) -> dict[str, Any]:
         "ports": {name: i + 1 for i, name in enumerate(bank.ports)},
         "lag_ms": dict(zip(bank.ports, c.first_lags * c.dt, strict=True)),
         "outputs": _outputs(bank),
-        "expansion": None if filter_.method == "fir" else _expansion(bank),
+        "expansion": _expansion(bank) if filter_.method == "state-space" else None,
     }
 
 

@@ -64,20 +64,21 @@ def install(
     ----------
     kernels : KernelSet or NeuronKernels
         Kernels at NEST's resolution.
-    method : {"auto", "fir", "state-space"} or FIR, StateSpace, Auto
+    method : {"auto", "fir", "state-space", "separable"} or FIR, StateSpace, Separable, Auto
         How the kernels are realized. "fir" takes them as they are, exactly, and is the default;
         its cost grows with every channel and tap. "state-space" computes the same sum to the
-        tolerance with far fewer operations. "auto" takes the one whose step is estimated to cost
-        less (see `nestlfp.filters.cost`), and "fir" where no reduced filter meets the tolerance;
-        printing the bank tells which and why.
+        tolerance with far fewer operations; so does "separable" for hundreds of ports (modes of
+        neurons, nodes of a sheet) whose kernels share a few time courses. "auto" takes the one
+        whose step is estimated to cost least (see `nestlfp.filters.cost`), and "fir" where no
+        reduced filter meets the tolerance; printing the bank tells which and why.
     by : {"pre", "post"} or both, optional
         Keep the contributions of these populations apart. Default: one signal, summed.
     tolerance : float
         Largest error of a reduced filter at any lag, relative to the channel's peak over lags and
         populations; default: 1e-6. "fir" makes none. The same as
-        ``method=nestlfp.StateSpace(tolerance=...)``.
+        ``method=nestlfp.StateSpace(tolerance=...)`` or ``nestlfp.Separable(tolerance=...)``.
     exact_channels : bool
-        Do not compress the channels of a reduced filter: each is realized by itself.
+        Do not compress the channels of a state-space filter: each is realized by itself.
     interval : float, optional
         Distance of two samples (ms) of the recorders of this bank. Default: theirs to choose.
     antialias : bool
@@ -98,9 +99,11 @@ def install(
     Raises
     ------
     KernelError
-        If the kernels' `dt` is not NEST's resolution.
+        If the kernels' `dt` is not NEST's resolution; if the method is "separable" and
+        contributions of presynaptic populations are to be kept apart.
     ToleranceError
-        If the method is "state-space" and no filter of a sensible order meets the tolerance.
+        If the method is "state-space" or "separable" and no filter of a sensible size meets the
+        tolerance.
     NetworkError
         If nodes exist already.
     ToolchainError

@@ -26,6 +26,9 @@ How it is found, in the order of the code:
 `realize_ringing` does the same for kernels behind a known filter, whose endless response would
 need many states more if it were found from its taps.
 
+`separate` is for many populations, too many for inputs of their own: their kernels become weights
+of a few time courses, and only these are realized.
+
 References
 ----------
 Kung (1978), 12th Asilomar Conference on Circuits, Systems and Computers, 705-714.
@@ -40,15 +43,18 @@ from ..errors import ToleranceError
 from .design import Orders, orders, realize
 from .realization import Realization, impulse_responses, simulate
 from .ringing import Ringing, realize_ringing
+from .separable import Separated, separate
 
 __all__ = [
     "Orders",
     "Realization",
     "Ringing",
+    "Separated",
     "ToleranceError",
     "impulse_responses",
     "orders",
     "realize",
     "realize_ringing",
+    "separate",
     "simulate",
 ]

@@ -65,11 +65,11 @@ def realize(
     >>> realize(h).order
     1
     """
-    with _one_blas_thread():
+    with one_blas_thread():
         return _realize(Problem(h), tolerance, max_order, exact_channels, truncate, joint)
 
 
-def _one_blas_thread() -> Any:
+def one_blas_thread() -> Any:
     # The matrices are small: several threads wait for each other most of the time (125 s of
     # processor time instead of 7 s for 10 000 taps on two cores).
     return threadpoolctl.threadpool_limits(1, user_api="blas")
@@ -293,7 +293,7 @@ def orders(
     -------
     Orders
     """
-    with _one_blas_thread():
+    with one_blas_thread():
         return _orders(Problem(h), tolerances, max_order)
 
 
