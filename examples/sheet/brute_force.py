@@ -94,18 +94,7 @@ def main(
         network, cells, [probe], duration, method="superpose", processes=processes
     )["LFP"]
     both = xr.concat([by_cells, by_kernels], xr.Variable("by", ["cells", "kernels"]))
-    nestlfp.signals.save(both.to_dataset(name="LFP"), out / "brute_force.nc") if False else None
-    np.savez(
-        out / "brute_force.npz",
-        contacts=contacts,
-        lfp=both.values,
-        **{f"position_{k}": v for k, v in where.items()},
-        **{f"spikes_{k}": np.stack([i, s]) for k, (i, s) in network.spikes.items()},
-        **{
-            f"conn_{a}{b}": np.stack([c.source, c.target])
-            for (a, b), c in network.connections.items()
-        },
-    )
+    both.to_dataset(name="LFP").to_netcdf(out / "brute_force.nc", engine="h5netcdf")
     late = both.sel(time=slice(ONSET, None))
     late = late - late.mean("time")
     a, b = late.values

@@ -1,9 +1,9 @@
 """A sheet of tissue: point neurons whose targets are near them, in NEST, and cells for its LFP.
 
 Two populations stand at random in a periodic sheet. The probability of a connection is Gaussian in
-the distance, and a spike takes the longer the further it goes. Cells and synapse positions are those
-of `examples/two_population`, with current-based synapses. Units are those of the program that takes
-a value: NEST has pA, ms and mV, and mm in space; LFPykernels nA; positions elsewhere are in µm.
+the distance, and a spike takes the longer the further it goes. Cells and synapse positions are
+those of `examples/two_population`, with current-based synapses. Units are those of the program that
+takes a value: NEST has pA, ms, mV, and mm in space; LFPykernels nA; other positions are in µm.
 """
 
 import math
@@ -23,12 +23,12 @@ import lfpykernels
 import parameters as p
 
 import kernels as published
-from nestlfp import KernelSet
+from nestlfp import KernelSet, NeuronKernels
 from nestlfp.sources import mechanisms, sheets
 
 POPULATIONS = ("E", "I")
 DT = 2**-4  # ms
-TAU = 50.0  # ms, the last lag
+TAU = 60.0  # ms, the last lag
 NEURON = {
     "C_m": 250.0, "tau_m": 10.0, "E_L": -65.0, "V_th": -50.0, "V_reset": -65.0, "t_ref": 2.0,
     "tau_syn_ex": 0.5, "tau_syn_in": 0.5,
@@ -38,8 +38,10 @@ DELAY = 1.0  # ms, of the synapse itself
 SPEED = 300.0  # µm/ms
 DEPTH_SPREAD = 40.0  # µm, standard deviation of the cells' depths
 SIGMA = p.SIGMA  # S/m
+DEPTH = -50.0  # µm, of the electrodes' tips
 PATCH = 50.0  # µm
 DEPTHS = 7  # of cells, that kernels are averaged over
+FILTER = 3e-3  # largest error of the filter at any lag, of a contact's peak
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,12 @@ def _probability(tissue: Tissue, pre: str, post: str) -> float:
     return -math.expm1(tissue.out_degree(post) * tissue.sizes[pre] * math.log1p(-1 / pairs))
 
 
+def array(width: float, n: int) -> np.ndarray:
+    """Contacts (µm) of a square array over the whole sheet."""
+    along = (np.arange(n) - (n - 1) / 2) * width / n
+    return np.array([[x, y, DEPTH] for x in along for y in along])
+
+
 def patches(tissue: Tissue, contacts: np.ndarray, *, progress: bool = True) -> KernelSet:
     """What a spike does through a patch of tissue."""
     mechanisms.load()
@@ -186,7 +194,7 @@ def patches(tissue: Tissue, contacts: np.ndarray, *, progress: bool = True) -> K
 
 def kernels(
     found: KernelSet, tissue: Tissue, contacts: np.ndarray, tolerance: float = 1e-3
-) -> sheets.kernels:
+) -> NeuronKernels:
     """Kernels of neurons at any place."""
     return sheets.kernels(
         found,

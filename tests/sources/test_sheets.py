@@ -368,7 +368,10 @@ def test_files_keep_what_weights_need(tmp_path):
         ({"tolerance": 2.0}, "between 0 and 1"),
         ({"tolerance": None}, "either tolerance"),
         ({"rates": {"I": 1.0}}, "rates has none for 'E'"),
-        ({"contacts": contacts_at((0.0, 0.0)) + [0, 0, 1.0]}, "no contacts at a depth of 26 µm"),
+        (
+            {"contacts": contacts_at((0.0, 0.0)) + np.array([0, 0, 1.0])},
+            "no contacts at a depth of 26 µm",
+        ),
         ({"contacts": contacts_at((5000.0, 0.0))}, "the patches reach"),
         ({"tolerance": 1e-13}, "no grid that these patches"),
     ],
@@ -436,9 +439,10 @@ def test_recorded_in_nest_as_convolved():
 
     sheet = sheets.Sheet(1000.0, periodic=True)
     contacts = contacts_at((0.0, 0.0), (400.0, -300.0))
-    kernels = sheets.kernels(
-        patches(sheet, contacts), sheet, contacts, {"E": sheets.Gaussian(150.0)}, tolerance=1e-2
-    )
+    grid = sheets.Grid(sheet, (10, 10))
+    profiles = {"E": sheets.Gaussian(150.0)}
+    found = patches(sheet, contacts)
+    kernels = sheets.kernels(found, sheet, contacts, profiles, grid=grid, tolerance=None)
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=2)
     bank = nestlfp.install(kernels, method="separable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import scipy.fft
@@ -14,9 +14,8 @@ from ... import geometry
 from ..._types import Floats
 from ...errors import KernelError
 from ...kernels import KernelSet, NeuronKernels
-from ...kernels.checks import positive, real
+from ...kernels.checks import positive
 from ...kernels.names import check_known
-from .._provenance import plain
 from .patches import SIGNAL, Table
 from .profiles import Profile
 from .tissue import Grid, Sheet, Weights
@@ -24,7 +23,7 @@ from .tissue import Grid, Sheet, Weights
 Rule = Literal["bernoulli", "outdegree", "indegree"]
 
 _PATCHES = 1.25  # patch widths from one patch to the next: their sum is flat to 1e-5
-_NEGLIGIBLE = 1e-6  # of the largest time course: what is not kept of the others
+_NEGLIGIBLE = 3e-4  # of the largest time course: what is not kept of the others
 _FINER = 1.2  # from one grid to the next that is tried
 
 TOLD = "sheet"
@@ -132,14 +131,14 @@ def kernels(
             pre: counts[pre] * found.energy(candidate, fits[pre])
             for pre, found in populations.items()
         }
-        whole, left = sum(spikes[pre] * energy[pre] for pre in populations)
+        whole, left = np.sum([spikes[pre] * energy[pre] for pre in populations], axis=0)
         share = float(np.max(left / np.maximum(whole, 1e-300)))
         if tolerance is None or share <= tolerance:
             break
     else:
         raise KernelError(
-            f"no grid that these patches can tell leaves out less than {tolerance:g} of the variance "
-            f"at each contact, the finest {share:.2g}: allow more, or compute narrower patches"
+            f"no grid that these patches can tell leaves out less than {tolerance:g} of each "
+            f"contact's variance, the finest {share:.2g}: allow more, or compute narrower patches"
         )
     return _neuron_kernels(
         patches, populations, candidate, fits, energy, spikes, where, channels, rule
@@ -219,13 +218,15 @@ class _Neurons:
         self.spread = min(profiles[post].spread for post in tables)
         width = next(iter(tables.values())).width
         self._counts = np.ceil(sheet.extent / (_PATCHES * width)).astype(int)
-        around = {
-            post: self._around(profiles[post].narrowed(width), step) for post in tables
-        }
+        around = {post: self._around(profiles[post].narrowed(width), step) for post in tables}
         seen = {post: self._seen(contacts, table) for post, table in tables.items()}
         self.courses, parts = _common(
             [
-                (table.courses, np.sqrt(np.mean(seen[post] ** 2, axis=(0, 1, 2))), len(around[post]))
+                (
+                    table.courses,
+                    np.sqrt(np.mean(seen[post] ** 2, axis=(0, 1, 2))),
+                    len(around[post]),
+                )
                 for post, table in tables.items()
             ]
         )
@@ -285,9 +286,7 @@ class _Neurons:
         else:
             size = np.array(around.shape[1:])
             shape = tuple(scipy.fft.next_fast_len(int(n)) for n in self._counts + size - 1)
-            first = [
-                slice(m // 2, m // 2 + n) for m, n in zip(size, self._counts, strict=True)
-            ]
+            first = [slice(m // 2, m // 2 + n) for m, n in zip(size, self._counts, strict=True)]
             # Targets at x see sources at y as these see them: profiles are symmetric.
             whole = scipy.fft.rfft2(around.sum(axis=0), shape)
             there = scipy.fft.irfft2(whole * scipy.fft.rfft2(inside, shape), shape)[tuple(first)]
@@ -318,8 +317,9 @@ class _Neurons:
         x, y = (self._along(grid, axis) for axis in (0, 1))
         splines = fitted.reshape(*grid.counts, *fitted.shape[1:])
         there = np.tensordot(x, np.tensordot(y, splines, (1, 1)), (1, 1))
-        left = self.factors - there
-        return np.stack([np.mean(np.sum(a**2, -1), (0, 1)) for a in (self.factors, left)])
+        there -= self.factors
+        size = len(self.factors) * len(self.factors[0])
+        return np.stack([np.einsum("xycr,xycr->c", a, a) / size for a in (self.factors, there)])
 
     def _along(self, grid: Grid, axis: int) -> Floats:
         found: Floats = grid.along(axis, self.centers(axis)).toarray()

@@ -48,8 +48,8 @@ def patches(
     contacts : array, shape (contacts, 3), or probeinterface Probe
         Of which the depths matter (µm).
     width : float
-        A patch is Gaussian, with this standard deviation along each axis (µm). Half of the narrowest
-        profile's spread or less.
+        A patch is Gaussian, with this standard deviation along each axis (µm). Half of the
+        narrowest profile's spread or less.
     sigma : float
         Conductivity (S/m).
     sigma_z : float
@@ -62,8 +62,8 @@ def patches(
     Returns
     -------
     KernelSet
-        "LFP" (mV) at contacts (distance, 0, depth): the kernel of a presynaptic spike, as if all its
-        targets were in one patch at this lateral distance from the contact.
+        "LFP" (mV) at contacts (distance, 0, depth): the kernel of a presynaptic spike, as if all
+        its targets were in one patch at this lateral distance from the contact.
 
     Raises
     ------
@@ -105,7 +105,7 @@ class Table:
     courses : ndarray, shape (course, lag)
     """
 
-    def __init__(self, found: KernelSet, post: str, pre: str, tolerance: float = 1e-7) -> None:
+    def __init__(self, found: KernelSet, post: str, pre: str, tolerance: float = 1e-5) -> None:
         try:
             array = found[SIGNAL]
             self.width = float(found.provenance["patch"]["width_um"])

@@ -57,8 +57,8 @@ class SheetPotential:
     :math:`\\hat q(k)` times this, and that of a source turned around the axis at distance a is
     multiplied by the Bessel function :math:`J_0(ka)`. At the lateral distance ρ
 
-    .. math:: \\phi = \\frac{I}{4 \\pi \\sigma} \\int_0^\\infty \\hat q(k)\\, J_0(k a)\\, J_0(k \\rho)\\,
-              e^{-k |z - z'|}\\, dk,
+    .. math:: \\phi = \\frac{I}{4 \\pi \\sigma} \\int_0^\\infty
+              \\hat q(k)\\, J_0(k a)\\, J_0(k \\rho)\\, e^{-k |z - z'|}\\, dk,
 
     which is integrated over the length of a segment and the normal distribution of depths in closed
     form, and over k by Gauss-Legendre quadrature. With `Disk`, and contacts at the origin, it is
@@ -135,7 +135,7 @@ class SheetPotential:
         return np.asarray(whole[at, level])
 
     def _pieces(self) -> tuple[Floats, Ints]:
-        """Ends of parts of segments, (piece, end, axis), that are short from above; their owners."""
+        """Ends of parts of segments, short from above, (piece, end, axis), and their segments."""
         cell = self.cell
         ends = np.stack([np.asarray(getattr(cell, axis), dtype=float) for axis in "xyz"], axis=-1)
         start, stop = ends[:, 0], ends[:, -1]

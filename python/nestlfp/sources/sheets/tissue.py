@@ -31,8 +31,8 @@ class Sheet:
     x, y : float
         Where its middle is (µm).
     periodic : bool
-        Whether connections that leave it at one side come in at the other: the ``periodic_boundary``
-        or ``edge_wrap`` of NEST's spatial networks.
+        Whether connections that leave it at one side come in at the other: ``edge_wrap`` of NEST's
+        spatial networks.
     images : int
         Of a periodic sheet: how many copies of it contacts see to each side. 0 is a single piece
         of tissue whose connections alone are periodic.

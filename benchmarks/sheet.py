@@ -1,0 +1,111 @@
+"""What recording an array of electrodes adds to the simulation of a sheet of tissue.
+
+The network of examples/sheet, 20 000 neurons with 1000 synapses each, and 100 electrodes at which
+every neuron has a kernel of its own. Measured as benchmarks/overhead.py does: copies of one
+process, with and without a recorder, simulate short pieces in turns on one core. "recorder × 4" has
+four at once, so that what one costs stands out of the noise. The kernels are computed first, which
+takes a minute. Writes out/benchmarks/sheet.json.
+
+    python benchmarks/sheet.py [--rounds 8] [--neurons 20000]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import usage
+
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
+os.environ.setdefault("PYNEST_QUIET", "1")
+
+import overhead
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "out" / "benchmarks"
+PIECE = 3.0  # ms
+NAMES = ("without", "nothing", "recorder", "recorder × 4")
+INTERVAL = 0.5  # ms, of samples
+
+
+def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
+    """Ratios of processor time to the network without recorder."""
+    sys.path.insert(0, str(ROOT / "examples" / "sheet"))
+    import nest
+    import tissue as t
+
+    import nestlfp
+    from nestlfp.sources import sheets
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    tissue = t.Tissue(sizes={"E": neurons * 4 // 5, "I": neurons // 5})
+    contacts = t.array(tissue.width, 10)
+    kernels = t.kernels(t.patches(tissue, contacts, progress=False), tissue, contacts)
+    t.reset(tissue, threads=1)  # a process that has threads cannot be forked
+    bank = nestlfp.install(kernels, method="separable", tolerance=t.FILTER)
+    nodes = t.build(tissue)
+    synapses = nest.num_connections
+    weights = sheets.weights(kernels, t.positions(nodes))
+
+    def record(times: int) -> None:
+        for _ in range(times):
+            nestlfp.FieldRecorder(bank, nodes, weights=weights, interval=INTERVAL)
+
+    recorders = {
+        "without": lambda: None,
+        "nothing": lambda: None,
+        "recorder": lambda: record(1),
+        "recorder × 4": lambda: record(4),
+    }
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
+    for number in range(rounds):
+        order = list(NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)])
+        copies = {name: overhead.Copy(nest, recorders[name], PIECE) for name in order}
+        for _ in range(turns):
+            for name in order:
+                copies[name].run()
+            order.reverse()
+        for name, copy in copies.items():
+            runs[name].append(copy.end())
+        told = (
+            f"{name} × {overhead.ratios(runs, name, 'processor_s')[-1]:.3f}" for name in NAMES[1:]
+        )
+        print(f"round {number + 1}: processor time {', '.join(told)}", flush=True)
+    found = {name: overhead.compared("sheet", name, runs, PIECE * turns) for name in NAMES[1:]}
+    per_neuron = int(np.mean([np.diff(w.indptr).mean() for w in weights.values()]))
+    return {
+        "neurons": neurons,
+        "synapses": synapses,
+        "weights_per_neuron": per_neuron,
+        "modes": {name: len(modes) for name, modes in kernels.populations.items()},
+        "filter": str(bank.filter),
+        "results": found,
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = usage.parser(__doc__)
+    parser.add_argument("--neurons", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--turns", type=int, default=10, help="pieces of each copy in a round")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    OUT.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    found = {**vars(options), **measure(options.neurons, options.rounds, options.turns)}
+    path = OUT / "sheet.json"
+    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    print(f"{found['filter']}; {time.perf_counter() - started:.0f} s in all; wrote {path}")
+
+
+if __name__ == "__main__":
+    main()
