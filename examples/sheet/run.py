@@ -39,7 +39,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def main(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out/sheet"),
-    duration: Annotated[float, typer.Option(min=200.0, help="Simulated time (ms).")] = 600.0,
+    duration: Annotated[float, typer.Option(min=400.0, help="Simulated time (ms).")] = 600.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = os.cpu_count() or 1,
     neurons: Annotated[int, typer.Option(help="Neurons, a fifth of them inhibitory.")] = 20_000,
     targets: Annotated[int, typer.Option(help="Targets of a neuron.")] = 1000,
