@@ -70,7 +70,7 @@ def table(
     )
     body = "".join(
         '<tr style="background: none">'
-        + "".join(f'<td style="{_CELL}">{_text(value)}</td>' for value in row)
+        + "".join(f'<td style="{_CELL}; white-space: nowrap">{_text(value)}</td>' for value in row)
         + "</tr>"
         for row in rows
     )

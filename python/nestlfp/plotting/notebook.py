@@ -16,5 +16,5 @@ class NotebookFigure(Figure):
         """The picture, and how large it is to be shown."""
         picture = io.BytesIO()
         self.savefig(picture, format="png", dpi=_SHARPER * self.dpi)
-        width, height = self.get_size_inches() * self.dpi
-        return picture.getvalue(), {"width": round(width), "height": round(height)}
+        # No height: a page that is narrower than the picture shrinks both.
+        return picture.getvalue(), {"width": round(self.get_figwidth() * self.dpi)}
