@@ -63,6 +63,7 @@ nb_merge_streams = True
 # ---------------------------------------------------------------------- reference
 default_role = "autolink"  # `name` in docstrings: a link where there is something to link to
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's sections say more
 autosummary_generate = True
 autosummary_imported_members = True
