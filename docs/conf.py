@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,6 +21,7 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 from inventories import reachable
 
 import nestlfp
+from nestlfp.paths import cache_dir
 
 project = "nestlfp"
 author = "the nestlfp developers"
@@ -55,7 +57,11 @@ for source in sorted(
 ):
     digest.update(source.read_bytes())
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(BUILT / "notebooks" / digest.hexdigest()[:16])
+kept = cache_dir() / "notebooks"
+nb_execution_cache_path = str(kept / digest.hexdigest()[:16])
+if kept.is_dir():  # those of the last few states of the code are enough
+    for old in sorted(kept.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-5]:
+        shutil.rmtree(old, ignore_errors=True)
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_merge_streams = True
