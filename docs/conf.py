@@ -56,6 +56,11 @@ for source in sorted(
     if path.suffix in {".py", ".jinja", ".nestml", ".hoc"}
 ):
     digest.update(source.read_bytes())
+# Nobody's own settings of IPython; and its kernel is not to warn of other users of this machine.
+profile = BUILT / "ipython" / "profile_default"
+profile.mkdir(parents=True, exist_ok=True)
+(profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'ERROR'\n")
+os.environ["IPYTHONDIR"] = str(profile.parent)
 nb_execution_mode = "cache"
 kept = cache_dir() / "notebooks"
 nb_execution_cache_path = str(kept / digest.hexdigest()[:16])
