@@ -6,7 +6,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from typer.testing import CliRunner
 
-from nestlfp.cli import app as commands
+from nestlfp import cli
 
 WIDTH = 88  # columns
 
@@ -14,7 +14,7 @@ WIDTH = 88  # columns
 def help_of(*words: str) -> str:
     """What ``nestlfp <words> --help`` prints."""
     runner = CliRunner(env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)})
-    told = runner.invoke(commands, [*words, "--help"], prog_name="nestlfp")
+    told = runner.invoke(cli.app, [*words, "--help"], prog_name="nestlfp")
     assert told.exit_code == 0, told.output
     return told.output.strip()
 
@@ -23,9 +23,9 @@ class Commands(SphinxDirective):
     """A section for each command."""
 
     def run(self) -> list[nodes.Node]:
-        self.env.note_dependency(typer.__file__)
+        self.env.note_dependency(cli.__file__)
         made: list[nodes.Node] = [literal(help_of())]
-        for name in typer.main.get_command(commands).commands:
+        for name in typer.main.get_command(cli.app).commands:
             section = nodes.section(ids=[f"nestlfp-{name}"], names=[f"nestlfp {name}"])
             section += nodes.title("", f"nestlfp {name}")
             section += literal(help_of(name))
