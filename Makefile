@@ -11,6 +11,7 @@ demo: .venv/ready
 
 # Notebooks are run when their text, or the package's, is not that of a build before.
 docs: .venv/ready
+	rm -rf out/docs/html
 	$(BIN)/python -m sphinx -q -W --keep-going -n -d out/docs/doctrees docs out/docs/html
 	@echo "out/docs/html/index.html"
 

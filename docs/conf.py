@@ -15,6 +15,7 @@ sys.path[:0] = [str(DOCS / "_ext"), str(ROOT / "python")]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT / "python"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")

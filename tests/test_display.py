@@ -131,7 +131,8 @@ def test_banks(method, by):
         assert shown[at + 3] == worst
 
 
-def test_recorders(nest, tmp_path):
+def test_recorders(nest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     kernels = exponential_kernels()
     reset(nest, dt=kernels.dt)
     bank = nestlfp.install(kernels)
@@ -142,12 +143,12 @@ def test_recorders(nest, tmp_path):
     n = recorder.signals().sizes["time"]
     assert f"{n} taken out of NEST" in repr(recorder)
     assert repr(recorder).startswith("FieldRecorder 'probe'")
-    nestlfp.simulate(20.0, to=tmp_path / "s.zarr", progress=False)
+    nestlfp.simulate(20.0, to="s.zarr", progress=False)
     shown = rows(Page(recorder._repr_html_()))
     assert shown[:3] == ["FieldRecorder", "name", "probe"]
     for name, nodes in network.populations.items():
         if nodes is not None:
             assert shown[shown.index(name) + 1] == str(len(nodes))
-    assert any(str(tmp_path / "s.zarr") in text for text in shown)
+    assert any(text.endswith(" in s.zarr") for text in shown)
     nest.ResetKernel()
     assert "probe" in recorder._repr_html_()  # NEST is not asked

@@ -1,6 +1,7 @@
 """The documentation site: built without a warning, its links followed, looked at in a browser."""
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -46,6 +47,7 @@ def site():
     """What `make docs` makes."""
     (command,) = re.findall(r"^\t\$\(BIN\)/python (-m sphinx .*)$", MAKEFILE, re.M)
     assert "-W" in command.split()
+    shutil.rmtree(SITE, ignore_errors=True)
     done = subprocess.run(
         [sys.executable, *command.split()], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -115,7 +117,8 @@ def test_notebooks_were_run(site):
         cells = source.read_text(encoding="utf-8").count("```{code-cell}")
         assert page.count('class="cell docutils') == cells
         assert page.count("cell_output") > cells / 3
-        assert "Traceback" not in page
+        for wrong in ("Traceback", "Warning", "command not found", str(ROOT)):
+            assert wrong not in page, f"{source.stem}: {wrong}"
 
 
 def test_the_command_line_is_that_of_the_program(site):

@@ -279,7 +279,11 @@ class FieldRecorder:
     def _facts(self) -> list[tuple[str, str]]:
         """What it is, for a person, without a question to NEST: with MPI that is collective."""
         n, stored = self._samples().shape[1], sum(part.stop - part.start for part in self._written)
-        files = ", ".join(str(part.path) for part in self._written)
+        here = Path.cwd()
+        files = ", ".join(
+            str(part.path.relative_to(here) if part.path.is_relative_to(here) else part.path)
+            for part in self._written
+        )
         return [
             ("signals", ", ".join(self.bank.kernels.signals)),
             (
