@@ -1,12 +1,19 @@
 # make demo: everything from kernels to figures, under out/
 # make test: all tests; make lint: ruff and mypy
+# make docs: the documentation site, under out/docs/html
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint format inference nest-mpi benchmarks clean
+.PHONY: demo docs test lint format inference nest-mpi benchmarks clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
+
+# Notebooks are run when their text, or the package's, is not that of a build before.
+docs: .venv/ready
+	rm -rf out/docs/html
+	$(BIN)/python -m sphinx -q -W --keep-going -n -d out/docs/doctrees docs out/docs/html
+	@echo "out/docs/html/index.html"
 
 test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -42,8 +49,8 @@ benchmarks: .venv/ready
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[nest,all,test]'
+	$(BIN)/pip install --quiet --editable '.[nest,all,test,docs]'
 	touch $@
 
 clean:
-	rm -rf .venv build dist out
+	rm -rf .venv build dist out docs/api

@@ -1,10 +1,17 @@
-"""The code blocks of the documentation, and the doctests, as a reader would run them."""
+"""The code blocks of the documentation, and the doctests, as a reader would run them.
+
+Those of README.md are in test_readme.py; notebooks are run when the site is built, in test_site.py.
+"""
 
 import doctest
 import importlib
 import pkgutil
 import re
+import shlex
 import shutil
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,45 +20,218 @@ import nestlfp
 from environments import run
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("sources", "neuron_kernels", "closed_loop", "activity")
-BLOCKS = {
-    f"{page}: {section.partition(chr(10))[0]}": {
-        language: "\n".join(re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S))
-        for language in ("python", "bash")
-    }
-    for page in PAGES
-    for section in re.split(
-        "^## ", (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"), flags=re.MULTILINE
-    )[1:]
+DOCS = ROOT / "docs"
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+PAGES["cluster"] += (ROOT / "examples" / "hpc" / "README.md").read_text(encoding="utf-8")
+TUTORIALS = {
+    f"tutorials/{path.stem}": path.read_text(encoding="utf-8")
+    for path in sorted((DOCS / "tutorials").glob("*.md"))
 }
 
 
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    """A folder with the example's cells."""
+def checkout(tmp_path_factory, hagen):
+    """A folder with the examples, their cells among them, and kernels."""
     folder = tmp_path_factory.mktemp("checkout")
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=ignored)
+    hagen.save(folder / "kernels.nc")
     return folder
 
 
+# ---------------------------------------------------------------------- Python
+SECTIONS = {
+    f"{page}: {section.partition(chr(10))[0]}": "\n".join(blocks(section, "python"))
+    for page, text in PAGES.items()
+    for section in re.split("^## ", text, flags=re.MULTILINE)
+    if blocks(section, "python")
+}
+FOLLOWED = {"activity"}  # pages whose sections go on in the shell, with what Python wrote
+COMMANDS_AFTER = {
+    f"{page}: {section.partition(chr(10))[0]}": "\n".join(blocks(section, "bash"))
+    for page in FOLLOWED
+    for section in re.split("^## ", PAGES[page], flags=re.MULTILINE)
+}
+HAVE_TESTS_OF_THEIR_OWN = {"by_hand": "nodes/test_export.py"}
+LOADED = """
+import nest, nestlfp
+kernels = nestlfp.KernelSet.load("kernels.nc")
+nest.set(tics_per_ms=16000, resolution=kernels.dt)
+"""
+CONNECTED = """
+E, I = nest.Create("parrot_neuron", 8), nest.Create("parrot_neuron", 2)
+nest.Connect(E, I, syn_spec={"delay": 1.0})
+"""
+MY_NETWORK = """
+from pathlib import Path
+Path("my_network.py").write_text('''
+import xarray
+def simulate(eta, g, J, seed):
+    return xarray.Dataset({"LFP": ("time", [eta, g, J])})
+''')
+"""
+# Blocks that are parts of scripts: what comes before, and what else is put in or in place of.
+PARTS = {
+    "filters": (LOADED, {}),
+    "scaling": (LOADED, {"recorder =": f"{CONNECTED}recorder ="}),
+    "parameter_estimation": (MY_NETWORK, {"runs=1000": "runs=3"}),
+}
+
+
 @pytest.mark.compile
-@pytest.mark.parametrize("section", [name for name, code in BLOCKS.items() if any(code.values())])
-def test_sections(checkout, hagen, section):
-    """Python, then the commands on what it wrote."""
-    hagen.save(checkout / "kernels.nc")
-    script = checkout / "script.py"
-    script.write_text(BLOCKS[section]["python"], encoding="utf-8")
+@pytest.mark.parametrize(
+    "section",
+    [name for name in SECTIONS if name.partition(":")[0] not in HAVE_TESTS_OF_THEIR_OWN],
+)
+def test_python_blocks(checkout, hagen, section):
+    hagen.save(checkout / "kernels.nc")  # other sections write one, too
+    before, changes = PARTS.get(section.partition(":")[0], ("", {}))
+    code = SECTIONS[section]
+    for old, new in changes.items():
+        assert code.count(old) == 1, old
+        code = code.replace(old, new)
+    (checkout / "script.py").write_text(before + code, encoding="utf-8")
     run("python script.py", checkout, PYNEST_QUIET="1")
-    run(BLOCKS[section]["bash"], checkout)
+    run(COMMANDS_AFTER.get(section, ""), checkout)
 
 
 @pytest.mark.parametrize(
-    ("page", "least"), [("sources", 5), ("neuron_kernels", 4), ("closed_loop", 2), ("activity", 5)]
+    ("page", "least"),
+    [("sources", 5), ("neuron_kernels", 4), ("closed_loop", 2), ("activity", 5), ("start", 1), ("sheets", 1)],
 )
-def test_every_page_has_examples(page, least):
-    examples = [code for name, code in BLOCKS.items() if name.startswith(page) and code["python"]]
-    assert len(examples) >= least
+def test_pages_have_examples(page, least):
+    assert sum(name.startswith(f"{page}:") for name in SECTIONS) >= least
+
+
+def test_blocks_that_are_tested_elsewhere_are():
+    for page, test in HAVE_TESTS_OF_THEIR_OWN.items():
+        assert f'"{page}.md"' in (ROOT / "tests" / test).read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------------- the shell
+SHELL = {
+    f"{page}: {block}"
+    for page, text in {**PAGES, **TUTORIALS}.items()
+    for block in blocks(text, "bash")
+}
+RUN_HERE = {"start", "cluster"} | FOLLOWED
+# By their first words: what runs them, or why nothing does. Options of each are checked below.
+NOT_RUN_HERE = {
+    "cmake -S . -B build": "nodes/test_export.py",
+    "cmake -S /path/to/nestlfp": "build/test_toolchain.py, but for the batch system's srun",
+    "make demo": "test_readme.py",
+    "make test": "what CI calls to get here",
+    "mpirun -n 2 python script.py": "test_readme.py",
+    "nestlfp view": "view/test_server.py; it does not end",
+    "pip install": "test_readme.py",
+    "python3 -m venv": "test_readme.py: the same pip install, offline",
+    "python benchmarks/": "minutes; test_scripts.py asks for their --help",
+    "python examples/brunel/": "examples/test_parameter_estimation.py, a part of the network",
+    "python examples/closed_loop/": "examples/test_closed_loop.py, less of it",
+    "python examples/microcircuit/": "examples/test_microcircuit.py, a part of the network",
+    "python examples/parameter_estimation/": "examples/test_parameter_estimation.py",
+    "python examples/validation/": "minutes; sources/test_hybrid.py tests what it does",
+    "sbatch": "needs Slurm; runtime/test_mpi.py runs what the job runs",
+}
+
+
+def test_every_shell_block_is_run_or_said_not_to_be():
+    for block in SHELL:
+        page, _, text = block.partition(": ")
+        known = [words for words in NOT_RUN_HERE if text.startswith(words)]
+        assert page in RUN_HERE or len(known) == 1, block
+    for words in NOT_RUN_HERE:
+        assert words == "pip install" or any(f": {words}" in block for block in SHELL), words
+
+
+def test_tests_that_are_named_exist():
+    for reason in NOT_RUN_HERE.values():
+        for name in re.findall(r"\S+\.py", reason):
+            assert (ROOT / "tests" / name).is_file(), name
+
+
+@pytest.mark.compile
+def test_the_start_page(checkout):
+    """All of it but the installation, in its order."""
+    (code,) = blocks(PAGES["start"], "python")
+    _, look_at_kernels, look_at_signals = blocks(PAGES["start"], "bash")
+    (checkout / "script.py").write_text(code, encoding="utf-8")
+    for command in (look_at_kernels, "python script.py", look_at_signals):
+        run(command, checkout, PYNEST_QUIET="1")
+    for figure in ("kernels.png", "signals.png", "lfp.png", "spectrum.png"):
+        assert (checkout / figure).stat().st_size > 10_000
+
+
+@pytest.mark.compile
+def test_what_is_done_on_a_login_node(checkout):
+    from nestlfp.paths import cache_dir
+
+    once = blocks(PAGES["cluster"], "bash")[0]
+    assert once.count("nestlfp doctor ") == 1
+    # With modules that were compiled before; what doctor misses here is no matter.
+    (checkout / "nestlfp-cache").symlink_to(cache_dir())
+    told = run(
+        once.replace("nestlfp doctor ", "nestlfp doctor || true "),
+        checkout,
+        PROJECT=str(checkout),
+    )
+    assert "_module.so" in told
+
+
+COMMANDS = {
+    line.partition("  #")[0].strip()
+    for text in {**PAGES, **TUTORIALS}.values()
+    for block in [*blocks(text, "bash"), *re.findall(r"(?:^    \S.*\n)+", text, re.M)]
+    for line in block.splitlines()
+    if re.match(r"\s*(mpirun -n \d+ )?(python (examples|benchmarks)/|nestlfp )", line)
+}
+
+
+@cache
+def help_of(*words):
+    done = subprocess.run(
+        [sys.executable, *words, "--help"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.compile
+def test_commands_have_the_options_that_pages_give_them():
+    assert len(COMMANDS) > 15
+    for command in COMMANDS:
+        words = shlex.split(re.sub(r"^mpirun -n \d+ ", "", command), comments=True)
+        program = ["-m", "nestlfp", words[1]] if words[0] == "nestlfp" else [words[1]]
+        if words[1] in {"--version", "--help"}:
+            continue
+        text = help_of(*program)
+        for word in words[2:]:
+            if word.startswith("-"):
+                assert re.search(rf"(?<![\w-]){re.escape(word)}\b", text), command
+
+
+# ---------------------------------------------------------------------- figures and docstrings
+def test_the_gallery_has_every_figure():
+    shown = set(re.findall(r":img-top: figures/(\S+)", PAGES["gallery"]))
+    assert shown == {path.name for path in (DOCS / "figures").glob("*.png")}
+
+
+def test_the_reference_has_every_public_name():
+    listed = set(re.findall(r"^   (nestlfp\.\S+)", PAGES["api"], re.M))
+    for name in (
+        "nestlfp", "nestlfp.signals", "nestlfp.plotting", "nestlfp.ensemble", "nestlfp.sources",
+    ):  # fmt: skip
+        module = importlib.import_module(name)
+        for public in module.__all__:
+            path = f"{name}.{public}"
+            if isinstance(getattr(module, public), str):  # names of formats
+                continue
+            inside = any(entry.startswith(f"{path}.") for entry in listed)
+            assert path in listed or inside, f"docs/api.md has no {path}"
 
 
 def broken(name):

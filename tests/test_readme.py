@@ -25,7 +25,7 @@ def blocks(language):
 def folder(tmp_path_factory, hagen):
     """A reader's folder: the checkout, and kernels."""
     folder = tmp_path_factory.mktemp("reader") / "nestlfp"
-    ignored = shutil.ignore_patterns(".git", ".venv", "out", ".*_cache", "__pycache__")
+    ignored = shutil.ignore_patterns(".git", ".venv", "docs", "out", ".*_cache", "__pycache__")
     shutil.copytree(ROOT, folder, ignore=ignored)
     shutil.rmtree(folder / "build", ignore_errors=True)
     hagen.save(folder / "kernels.nc")

@@ -53,12 +53,14 @@ def state_space_microseconds(
 
     Parameters
     ----------
-    populations, oscillators, latents : int
+    populations, oscillators : int
         Their numbers.
     kicked : int
         Oscillators and triangular states driven by a population, summed over populations.
     pairs : int
         Entries of the triangular matrix that are used.
+    latents : int
+        Their number.
     every : int
         Steps from one sample to the next.
     """

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from ..display import Html, card, folded, table
 from .checks import dt_ms, first_lag_steps, provenance
 from .names import AXES, channel_dim
 
@@ -44,31 +46,108 @@ def fingerprint(dataset: xr.Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class Peak:
+    """The largest value of a signal's kernels, and where it is."""
+
+    signal: str
+    channels: int
+    units: str
+    value: float
+    pathway: str
+    channel: object
+    lag: float
+    depths: str
+
+    @classmethod
+    def of(cls, array: xr.DataArray) -> Peak:
+        """That of a signal, an array (post, pre, channel, lag)."""
+        name = str(array.name)
+        y, x, c, k = np.unravel_index(np.argmax(np.abs(array.values)), array.shape)
+        z = array.coords.get(f"{name}_z")
+        depths = ""
+        if z is not None and np.any(np.isfinite(z)):
+            depths = f"{np.nanmin(z):g} … {np.nanmax(z):g} µm"
+        return cls(
+            signal=name,
+            channels=array.shape[2],
+            units=array.attrs["units"],
+            value=float(array.values[y, x, c, k]),
+            pathway=f"{array['pre'].values[x]} → {array['post'].values[y]}",
+            channel=array[channel_dim(name)].values[c],
+            lag=float(array["lag"].values[k]),
+            depths=depths,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"{self.signal}: {self.channels} channels, {self.units}; peak {self.value:.3g}"
+            f" {self.units} per spike ({self.pathway}, channel {self.channel}, {self.lag:g} ms)"
+            + (f"; z {self.depths}" if self.depths else "")
+        )
+
+
+def peaks(dataset: xr.Dataset) -> list[Peak]:
+    """Of each signal."""
+    return [Peak.of(array) for array in dataset.data_vars.values()]
+
+
+def lags(dataset: xr.Dataset) -> str:
+    """How many, from where to where."""
+    lag = dataset["lag"].values
+    return f"{lag.size} lags {lag[0]:g} … {lag[-1]:g} ms, dt {dt_ms(dataset):g} ms"
+
+
+def tool(dataset: xr.Dataset) -> str:
+    """What made the kernels, "" where nothing is said."""
+    source = provenance(dataset)
+    if not source:
+        return ""
+    return f"{source.get('tool', 'unknown')} {source.get('version', '')}".rstrip()
+
+
 def description(dataset: xr.Dataset) -> str:
     """What is in the set, a line per signal."""
     pre, post = (list(map(str, dataset[dim].values)) for dim in ("pre", "post"))
-    lag = dataset["lag"].values
     lines = [
         f"KernelSet: {len(pre)} presynaptic × {len(post)} postsynaptic populations,"
-        f" {lag.size} lags {lag[0]:g} … {lag[-1]:g} ms, dt {dt_ms(dataset):g} ms",
+        f" {lags(dataset)}",
         f"  pre:  {', '.join(pre)}",
         f"  post: {', '.join(post)}",
+        *(f"  {peak}" for peak in peaks(dataset)),
     ]
-    for name, array in dataset.data_vars.items():
-        y, x, c, k = np.unravel_index(np.argmax(np.abs(array.values)), array.shape)
-        label = array[channel_dim(str(name))].values[c]
-        line = (
-            f"  {name}: {array.shape[2]} channels, {array.attrs['units']}; peak"
-            f" {array.values[y, x, c, k]:.3g} {array.attrs['units']} per spike"
-            f" ({pre[x]} → {post[y]}, channel {label}, {lag[k]:g} ms)"
-        )
-        z = array.coords.get(f"{name}_z")
-        if z is not None and np.any(np.isfinite(z)):
-            line += f"; z {np.nanmin(z):g} … {np.nanmax(z):g} µm"
-        lines.append(line)
-    source = provenance(dataset)
-    if source:
-        lines.append(
-            f"  from: {source.get('tool', 'unknown')} {source.get('version', '')}".rstrip()
-        )
+    if made := tool(dataset):
+        lines.append(f"  from: {made}")
     return "\n".join(lines)
+
+
+def signals_table(dataset: xr.Dataset) -> Html:
+    """The signals and their peaks, for a notebook."""
+    return table(
+        "signals",
+        ["signal", "channels", "unit", "peak per spike", "pathway", "channel", "lag (ms)", "z"],
+        [
+            (
+                p.signal,
+                p.channels,
+                p.units,
+                f"{p.value:.3g}",
+                p.pathway,
+                p.channel,
+                f"{p.lag:g}",
+                p.depths,
+            )
+            for p in peaks(dataset)
+        ],
+    )
+
+
+def shown(dataset: xr.Dataset) -> str:
+    """The set in a notebook."""
+    pre, post = (", ".join(map(str, dataset[dim].values)) for dim in ("pre", "post"))
+    return card(
+        "KernelSet",
+        [("pre", pre), ("post", post), ("lags", lags(dataset)), ("from", tool(dataset))],
+        signals_table(dataset),
+        folded("xarray.Dataset", dataset._repr_html_()),
+    )

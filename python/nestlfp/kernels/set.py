@@ -22,7 +22,7 @@ from .algebra import Algebra
 from .arrays import labelled
 from .checks import dt_ms, first_lag_steps, provenance
 from .convolve import convolved, of_rates
-from .describe import description, fingerprint
+from .describe import description, fingerprint, shown
 from .lfpykernels_dictionary import from_dictionary
 from .moments import poisson_moments
 
@@ -168,9 +168,7 @@ class KernelSet(Algebra):
         return description(self.dataset)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(repr(self))}</pre>{self.dataset._repr_html_()}"
+        return shown(self.dataset)
 
     # ------------------------------------------------------------------ signals
     def poisson(self, rates: Mapping[str, float]) -> xr.Dataset:

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .._types import Ints
+from ..display import card, table
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Array, Coefficients
@@ -157,19 +158,58 @@ class FilterBank:
         n = len(self.neurons.populations[name])
         return name if n == 1 else f"{name} ({n} modes)"
 
-    def __repr__(self) -> str:
+    def _facts(self) -> list[tuple[str, str]]:
+        """What it is, for a person."""
         coefficients = self.filter.coefficients
-        lines = [
-            f"FilterBank {self.model}: method {self.filter.method!r}"
-            + (f", {self._choice}" if self._choice else ""),
-            f"  populations: {', '.join(self._told(name) for name in self.populations)}",
-            f"  channels: {coefficients.n_channels} of {', '.join(self.kernels.signals)}"
-            + (f", apart by {', '.join(self.options.by)}" if self.options.by else ""),
-            f"  taps: {coefficients.h.shape[2]} of {self.kernels.dt:g} ms",
-            f"  filter: {self.filter}",
-            f"  error: {self.filter.error.max():.2g} of a channel's peak at most, "
-            f"{self.filter.bound.max():.2g} for a spike in every step",
-            f"  cost: about {self.filter.microseconds(self.every):.2g} µs for a step with a spike "
-            f"of every population, sampled every {self.every} steps",
+        return [
+            ("populations", ", ".join(self._told(name) for name in self.populations)),
+            (
+                "channels",
+                f"{coefficients.n_channels} of {', '.join(self.kernels.signals)}"
+                + (f", apart by {', '.join(self.options.by)}" if self.options.by else ""),
+            ),
+            ("taps", f"{coefficients.h.shape[2]} of {self.kernels.dt:g} ms"),
+            ("filter", f"{self.filter}"),
+            (
+                "error",
+                f"{self.filter.error.max():.2g} of a channel's peak at most, "
+                f"{self.filter.bound.max():.2g} for a spike in every step",
+            ),
+            (
+                "cost",
+                f"about {self.filter.microseconds(self.every):.2g} µs for a step with a spike "
+                f"of every population, sampled every {self.every} steps",
+            ),
         ]
-        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            [f"FilterBank {self.model}: {self._method()}"]
+            + [f"  {what}: {value}" for what, value in self._facts()]
+        )
+
+    def _method(self) -> str:
+        chosen = f", {self._choice}" if self._choice else ""
+        return f"method {self.filter.method!r}{chosen}"
+
+    def _repr_html_(self) -> str:
+        errors = [
+            (
+                name,
+                array.size,
+                array.attrs["units"],
+                f"{float(self.error[name].max()):.2g}",
+                f"{float(self.bound[name].max()):.2g}",
+            )
+            for name, array in (
+                (name, self.kernels[name].isel(pre=0, post=0, lag=0))
+                for name in self.kernels.signals
+            )
+        ]
+        head = ["signal", "channels", "unit", "error", "bound for a spike in every step"]
+        model = [("model", self.model), ("method", self._method().removeprefix("method "))]
+        return card(
+            "FilterBank",
+            model + self._facts(),
+            table("signals, and the largest error of a channel", head, errors),
+        )

@@ -52,9 +52,10 @@ def style() -> Iterator[None]:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    figure: Figure = require("matplotlib.figure", "plot").Figure(
-        figsize=(width_in, height_in), layout="constrained"
-    )
+    require("matplotlib", "plot")
+    from .notebook import NotebookFigure
+
+    figure: Figure = NotebookFigure(figsize=(width_in, height_in), layout="constrained")
     return figure
 
 

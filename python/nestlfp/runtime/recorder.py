@@ -18,6 +18,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from .._types import Floats, Ints
+from ..display import card, folded, table
 from ..errors import NetworkError
 from ..grid import step
 from ..nodes.bank import FilterBank
@@ -261,6 +262,42 @@ class FieldRecorder:
             **self._digests,
             nest_version=str(self._nest.__version__),
         )
+
+    def __repr__(self) -> str:
+        facts = [f"  {what}: {value}" for what, value in self._facts() if value]
+        return "\n".join(["FieldRecorder" + f" {self.name!r}" * bool(self.name), *facts])
+
+    def _repr_html_(self) -> str:
+        sizes = [(name, len(ids)) for name, ids in self.populations.items()]
+        return card(
+            "FieldRecorder",
+            [("name", self.name), *self._facts()],
+            table("populations", ["population", "neurons"], sizes),
+            folded(f"FilterBank {self.bank.model}", self.bank._repr_html_()),
+        )
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """What it is, for a person, without a question to NEST: with MPI that is collective."""
+        n, stored = self._samples().shape[1], sum(part.stop - part.start for part in self._written)
+        here = Path.cwd()
+        files = ", ".join(
+            str(part.path.relative_to(here) if part.path.is_relative_to(here) else part.path)
+            for part in self._written
+        )
+        return [
+            ("signals", ", ".join(self.bank.kernels.signals)),
+            (
+                "neurons",
+                f"{sum(map(len, self.populations.values()))} of {len(self.populations)} "
+                f"populations, method {self.bank.filter.method!r}",
+            ),
+            ("interval", f"{self.interval:g} ms"),
+            (
+                "samples",
+                f"{n} taken out of NEST" if n else "none taken out of NEST: signals() does",
+            ),
+            ("stored", f"{stored} in {files}" if files else ""),
+        ]
 
     def _samples(self) -> Floats:
         """What waits, as one array (output, sample)."""

@@ -332,7 +332,7 @@ def _changed(given: Any, **attributes: Any) -> Any:
 
 
 def _bar(total: int, progress: bool) -> Any:
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
     return tqdm(total=total, desc="kernels", unit="pathway", disable=not progress)
 

@@ -318,8 +318,9 @@ class NeuronKernels:
         return KernelSet(pathways.means(self.modes.dataset, self.populations, self.weights))
 
     def __repr__(self) -> str:
-        share = None if self.energy is None else self.left_out()
-        return layout.description(self.modes.dataset, self.populations, self.weights, share)
+        return layout.description(self)
+
+    _repr_html_ = layout.shown
 
     # ------------------------------------------------------------------ changing it
     def resample(self, dt: float, *, method: str = "cubic") -> NeuronKernels:

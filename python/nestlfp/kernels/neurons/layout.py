@@ -16,8 +16,10 @@ import xarray as xr
 from scipy import sparse
 
 from ..._types import Floats
+from ...display import card, folded, table
 from ...errors import KernelError
 from ..checks import dt_ms
+from ..describe import lags, signals_table, tool
 from ..names import channel_dim
 from .energies import OF
 from .singles import Weights
@@ -47,30 +49,58 @@ def as_kernels(
     return whole
 
 
-def description(
-    modes: xr.Dataset,
-    populations: Mapping[str, Sequence[str]],
-    weights: Mapping[str, Weights],
-    share: xr.Dataset | None,
-) -> str:
-    """What there is, a line for each population and signal, and what is left out of it."""
+def description(kernels: Any) -> str:
+    """What `NeuronKernels` hold, a line for each population and signal, and what is left out."""
+    modes, share = kernels.modes.dataset, _share(kernels)
     lines = [f"NeuronKernels: {modes.sizes['lag']} lags of {dt_ms(modes):g} ms"]
-    for name, own in populations.items():
+    for name, own in kernels.populations.items():
         line = f"  {name}: {len(own)} mode{'s' * (len(own) != 1)}"
-        if name in weights:
-            line += f", {weights[name].shape[0]} neurons, {weights[name].nnz} weights"
+        if name in kernels.weights:
+            weights = kernels.weights[name]
+            line += f", {weights.shape[0]} neurons, {weights.nnz} weights"
         lines.append(line)
     for signal, array in modes.data_vars.items():
         line = f"  {signal}: {array.shape[2]} channels, {array.attrs['units']}"
-        if share is not None:
-            values = share[signal].values
-            label = share[signal][channel_dim(str(signal))].values[values.argmax()]
+        if signal in share:
             line += (
                 "; left out of the variance, if neurons spike independently: "
-                f"{np.median(values):.2g} (median), {values.max():.2g} (channel {label})"
+                "{} (median), {} (channel {})".format(*share[signal])
             )
         lines.append(line)
     return "\n".join(lines)
+
+
+def shown(kernels: Any) -> str:
+    """The same in a notebook."""
+    modes, share = kernels.modes.dataset, _share(kernels)
+    populations = []
+    for name, own in kernels.populations.items():
+        known = kernels.weights.get(name)
+        told = ("", "of the recorder") if known is None else (known.shape[0], known.nnz)
+        populations.append((name, len(own), *told))
+    left_out = table(
+        "left out of the variance, if neurons spike independently",
+        ["signal", "median", "largest", "channel"],
+        [(signal, *found) for signal, found in share.items()],
+    )
+    return card(
+        "NeuronKernels",
+        [("lags", lags(modes)), ("from", tool(modes))],
+        table("populations", ["population", "modes", "neurons", "weights"], populations),
+        signals_table(modes),
+        *([left_out] if share else []),
+        folded("modes: xarray.Dataset", modes._repr_html_()),
+    )
+
+
+def _share(kernels: Any) -> dict[str, tuple[str, str, Any]]:
+    """Median and largest part of each signal's variance that is left out, if known, and where."""
+    found = {}
+    for signal, array in (kernels.left_out() if kernels.energy is not None else {}).items():
+        values = array.values
+        label = array[channel_dim(str(signal))].values[values.argmax()]
+        found[str(signal)] = f"{np.median(values):.2g}", f"{values.max():.2g}", label
+    return found
 
 
 def laid_out(

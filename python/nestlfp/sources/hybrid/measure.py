@@ -107,10 +107,12 @@ def kernels(
     ----------
     network : Network
         Connections; its spikes are not used.
-    populations, probes, method, seed, processes, progress
+    populations, probes
         As in `signals`.
     tau : float
         Longest lag (ms).
+    method, seed, processes, progress
+        As in `signals`.
 
     Returns
     -------
@@ -155,11 +157,15 @@ def single_kernels(
 
     Parameters
     ----------
+    network, populations, probes
+        As in `kernels`.
     pre : str
         Presynaptic population.
+    tau : float
+        Longest lag (ms).
     neurons : array of int, optional
         Indices of the neurons within `pre`. Default: all of them.
-    network, populations, probes, tau, method, seed, processes, progress
+    method, seed, processes, progress
         As in `kernels`.
 
     Returns
