@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.signal import oaconvolve
 
 from .._types import Floats, Ints
 from ..errors import KernelError
@@ -103,6 +102,8 @@ def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.
 
 def _sums(kernels: Floats, counts: Floats, first: int, *, apart: bool) -> Floats:
     """Sums over lags of kernels (..., pre, channel, lag), at the steps 1 ... n, in blocks."""
+    from scipy.signal import oaconvolve  # takes half a second to import
+
     n = counts.shape[1] - 1
     shape = [*kernels.shape[:-1], n] if apart else [*kernels.shape[:-3], kernels.shape[-2], n]
     sums = np.zeros(shape)
