@@ -1,8 +1,8 @@
 """The wheel's hook: takes compiled modules along, and says for which machines the wheel is then.
 
 ``NESTLFP_PREBUILT=FOLDER python -m build --wheel``, with a folder that ``python -m
-nestlfp.build.prebuild FOLDER`` made, builds a platform wheel; without the variable, the wheel is pure
-Python.
+nestlfp.build.prebuild FOLDER`` made, builds a platform wheel; without the variable, the wheel is
+pure Python.
 """
 
 from __future__ import annotations

@@ -112,9 +112,7 @@ def doctor() -> tuple[str, bool]:
     return "\n".join(lines), healthy
 
 
-def _examined(
-    what: str, find: Callable[[], str], otherwise: str = "MISSING"
-) -> tuple[str, bool]:
+def _examined(what: str, find: Callable[[], str], otherwise: str = "MISSING") -> tuple[str, bool]:
     """The line for one thing, and whether it is there."""
     try:
         return f"ok       {what}: {find()}", True

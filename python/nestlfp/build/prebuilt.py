@@ -2,8 +2,8 @@
 
 They lie in a folder for each version of NEST, to be read only, each with a note beside it as in the
 user's cache (`modules`). ``builds.json`` has the platform that they are for, as wheels name it, and
-the builds of NEST that they fit, by the digest of the kernel's library: a build that is not named has
-its modules compiled. `prebuild` makes the folder.
+the builds of NEST that they fit, by the digest of the kernel's library: for any other build modules
+are compiled. `prebuild` makes the folder.
 """
 
 from __future__ import annotations
