@@ -44,10 +44,7 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def told(wheel, hagen):
-    """What doctor and the script say, which runs twice: the first leaves the .pyc files.
-
-    Pip would have left them, of all packages, at the price of a minute.
-    """
+    """What doctor and the script say, which runs twice: the first reads everything from disk."""
     hagen.save(wheel.parent / "kernels.nc")
     script = re.search(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)[1]
     assert "nestlfp.simulate(1000.0)" in script

@@ -1,8 +1,11 @@
-"""``python -m nestlfp.build.prebuild``: compile the modules that a platform wheel carries.
+"""``python -m nestlfp.build.prebuild``: compile the modules that nearly all kernels need.
 
-For the NEST that this Python imports, and for those wheels of the same version of NEST, such as for
-other Pythons, that differ from it in nothing a module could notice. ``NESTLFP_PREBUILT=FOLDER
-python -m build --wheel`` then takes the folder into the wheel; ``make wheel`` does both.
+Without a folder, into nestlfp's own, so that who uses this installation needs no compiler, as in a
+container or on a cluster's nodes. Into a folder, for a platform wheel: ``NESTLFP_PREBUILT=FOLDER
+python -m build --wheel`` takes it along, and ``make wheel`` does both.
+
+The modules are for the NEST that this Python imports, and for those wheels of the same version of
+NEST, such as for other Pythons, that differ from it in nothing a module could notice.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from ..filters.state_space import StateSpaceFilter
 from ..nodes.model import Model, model_for
 from .compiler import OWN_HEADERS
 from .modules import compile_module, library_digest
-from .prebuilt import BUILDS, text_digest
+from .prebuilt import BUILDS, prebuilt_dir, text_digest
 from .toolchain import Nest, find_nest
 
 PORTS = (2, 3, 4, 6, 8, 12, 16)
@@ -151,7 +154,9 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("output", type=Path, help="folder to fill")
+    parser.add_argument(
+        "output", type=Path, nargs="?", help="folder to fill; default: nestlfp's own"
+    )
     parser.add_argument(
         "--ports", type=int, nargs="+", default=PORTS, help=f"sizes of the models: {PORTS}"
     )
@@ -160,7 +165,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     try:
-        print(prebuild(given.output, given.ports, given.nest_wheels))
+        print(prebuild(given.output or prebuilt_dir(), given.ports, given.nest_wheels))
     except (NestLFPError, OSError, zipfile.BadZipFile) as error:
         sys.exit(f"nestlfp: {error}")
 
