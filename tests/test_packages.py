@@ -25,7 +25,8 @@ NEEDED = {re.match(r"[\w-]+", requirement)[0] for requirement in PROJECT["depend
 def dist(tmp_path_factory):
     """Folder of the sdist, and of the wheel that is built from it."""
     folder = tmp_path_factory.mktemp("dist")
-    run(f"git clone --quiet {ROOT} checkout; cd checkout; python -m build --no-isolation -o ..", folder)
+    run(f"git clone --quiet {ROOT} checkout", folder)
+    run("python -m build --no-isolation -o .. .", folder / "checkout")
     return folder
 
 

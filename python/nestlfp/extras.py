@@ -8,7 +8,6 @@ from typing import Any
 
 from .errors import MissingExtraError
 
-
 PYTHON = {"zarr": (3, 11)}
 """The oldest Python that a package is there for, where that is newer than nestlfp's."""
 

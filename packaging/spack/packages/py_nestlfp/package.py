@@ -42,11 +42,6 @@ class PyNestlfp(PythonPackage):
         depends_on("cmake@3.19:")
         depends_on("gmake")
 
-    @run_before("install")
-    def cmake_of_spack(self):
-        """CMake is the program of Spack's, instead of the package that Python has of it."""
-        filter_file(r'^    "cmake",\n', "", "pyproject.toml")
-
     def test_doctor(self):
         """Everything is there; a node is compiled, loaded and simulated."""
         which("nestlfp")("doctor")
