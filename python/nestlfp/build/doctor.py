@@ -15,7 +15,7 @@ from collections.abc import Callable
 from ..errors import ToolchainError
 from ..remedies import remedy
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
-from .modules import CachedModule, build_environment, compile_module, modules_dir
+from .modules import CachedModule, build_environment, compile_module, modules_dir, problem_with
 from .prebuilt import fits, prebuilt_dir
 from .toolchain import Nest, find_nest
 
@@ -126,7 +126,8 @@ def _came() -> int:
         nest = find_nest()
     except ToolchainError:
         return 0
-    return len(list((prebuilt_dir() / nest.version).glob("*.so"))) if fits(nest) else 0
+    modules = (prebuilt_dir() / nest.version).glob("*.so") if fits(nest) else ()
+    return sum(problem_with(module, nest) is None for module in modules)
 
 
 def _nest(nest: Nest) -> str:

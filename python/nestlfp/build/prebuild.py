@@ -11,6 +11,7 @@ NEST, such as for other Pythons, that differ from it in nothing a module could n
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -21,7 +22,7 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import NestLFPError, ToolchainError
@@ -67,9 +68,9 @@ def prebuild(target: Path, ports: Iterable[int] = PORTS, wheels: Iterable[Path] 
     folder = target / nest.version
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    _for_older_systems(nest)
-    for model in _models(ports):
-        _put(model, nest, folder)
+    with _for_older_systems(nest):
+        for model in _models(ports):
+            _put(model, nest, folder)
     told = {"platform": _platform(nest), "builds": builds}
     (folder / BUILDS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return folder
@@ -90,16 +91,23 @@ def _put(model: Model, nest: Nest, folder: Path) -> None:
     beside.write_text(json.dumps(note), encoding="utf-8")
 
 
-def _for_older_systems(nest: Nest) -> None:
-    """Have modules compiled that load wherever NEST's wheel does, see older_libraries.h."""
+@contextlib.contextmanager
+def _for_older_systems(nest: Nest) -> Iterator[None]:
+    """Meanwhile modules are compiled that load wherever NEST's wheel does: older_libraries.h."""
     if not (nest.kind == "wheel" and nest.old_abi):
-        return  # another NEST is of this machine
+        yield  # another NEST is of this machine
+        return
     header = next(OLDER.glob("*.h"))
     digest = hashlib.sha256(header.read_bytes()).hexdigest()[:8]
     # The digest is for the module cache, whose key has the flags, and not what they name.
     flags = f"-include {header.name} -fno-sized-deallocation -DNESTLFP_OLDER=0x{digest}"
-    os.environ["CXXFLAGS"] = flags
-    os.environ["CPLUS_INCLUDE_PATH"] = str(OLDER)
+    before = dict(os.environ)
+    os.environ.update(CXXFLAGS=flags, CPLUS_INCLUDE_PATH=str(OLDER))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _platform(nest: Nest) -> str:
