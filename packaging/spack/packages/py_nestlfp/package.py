@@ -37,8 +37,7 @@ class PyNestlfp(PythonPackage):
         depends_on("nest-simulator@3.10:~mpi", when="~mpi")
         depends_on("py-mpi4py", when="+mpi")
         depends_on("py-zarr@3:", when="+stream")
-        # Filter nodes are compiled for this NEST where it is used.
-        depends_on("cxx")
+        # Filter nodes are compiled for this NEST where it is used, with the compiler on the PATH.
         depends_on("cmake@3.19:")
         depends_on("gmake")
 
