@@ -1,6 +1,7 @@
 """Sdist, wheel, and what else the project hands out: complete, and of one version."""
 
 import email
+import json
 import py_compile
 import re
 import tarfile
@@ -12,6 +13,7 @@ import yaml
 
 import nestlfp
 from environments import run
+from nestlfp import extras
 
 tomllib = pytest.importorskip("tomllib")  # of Python 3.11
 
@@ -151,3 +153,12 @@ def test_the_workflow_calls_what_is_called_here():
     for form in forms:
         told = yaml.safe_load(form.read_text(encoding="utf-8"))
         assert form.name == "config.yml" or {"name", "description", "body"} <= set(told)
+
+
+def test_a_package_that_is_not_there_for_an_older_python(monkeypatch):
+    assert extras.PYTHON["zarr"] == (3, 11)  # as the marker of the extra says
+    assert "python_version>='3.11'" in PROJECT["optional-dependencies"]["stream"][0]
+    monkeypatch.setitem(extras.PYTHON, "zarr", (9, 9))
+    with pytest.raises(nestlfp.errors.MissingExtraError, match=r"zarr needs Python 9\.9 or newer"):
+        extras.require("zarr", "stream")
+    assert extras.require("json", "none") is json
