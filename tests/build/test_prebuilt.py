@@ -176,6 +176,11 @@ prebuilt.prebuilt_dir = lambda: pathlib.Path({str(here.parent)!r})
     assert "optional C++ compiler: no C++ compiler found" in text
     assert "ok       modules that came with nestlfp: 2 that fit this NEST; the signal of a" in text
     assert "untried  a module: compiling is for kernels that none of the above serves" in text
+    for_another_build(here)
+    text, healthy = doctor.doctor()
+    assert not healthy
+    assert "MISSING  C++ compiler: no C++ compiler found" in text
+    assert "unused   modules that came with nestlfp: they are for other builds of NEST" in text
 
 
 # ---------------------------------------------------------------------- what they need

@@ -96,6 +96,11 @@ def doctor() -> tuple[str, bool]:
     if came and healthy:
         told, healthy = _examined("modules that came with nestlfp", lambda: _signal(came))
         lines.append(told)
+    elif not came and any(prebuilt_dir().glob("*/*.so")):
+        lines.append(
+            "unused   modules that came with nestlfp: they are for other builds of NEST, or "
+            "damaged, or CXXFLAGS is set"
+        )
     if ready:
         told, fine = _examined("a module", lambda: _module(find_nest()))
         lines.append(told)
