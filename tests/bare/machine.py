@@ -130,7 +130,7 @@ class Machine:
             "OMP_WAIT_POLICY": "passive",
             **{name: value for name, value in os.environ.items() if name.endswith("_proxy")},
             **settings,
-            "PIP_NO_COMPILE": "1",  # quicker
+            "PIP_NO_COMPILE": "0",  # no .pyc files, quicker: pip takes the value for --compile's
             "PIP_CACHE_DIR": "/var/cache/pip",
         }
         inside = f"cd {shlex.quote(self.home)}; {command}"

@@ -54,7 +54,8 @@ def told(wheel, hagen):
         (bare.files / "script.py").write_text(TIMED.format(script=script))
         bare.run("python3 -m venv venv")
         active = ". venv/bin/activate"
-        bare.run(f"{active}; pip install --quiet './{wheel.name}[nest]'")
+        # With .pyc files, as an ordinary pip leaves them: a first run would have to make them.
+        bare.run(f"{active}; pip install --compile --quiet './{wheel.name}[nest]'")
         runs = [bare.run(f"{active}; python script.py") for _ in range(2)]
         cached = bare.run("find . -path './.cache/nestlfp/*'")
         return bare.run(f"{active}; nestlfp doctor"), runs, cached
