@@ -1,10 +1,12 @@
 # make demo: everything from kernels to figures, under out/
 # make test: all tests; make lint: ruff and mypy
 # make docs: the documentation site, under out/docs/html
+# make dist, make wheel: packages, under dist/: pure ones, and one that needs no compiler
 PYTHON ?= python3
 BIN := .venv/bin
+PYTHONS := 3.10 3.11 3.12 3.13 3.14
 
-.PHONY: demo docs test lint format inference nest-mpi benchmarks clean
+.PHONY: demo docs test lint format inference nest-mpi benchmarks dist wheel clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
@@ -45,6 +47,23 @@ nest-mpi: .venv/ready
 
 benchmarks: .venv/ready
 	for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+dist: .venv/ready
+	rm -rf dist/*.tar.gz dist/*-none-any.whl
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*.tar.gz dist/*-none-any.whl
+
+# With modules for this NEST and its wheels for other Pythons, as far as there are any.
+wheel: .venv/ready
+	rm -rf build/prebuilt build/nest dist/*linux*.whl dist/*macosx*.whl
+	nest=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("nest-simulator"))'); \
+	for python in $(PYTHONS); do \
+	    $(BIN)/pip download --quiet --no-deps --only-binary :all: --python-version $$python \
+	        --dest build/nest nest-simulator==$$nest || echo "no wheel of NEST for Python $$python"; \
+	done
+	env -u CXXFLAGS $(BIN)/python -m nestlfp.build.prebuild build/prebuilt --nest-wheels build/nest/*.whl
+	NESTLFP_PREBUILT=build/prebuilt $(BIN)/python -m build --wheel --no-isolation
+	$(BIN)/twine check --strict dist/*linux*.whl
 
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -101,7 +101,14 @@ def test_python_blocks(checkout, hagen, section):
 
 @pytest.mark.parametrize(
     ("page", "least"),
-    [("sources", 5), ("neuron_kernels", 4), ("closed_loop", 2), ("activity", 5), ("start", 1), ("sheets", 1)],
+    [
+        ("sources", 5),
+        ("neuron_kernels", 4),
+        ("closed_loop", 2),
+        ("activity", 5),
+        ("start", 1),
+        ("sheets", 1),
+    ],
 )
 def test_pages_have_examples(page, least):
     assert sum(name.startswith(f"{page}:") for name in SECTIONS) >= least

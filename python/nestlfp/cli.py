@@ -174,8 +174,8 @@ def build(
 ) -> None:
     """Compile the NEST extension module of these kernels, and print where it is.
 
-    A module that was compiled before is taken from the cache. nestlfp.install does the same; this
-    is for doing it beforehand, such as on the login node of a cluster.
+    One that came with nestlfp for this NEST, or was compiled before, is taken. nestlfp.install does
+    the same; this is for doing it beforehand, such as on the login node of a cluster.
 
     \b
     Example:

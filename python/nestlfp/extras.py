@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Any
 
 from .errors import MissingExtraError
 
+PYTHON = {"zarr": (3, 11)}
+"""The oldest Python that a package is there for, where that is newer than nestlfp's."""
+
 
 def require(module: str, extra: str) -> Any:
     """The module, or a `MissingExtraError` that says which extra brings it."""
+    oldest = PYTHON.get(module.partition(".")[0], (3, 0))
+    if sys.version_info < oldest:
+        raise MissingExtraError(
+            f"{module.partition('.')[0]} needs Python {'.'.join(map(str, oldest))} or newer, "
+            f"this is Python {sys.version_info.major}.{sys.version_info.minor}"
+        )
     try:
         return import_module(module)
     except ImportError as error:

@@ -22,6 +22,7 @@ from nestlfp.paths import cache_dir
 
 SUITE = "bookworm"
 PACKAGES = ("python3", "python3-venv", "g++", "make", "ca-certificates")
+NO_COMPILER = ("python3", "python3-venv", "ca-certificates")
 USERS = {"root": (0, "/root"), "ada": (1000, "/home/ada")}
 """Number and home of each."""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -56,15 +57,15 @@ def unshared(command, **environment):
     )
 
 
-def image():
-    """Folder of the minimal system, built if there is none."""
-    folder = cache_dir() / "bare" / "-".join((SUITE, *PACKAGES))
+def image(packages=PACKAGES):
+    """Folder of the minimal system with these packages, built if there is none."""
+    folder = cache_dir() / "bare" / "-".join((SUITE, *packages))
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
             part = Path(f"{folder}.part")
             shutil.rmtree(part, ignore_errors=True)
-            included = f"--include={','.join(PACKAGES)}"
+            included = f"--include={','.join(packages)}"
             command = ["debootstrap", "--variant=minbase", included, SUITE, str(part), *mirror()]
             built = unshared(shlex.join(command))
             assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
@@ -102,9 +103,9 @@ def pip_settings():
 class Machine:
     """A copy of the minimal system, with an account of `user` and an empty home."""
 
-    def __init__(self, user, folder):
+    def __init__(self, user, folder, packages):
         self.number, self.home = USERS[user]
-        self._image, self._folder = image(), folder
+        self._image, self._folder = image(packages), folder
         # Pip wants the cache to belong to who uses it. It holds wheels only.
         self._cache = cache_dir() / "bare" / f"pip-{user}"
         self._cache.mkdir(exist_ok=True)
@@ -129,7 +130,7 @@ class Machine:
             "OMP_WAIT_POLICY": "passive",
             **{name: value for name, value in os.environ.items() if name.endswith("_proxy")},
             **settings,
-            "PIP_NO_COMPILE": "1",  # quicker
+            "PIP_NO_COMPILE": "0",  # no .pyc files, quicker: pip takes the value for --compile's
             "PIP_CACHE_DIR": "/var/cache/pip",
         }
         inside = f"cd {shlex.quote(self.home)}; {command}"
@@ -148,10 +149,11 @@ class Machine:
 
 
 @contextmanager
-def machine(user):
+def machine(user, packages=PACKAGES):
     """A new machine; nothing is left of it afterwards."""
-    for path in image().parent.glob("machine_*"):  # of a test that was killed
+    images = image(packages).parent
+    for path in images.glob("machine_*"):  # of a test that was killed
         if not Path("/proc", path.name.split("_")[1]).exists():
             shutil.rmtree(path, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=image().parent) as folder:
-        yield Machine(user, Path(folder))
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=images) as folder:
+        yield Machine(user, Path(folder), packages)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import ActivityError
-from ..extras import require
 from .portion import SIZE, Asked, Portion, numbers, whole
 
 
@@ -48,7 +47,8 @@ def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
 
 def read_sonata(path: Path, asked: Asked) -> Iterator[Portion]:
     """SONATA's spike files: ``/spikes/<population>/timestamps`` and ``node_ids``."""
-    h5py = require("h5py", "sonata")
+    import h5py
+
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -1,6 +1,7 @@
 """What nestlfp needs, what of it was found, and the command that would mend the rest.
 
-It does not stop at looking: a small node is compiled and loaded, as `install` will do it.
+It does not stop at looking: a small node is compiled and loaded, as `install` will do it. Where
+modules came with nestlfp that fit NEST's build, one of these is, and a compiler may be missing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from collections.abc import Callable
 from ..errors import ToolchainError
 from ..remedies import remedy
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
-from .modules import CachedModule, build_environment, compile_module, modules_dir
+from .modules import CachedModule, build_environment, compile_module, modules_dir, problem_with
+from .prebuilt import fits, prebuilt_dir
 from .toolchain import Nest, find_nest
 
 OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream", "panel": "view"}
@@ -44,6 +46,23 @@ assert node.y == 1.0, f"it computes {{node.y}}, not 1"
 """
 
 
+SIGNAL = """
+import numpy as np, nest, nestlfp
+nest.verbosity = nest.VerbosityLevel.ERROR
+kernels = nestlfp.KernelSet.from_arrays(
+    {"LFP": [[[[1.0, 0.5]]]]}, pre="E", post="E", dt=0.1, units={"LFP": "mV"}
+)
+bank = nestlfp.install(kernels)
+cell = nest.Create("parrot_neuron")
+nest.Connect(nest.Create("spike_generator", params=dict(spike_times=[1.0])), cell)
+recorder = nestlfp.FieldRecorder(bank, {"E": cell}, interval=0.1, unconnected=True)
+nest.Simulate(5.0)
+signal = recorder.signals()["LFP"].values[0]
+assert bank.module.startswith("came with"), bank.module
+assert signal.sum() == 1.5 and signal.max() == 1.0, f"its signal is {signal}"
+"""
+
+
 def doctor() -> tuple[str, bool]:
     """Examine this machine.
 
@@ -54,26 +73,40 @@ def doctor() -> tuple[str, bool]:
     healthy : bool
         Whether nothing that nestlfp needs is missing.
     """
-    needs: list[tuple[str, Callable[[], str]]] = [
-        ("NEST", lambda: _nest(find_nest())),
-        ("C++ compiler", lambda: _compiler(find_nest())),
-        ("headers of Boost", lambda: _header("boost/type_index.hpp", find_nest())),
-        ("headers of libltdl", lambda: _header("ltdl.h", find_nest())),
-        ("CMake", find_cmake),
-        ("make", lambda: find_make()[0]),
-        ("NESTML", lambda: _version("nestml", "NESTML")),
-        ("module cache", _cache),
-        ("MPI", lambda: _mpi(find_nest())),
+    needs: list[tuple[str, Callable[[], str], bool]] = [  # True: for compiling only
+        ("NEST", lambda: _nest(find_nest()), False),
+        ("C++ compiler", lambda: _compiler(find_nest()), True),
+        ("headers of Boost", lambda: _header("boost/type_index.hpp", find_nest()), True),
+        ("headers of libltdl", lambda: _header("ltdl.h", find_nest()), True),
+        ("CMake", find_cmake, True),
+        ("make", lambda: find_make()[0], True),
+        ("NESTML", lambda: _version("nestml", "NESTML"), True),
+        ("module cache", _cache, False),
+        ("MPI", lambda: _mpi(find_nest()), False),
     ]
+    came = _came()
     lines = []
-    healthy = True
-    for what, find in needs:
-        told, fine = _examined(what, find)
+    healthy = ready = True
+    for what, find, compiling in needs:
+        spared = compiling and came > 0
+        told, fine = _examined(what, find, "optional" if spared else "MISSING")
+        lines.append(told)
+        ready = ready and fine
+        healthy = healthy and (fine or spared)
+    if came and healthy:
+        told, healthy = _examined("modules that came with nestlfp", lambda: _signal(came))
+        lines.append(told)
+    elif not came and any(prebuilt_dir().glob("*/*.so")):
+        lines.append(
+            "unused   modules that came with nestlfp: they are for other builds of NEST, or "
+            "damaged, or CXXFLAGS is set"
+        )
+    if ready:
+        told, fine = _examined("a module", lambda: _module(find_nest()))
         lines.append(told)
         healthy = healthy and fine
-    if healthy:
-        told, healthy = _examined("a module", lambda: _module(find_nest()))
-        lines.append(told)
+    elif healthy:
+        lines.append("untried  a module: compiling is for kernels that none of the above serves")
     else:
         lines.append("untried  a module: compiled and loaded once nothing is missing")
     for package, extra in OPTIONAL.items():
@@ -84,12 +117,22 @@ def doctor() -> tuple[str, bool]:
     return "\n".join(lines), healthy
 
 
-def _examined(what: str, find: Callable[[], str]) -> tuple[str, bool]:
+def _examined(what: str, find: Callable[[], str], otherwise: str = "MISSING") -> tuple[str, bool]:
     """The line for one thing, and whether it is there."""
     try:
         return f"ok       {what}: {find()}", True
     except (ToolchainError, OSError) as error:
-        return f"MISSING  {what}: {error}", False
+        return f"{otherwise:8} {what}: {error}", False
+
+
+def _came() -> int:
+    """How many modules came with nestlfp that fit this build of NEST."""
+    try:
+        nest = find_nest()
+    except ToolchainError:
+        return 0
+    modules = (prebuilt_dir() / nest.version).glob("*.so") if fits(nest) else ()
+    return sum(problem_with(module, nest) is None for module in modules)
 
 
 def _nest(nest: Nest) -> str:
@@ -146,6 +189,15 @@ def _module(nest: Nest) -> str:
         reason = (loaded.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise ToolchainError(f"NEST does not load {path}: {reason}")
     return f"{path} was compiled, loaded and simulated"
+
+
+def _signal(came: int) -> str:
+    """Record the signal of a spike with a module that came with nestlfp, in a NEST of its own."""
+    told = _python(SIGNAL)
+    if told.returncode != 0:
+        reason = (told.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        raise ToolchainError(f"a spike's signal could not be recorded with them: {reason}")
+    return f"{came} that fit this NEST; the signal of a spike was recorded with one"
 
 
 def _mpi(nest: Nest) -> str:

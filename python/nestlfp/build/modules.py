@@ -49,7 +49,7 @@ class CachedModule:
             self.text,
             self.nest.version,
             str(library),
-            _digest(library, library.stat().st_mtime_ns),
+            library_digest(self.nest),
             str(self.compiler),
             self.compiler.version,
             os.environ.get("CXXFLAGS", ""),
@@ -67,6 +67,11 @@ class CachedModule:
     def path(self) -> Path:
         """The shared library to hand to nest.Install."""
         return self.folder / f"{module_name(self.model)}.so"
+
+
+def library_digest(nest: Nest) -> str:
+    """SHA-256 of the library that holds NEST's kernel: what this build of NEST is."""
+    return _digest(nest.library, nest.library.stat().st_mtime_ns)
 
 
 @functools.cache

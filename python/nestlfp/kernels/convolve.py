@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.signal import oaconvolve
 
 from .._types import Floats, Ints
 from ..errors import KernelError
@@ -134,6 +133,8 @@ def full_sums(nu: Floats, kernel: Floats) -> Floats:
     rows, lags = kernel[..., 0].size, kernel.shape[-1]
     direct = spiking.size * (_NS_EACH_STEP + _NS_EACH_TERM * rows * lags)
     if direct >= _NS_BY_FFT * rows * (nu.size + lags):
+        from scipy.signal import oaconvolve  # takes half a second to import
+
         alike = nu.reshape((1,) * (kernel.ndim - 1) + (-1,))  # its FFT serves all channels
         return np.asarray(oaconvolve(alike, kernel, axes=-1))
     full = np.zeros((*kernel.shape[:-1], nu.size + lags - 1))

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.signal import butter, sosfilt
 
 from .._types import Floats
 from ..errors import KernelError
@@ -85,6 +84,8 @@ def _weighted_sum(dataset: xr.Dataset, weights: Any) -> tuple[Floats, str]:
 
 def butterworth(band: Any, order: Any, dt: float, output: str = "sos") -> Any:
     """The filter as SciPy has it, as second-order sections or so, or a `KernelError`."""
+    from scipy.signal import butter  # takes half a second to import
+
     nyquist = 500.0 / dt
     example = "(13, 30) passes what is between, (None, 100) what is below, (1, None) what is above"
     if not isinstance(band, tuple | list) or len(band) != 2 or band[0] is band[1] is None:
@@ -113,6 +114,8 @@ def _filtered(values: Floats, sos: Floats, tolerance: float, what: str) -> tuple
     tolerance: this many times its largest response to one spike the readout can be wrong for each
     spike per step, at most.
     """
+    from scipy.signal import sosfilt  # takes half a second to import
+
     n = 2 * values.shape[-1]
     while True:
         n *= 2

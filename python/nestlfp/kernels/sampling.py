@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from scipy.interpolate import CubicSpline, PchipInterpolator, make_interp_spline
-from scipy.signal import firwin
 
 from .._types import Floats
 from ..errors import KernelError
@@ -68,7 +67,7 @@ def lowpassed(dataset: xr.Dataset, interval: float, method: str) -> xr.Dataset:
     lead, width = (0, q) if mean else (10 * q, 20 * q + 1)
     count = dataset.sizes["lag"] + width - 1
     _check_count(count, f"interval = {interval:g} ms")
-    taps = np.full(width, 1.0 / width) if mean else firwin(width, 1 / q, window="hamming")
+    taps = np.full(width, 1.0 / width) if mean else _low_pass(width, 1 / q)
     lags = (first_lag_steps(dataset) - lead + np.arange(count)) * dt
     # Not by FFT, whose rounding would leave no kernel's leading zeros zero.
     return _with_lags(
@@ -81,6 +80,13 @@ def _check_count(count: float, what: str) -> None:
         raise KernelError(
             f"{what} would make kernels of {count:.3g} lags, more than {MOST_LAGS}: is it in ms?"
         )
+
+
+def _low_pass(width: int, cutoff: float) -> Floats:
+    """Taps of a low-pass filter; the cutoff is a share of the Nyquist frequency."""
+    from scipy.signal import firwin  # takes half a second to import, and most scripts need it not
+
+    return np.asarray(firwin(width, cutoff, window="hamming"))
 
 
 def _with_lags(

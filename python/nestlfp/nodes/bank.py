@@ -47,6 +47,9 @@ class FilterBank:
     error : xarray.Dataset
         Certified error of each channel: the largest difference between realized and given kernels
         over all lags, relative to the channel's peak. It holds for the signal of a single spike.
+    module : str or None
+        The module that `install` had NEST load, and where it came from; None where NEST knew the
+        model already.
     bound : xarray.Dataset
         The sum over lags of that difference, relative to the channel's peak: what the error of the
         signal can grow to at most for each spike per step, of any population.
@@ -82,6 +85,7 @@ class FilterBank:
             **({"once": once} if once else {}),
         )
         self._model = model_of(self.filter)
+        self.module: str | None = None
 
     @property
     def model(self) -> str:
@@ -180,6 +184,7 @@ class FilterBank:
                 f"about {self.filter.microseconds(self.every):.2g} µs for a step with a spike "
                 f"of every population, sampled every {self.every} steps",
             ),
+            *([] if self.module is None else [("module", self.module)]),
         ]
 
     def __repr__(self) -> str:

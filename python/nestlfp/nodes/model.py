@@ -48,11 +48,15 @@ def capacity(populations: int) -> int:
 def model_of(filter_: Filter, ports: int | None = None) -> Model:
     """The model that computes a filter; with so many ports, or as many as serve it best."""
     ports = ports or capacity(len(filter_.coefficients.lengths))
-    draft = render(filter_.template, model="MODEL", ports=ports)
+    return model_for(filter_.method, filter_.template, ports)
+
+
+def model_for(method: str, template: str, ports: int) -> Model:
+    """The model of a method with so many ports, whatever the kernels."""
+    draft = render(template, model="MODEL", ports=ports)
     digest = hashlib.sha256(draft.encode()).hexdigest()[:8]
-    method = re.sub(r"\W", "_", filter_.method)
-    name = f"nestlfp_{method}_p{ports}_{digest}"
-    return Model(name, render(filter_.template, model=name, ports=ports), ports)
+    name = f"nestlfp_{re.sub(r'[^a-zA-Z0-9]', '_', method)}_p{ports}_{digest}"
+    return Model(name, render(template, model=name, ports=ports), ports)
 
 
 def create_nodes(nest: Any, model: Model, n: int, parameters: dict[str, Any], grows: str) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..build.modules import compile_module, problem_with
+from ..build.modules import problem_with
+from ..build.prebuilt import COMPILED, Taken, obtain
 from ..build.toolchain import find_nest
 from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Method, Options
@@ -23,7 +24,9 @@ from .session import check_not_prepared, current, import_nest, quiet
 def prepare(
     kernels: KernelSet | NeuronKernels, options: Options | None = None, *, progress: bool = True
 ) -> Path:
-    """Compile the module of a filter bank into the cache, without starting NEST.
+    """Have the module of a filter bank compiled, into the cache, without starting NEST.
+
+    Nothing is compiled where the module came with nestlfp, as in its wheel for NEST's.
 
     Parameters
     ----------
@@ -37,10 +40,10 @@ def prepare(
     Returns
     -------
     Path
-        The compiled module. A later `install` of the same kernels finds it there.
+        The module. A later `install` of the same kernels finds it there.
     """
     bank = FilterBank(kernels, options)
-    return compile_module(bank.model, bank.nestml, progress=progress)
+    return obtain(bank.model, bank.nestml, progress=progress).path
 
 
 def install(
@@ -55,7 +58,10 @@ def install(
     module: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> FilterBank:
-    """Make NEST know the filter node of these kernels: generate, compile (cached), load.
+    """Make NEST know the filter node of these kernels.
+
+    Its module is loaded from those that came with nestlfp, where one fits this build of NEST
+    exactly; else it is generated, compiled and kept in the cache. ``print(bank)`` says which.
 
     To be called after ``nest.ResetKernel()`` and after resolution and threads were set, before
     any node is created; as often as there are kernel sets.
@@ -131,9 +137,10 @@ def install(
     if bank.model not in nest.node_models:
         with quiet(nest):
             if module is None:
-                _load_from_cache(bank, nest, ranks, progress)
+                bank.module = str(_load_obtained(bank, nest, ranks, progress))
             else:
                 ranks.agree(lambda: _load_given(bank, nest, Path(module)))
+                bank.module = f"given, {module}"
         if bank.model not in nest.node_models:
             raise ToolchainError(
                 f"the module {str(module or 'from the cache')!r} was loaded, but does not have the "
@@ -155,22 +162,22 @@ def check_resolution(kernels: KernelSet, nest: Any) -> None:
         )
 
 
-def _load_from_cache(bank: FilterBank, nest: Any, ranks: Ranks, progress: bool) -> None:
-    """Load the cached module on every rank; rank 0 compiles it where there is none."""
+def _load_obtained(bank: FilterBank, nest: Any, ranks: Ranks, progress: bool) -> Taken:
+    """Load the module on every rank; rank 0 finds it, or compiles it where there is none."""
 
-    def compiled(rebuild: bool) -> Path:
-        return ranks.on_root(
-            lambda: compile_module(bank.model, bank.nestml, rebuild=rebuild, progress=progress)
-        )
+    def obtained(**how: bool) -> Taken:
+        return ranks.on_root(lambda: obtain(bank.model, bank.nestml, progress=progress, **how))
 
-    path = compiled(rebuild=False)
+    taken = obtained()
     try:
-        ranks.agree(lambda: _load(path, nest))
+        ranks.agree(lambda: _load(taken.path, nest))
     except ToolchainError:
         # It is complete, but was made for another kind of machine: compile for this one, once.
         if ranks.n > 1:
             raise
-        _load(compiled(rebuild=True), nest)
+        taken = obtained(compiled=True, rebuild=taken.origin == COMPILED)
+        _load(taken.path, nest)
+    return taken
 
 
 def _load_given(bank: FilterBank, nest: Any, path: Path) -> None:

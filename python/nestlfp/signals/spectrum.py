@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
-from scipy.signal import get_window, welch
 
 from ..errors import SignalError
 from .layout import checked, sampling_interval
@@ -90,6 +89,8 @@ def spectrum(
 def _spectra(
     signals: xr.Dataset, start: float | None, stop: float | None, window: str, **options: Any
 ) -> xr.Dataset:
+    from scipy.signal import get_window, welch  # takes half a second to import
+
     interval = sampling_interval(signals)
     time = signals["time"].values
     low = -np.inf if start is None else _number(start, "start")

@@ -322,7 +322,6 @@ class NeuronKernels:
 
     _repr_html_ = layout.shown
 
-    # ------------------------------------------------------------------ changing it
     def resample(self, dt: float, *, method: str = "cubic") -> NeuronKernels:
         """Kernels at another distance of lags, see `KernelSet.resample`."""
         modes = self.modes.resample(dt, method=method)
