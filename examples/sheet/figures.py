@@ -35,10 +35,10 @@ def draw(
         Of the sheet (µm).
     """
     values = 1000.0 * (lfp - lfp.mean("time"))  # µV
-    fig = Figure(figsize=(11, 6.2), layout="constrained")
-    rows = fig.add_gridspec(2, 1, height_ratios=(1, 1.3))
-    frames = rows[0].subgridspec(1, FRAMES + 1, width_ratios=[1] * FRAMES + [0.06], wspace=0.05)
-    axes = [fig.add_subplot(frames[k]) for k in range(FRAMES + 1)]
+    fig = Figure(figsize=(11, 5.4), layout="constrained")
+    rows = fig.add_gridspec(2, 1, height_ratios=(1, 2))
+    frames = rows[0].subgridspec(1, FRAMES, wspace=0.03)
+    axes = [fig.add_subplot(frames[k]) for k in range(FRAMES)]
     _frames(axes, values, spikes, positions, width / 2000.0)
     parts = rows[1].subgridspec(1, 3, width_ratios=(1.5, 1, 1))
     for k, part in enumerate((_traces, _spectrum, _alike)):
@@ -63,7 +63,7 @@ def _frames(
     limit = float(np.percentile(np.abs(values), 99.5))
     middle = int(np.argmax(np.abs(values.values).mean(axis=0)))
     first = int(np.clip(middle - EVERY * (FRAMES // 2), 0, len(time) - EVERY * FRAMES))
-    for k, ax in enumerate(axes[:-1]):
+    for k, ax in enumerate(axes):
         at = first + k * EVERY
         image = ax.imshow(
             values.values[:, at].reshape(n, n).T,
@@ -81,7 +81,7 @@ def _frames(
         ax.set_yticks([-half, half] if k == 0 else [])
         ax.tick_params(labelsize=8)
     axes[0].set(xlabel="x (mm)", ylabel="y (mm)")
-    axes[0].figure.colorbar(image, cax=axes[-1], label="LFP (µV)")
+    axes[0].figure.colorbar(image, ax=axes, label="LFP (µV)", aspect=10, pad=0.01)
 
 
 def _traces(ax: Axes, values: xr.DataArray, contacts: np.ndarray, width: float) -> None:
@@ -106,10 +106,9 @@ def _spectrum(ax: Axes, values: xr.DataArray, contacts: np.ndarray, width: float
     from nestlfp.signals import spectrum
 
     found = spectrum(values.to_dataset(name="LFP"), segment=200.0)["LFP"]
+    found = found.sel(frequency=slice(1.0, 250.0))
     ax.semilogy(found["frequency"], found.mean("LFP_channel"), color=BLUE)
-    ax.set(
-        xlabel="frequency (Hz)", ylabel="power (µV²/Hz)", xlim=(0, 250), title="mean over the array"
-    )
+    ax.set(xlabel="frequency (Hz)", ylabel="power (µV²/Hz)", title="mean over the array")
 
 
 def _alike(ax: Axes, values: xr.DataArray, contacts: np.ndarray, width: float) -> None:

@@ -94,10 +94,10 @@ def test_a_failure_leaves_nothing(hagen, tmp_path, monkeypatch):
 
 
 def test_a_missing_extra(hagen, tmp_path, monkeypatch):
-    write_sonata(tmp_path / "a.h5", spikes())
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(MissingExtraError, match=r"nestlfp\[sonata\]"):
-        activity.convolve(hagen, tmp_path / "a.h5")
+    (tmp_path / "a.nwb").touch()
+    monkeypatch.setitem(sys.modules, "pynwb", None)
+    with pytest.raises(MissingExtraError, match=r"nestlfp\[nwb\]"):
+        activity.convolve(hagen, tmp_path / "a.nwb")
     with pytest.raises(NestLFPError, match="KernelSet or NeuronKernels"):
         activity.convolve("kernels.nc", tmp_path / "a.h5")
 

@@ -1,5 +1,6 @@
 """Figures in a notebook that has not imported pyplot."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -25,7 +26,11 @@ assert metadata["image/png"] == {"width": round(width / 2)}
 
 def test_a_figure_shows_itself():
     done = subprocess.run(
-        [sys.executable, "-c", CELLS], capture_output=True, text=True, check=False
+        [sys.executable, "-c", CELLS],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
 

@@ -104,11 +104,12 @@ class Hearing:
 
     def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> None:
         """Connect the populations to nodes, by this synapse model in a single process."""
+        ids = nodes.tolist()
         for port, (source, delays) in enumerate(
             zip(self.inputs, self.schedule.delays, strict=True)
         ):
             model = self.synapse_models[source.name] if ranks.n > 1 else synapse
-            connect(nest, ranks, source, nodes, port=port, delays=delays, synapse=model)
+            connect(nest, ranks, source, ids, port=port, delays=delays, synapse=model)
 
 
 def check_usable(nest: Any, bank: Any, what: str) -> None:

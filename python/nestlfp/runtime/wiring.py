@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,14 @@ def check_generators(nest: Any, ranks: Ranks, inputs: list[Input]) -> None:
 
 
 def connect(
-    nest: Any, ranks: Ranks, source: Input, nodes: Any, *, port: int, delays: Ints, synapse: str
+    nest: Any,
+    ranks: Ranks,
+    source: Input,
+    ids: Sequence[int],
+    *,
+    port: int,
+    delays: Ints,
+    synapse: str,
 ) -> None:
     """Connect each neuron of a population to the node that is to hear it, in one call.
 
@@ -50,8 +58,9 @@ def connect(
     ----------
     source : Input
         The population.
-    nodes : nest.NodeCollection
-        Nodes of the filter's model: as many as the `Placement` says.
+    ids : sequence of int
+        Nodes of the filter's model. NEST hands out all parameters of a node for its id, which takes
+        a while for each port.
     port : int
         Number of the spike port, from 0.
     delays : ndarray of int, shape (neuron,)
@@ -64,8 +73,8 @@ def connect(
         return
     # Node i lives on virtual process i modulo their number, neurons and filters alike: with a node
     # on each of them, the one that is so many ids away is on the neuron's own.
-    first = int(nodes[0].global_id)
-    targets = first + (source.ids - first) % len(nodes)
+    first = int(ids[0])
+    targets = first + (source.ids - first) % len(ids)
     if source.everywhere:  # must be heard once
         targets = np.full_like(source.ids, first)
     # A rank makes the connections that live on it, and does not look at the others. Connect is

@@ -48,7 +48,7 @@ class Gaussian:
     >>> import numpy as np
     >>> from nestlfp.sources.sheets import Gaussian
     >>> r = np.arange(0.0, 3000.0)
-    >>> round(float(np.sum(2 * np.pi * r * Gaussian(300.0).density(r))), 6)
+    >>> round(float(np.sum(2 * np.pi * r * Gaussian(300.0).density(r))), 3)
     1.0
     """
 

@@ -129,7 +129,7 @@ class Grid:
     >>> grid.size
     100
     >>> weights = grid.weights([[20.0, -333.0]])
-    >>> weights.shape, weights.nnz, round(weights.sum(), 12)
+    >>> weights.shape, weights.nnz, round(float(weights.sum()), 12)
     ((1, 100), 16, 1.0)
     """
 
