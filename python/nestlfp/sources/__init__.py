@@ -6,7 +6,7 @@ module         what it takes                                         extra of ne
 `lfpykernels`  one cell of LFPykernels for each population           ``lfpykernels``
 `hybrid`       a network that has run, replayed on LFPy's cells      ``lfpykernels``
 `conductors`   kernels of a dipole moment, for EEG and MEG           ``lfpykernels`` (LFPykit)
-`sheets`       cells of LFPykernels, and where targets are in a sheet ``lfpykernels``
+`sheets`       cells of LFPykernels, and where targets are           ``lfpykernels``
 `proxies`      positions and weights of point neurons                ``proxies``
 ============== ===================================================== ==========================
 
