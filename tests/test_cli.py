@@ -280,3 +280,15 @@ def test_convolve(files, hagen, tmp_path):
         "convolve", files / "kernels.nc", tmp_path / "all.csv", "-o", tmp_path / "a.nc"
     )
     assert not (tmp_path / "a.nc").exists()
+
+
+def test_info_on_hundreds_of_modes_does_not_look_for_filters(tmp_path):
+    many = [f"E/{i}" for i in range(100)]
+    values = np.ones((1, 100, 1, 1)) * np.exp(-np.arange(5.0))
+    modes = nestlfp.KernelSet.from_arrays(
+        {"LFP": values}, pre=many, post=["all"], dt=0.1, units={"LFP": "mV"}
+    )
+    nestlfp.NeuronKernels(modes, {"E": many}).save(tmp_path / "modes.nc")
+    told = run("info", tmp_path / "modes.nc")
+    assert "E: 100 modes" in told.output
+    assert told.output.splitlines()[-1].startswith("100 ports")
