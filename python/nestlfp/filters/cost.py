@@ -76,12 +76,14 @@ def separable_microseconds(
 
     Parameters
     ----------
-    populations, channels, courses, states : int
-        Their numbers; states are those of a channel.
+    populations, channels, courses : int
+        Their numbers.
     moves : int
         Multiply-adds by which a channel's states make a step.
     kicks : int
         Entries of input and tail that are used.
+    states : int
+        Number of a channel's states.
     every : int
         Steps from one sample to the next.
     """

@@ -43,7 +43,7 @@ def kernels(
     """The kernel of a neuron at any place of a sheet, at an array of contacts.
 
     The kernel of the neuron at x is that of the patches s in which its targets are, in the
-    proportion of the profile q there, each after the time that a spike takes to come there:
+    proportion of the profile q there, each after the time that a spike takes to come there::
 
         h(x, contact, lag) = sum over s of  q(|s - x|) · patch(|s - contact|, lag - |s - x| / speed)
 
