@@ -4,7 +4,7 @@
 
 Each neuron of a small network gets a multicompartment cell where it stands, each connection of NEST
 a synapse on it, and LFPykit sums the potentials of all cells (`nestlfp.sources.hybrid`). That takes
-a fifth of a second for each cell. Writes brute_force.json, .nc and .png.
+a fifth of a second for each cell. Writes brute_force.json and .nc.
 """
 
 import json
