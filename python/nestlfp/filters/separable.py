@@ -67,10 +67,8 @@ class SeparableFilter:
             populations=len(self.coefficients.lengths),
             channels=self.coefficients.n_channels,
             courses=self._courses,
-            moves=r.decay.size
-            + 4 * r.rotation.size
-            + sum(int(np.count_nonzero(block)) for block in r.schur),
-            kicks=int(np.count_nonzero(r.B) + np.count_nonzero(r.tail)),
+            moves=r.moves,
+            kicks=r.kicks,
             states=r.order,
             every=every,
         )

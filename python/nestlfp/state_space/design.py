@@ -217,7 +217,7 @@ def certify(problem: Problem, realization: Realization, truncate: bool) -> Reali
         states.append(x)
     divisor = np.where(realization.peak > 0, realization.peak, 1.0)[:, None]
     read_out = realization.expansion / divisor @ realization.C
-    error, bound = _beyond(realization, np.abs(read_out), states[-1])
+    error, bound = beyond(realization, np.abs(read_out), states[-1])
     trajectory = np.stack(states[:-1], axis=2)
     for p in problem.active:
         y = realization.C @ trajectory[:, p]
@@ -231,7 +231,7 @@ def certify(problem: Problem, realization: Realization, truncate: bool) -> Reali
     return Realization(**values)
 
 
-def _beyond(realization: Realization, read_out: Array, x: Array) -> tuple[Array, Array]:
+def beyond(realization: Realization, read_out: Array, x: Array) -> tuple[Array, Array]:
     """Error and its sum, (channel, pre), after the longest kernel, starting from states `x`.
 
     Runs until the states have faded; where that takes too long the rest is bounded by the

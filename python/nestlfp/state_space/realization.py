@@ -125,12 +125,20 @@ class Realization:
         return float(np.max(np.concatenate(radii), initial=0.0))
 
     @property
+    def moves(self) -> int:
+        """Multiply-adds by which the states make a step."""
+        blocks = sum(int(np.count_nonzero(block)) for block in self.schur)
+        return int(self.decay.size + 4 * self.rotation.size + blocks)
+
+    @property
+    def kicks(self) -> int:
+        """Entries of `B` and `tail` that are used."""
+        return int(np.count_nonzero(self.B) + np.count_nonzero(self.tail))
+
+    @property
     def macs(self) -> int:
         """Multiply-adds of one step with a spike of every population, outputs included."""
-        inputs = np.count_nonzero(self.B) + np.count_nonzero(self.tail)
-        state = self.decay.size + 4 * self.rotation.size
-        state += sum(int(np.count_nonzero(block)) for block in self.schur)
-        return int(state + inputs + self.C.size)
+        return self.moves + self.kicks + self.C.size
 
     def __str__(self) -> str:
         worst, bound = np.max(self.error, initial=0.0), np.max(self.bound, initial=0.0)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ToleranceError
-from .design import Array, one_blas_thread, realize
+from .design import Array, beyond, one_blas_thread, realize
 from .realization import Realization, advance
 
 MOST_COURSES = 32
@@ -212,16 +212,7 @@ def _certified(kernels: _Kernels, loads: Array, r: Realization) -> Separated:
     for t in range(taps):
         made[:, t] = r.C[0] @ x
         x = advance(r, x)
-    x = x - r.tail
-    later, total = np.zeros(len(made)), np.zeros(len(made))
-    for _ in range(20 * taps):
-        size = np.abs(r.C[0]) @ np.abs(x)
-        np.maximum(later, size, out=later)
-        total += size
-        if size.max() <= 1e-6 * r.tolerance:
-            break
-        x = advance(r, x)
-    total += np.abs(r.C[0]) @ np.abs(x) / (1 - r.spectral_radius)
+    (later,), (total,) = beyond(r, np.abs(r.C), x - r.tail)
     error, bound = np.zeros((2, kernels.shape[1]))
     for each, load in zip(kernels.scaled(), loads, strict=True):
         scaled = load / kernels.scale
