@@ -45,12 +45,19 @@ def measured(
             [each.energy() / (rates[name] or 1.0) for name, each in singles.items()],
             [each.energy(*modes[name]) / (rates[name] or 1.0) for name, each in singles.items()],
         ]
-    )  # (of, population, channel)
-    ends = np.cumsum(next(iter(singles.values())).channels)
-    out = xr.Dataset(coords={"of": OF, "population": list(singles)})
-    for (name, array), part in zip(
-        labels.data_vars.items(), np.split(found, ends[:-1], axis=2), strict=True
-    ):
+    )
+    return labelled(found, labels, rates)
+
+
+def labelled(found: Floats, labels: xr.Dataset, rates: Mapping[str, float]) -> xr.Dataset:
+    """Energies of shape (of, population, channel) of these populations, at these rates (spikes/s).
+
+    `labels` are kernels with the signals and channels of the energies.
+    """
+    out = xr.Dataset(coords={"of": OF, "population": list(rates)})
+    sizes = [labels.sizes[channel_dim(str(name))] for name in labels.data_vars]
+    parts = np.split(found, np.cumsum(sizes)[:-1], axis=2)
+    for (name, array), part in zip(labels.data_vars.items(), parts, strict=True):
         dim = channel_dim(str(name))
         units = f"({array.attrs['units']})²"
         out[name] = (("of", "population", dim), part, {"units": units})

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
 import numpy as np
-import xarray as xr
 from numpy.typing import ArrayLike
 
 from ... import geometry
@@ -15,6 +14,7 @@ from ...errors import KernelError
 from ...kernels import KernelSet, NeuronKernels
 from ...kernels.checks import positive
 from ...kernels.names import check_known
+from ...kernels.neurons import energies
 from .patches import SIGNAL
 from .profiles import Profile
 from .projections import Population, Rule
@@ -111,13 +111,16 @@ def kernels(
         raise KernelError(f"the grid is of another sheet, {grid.sheet}")
     if tolerance is not None and not 0 < positive(tolerance, "tolerance") < 1:
         raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
+    # What takes long comes last.
+    chosen = {pre: _of(profiles, pre, patches) for pre in patches.pre}
+    check_known(profiles, patches.pre, "profiles")
+    check_known(speeds or {}, patches.pre, "speeds")
+    counts = {pre: _number(sizes, pre, "sizes") for pre in patches.pre}
+    spikes = {pre: _number(rates, pre, "rates") for pre in patches.pre}
     populations = {
-        pre: Population(patches, sheet, where, pre, _of(profiles, pre, patches), rule, speeds)
+        pre: Population(patches, sheet, where, pre, chosen[pre], rule, (speeds or {}).get(pre))
         for pre in patches.pre
     }
-    check_known(profiles, patches.pre, "profiles")
-    counts = {pre: _number(sizes, pre, "sizes") for pre in populations}
-    spikes = {pre: _number(rates, pre, "rates") for pre in populations}
 
     tried = [grid] if grid is not None else _grids(sheet, degree, list(populations.values()))
     share, candidate, fits, energy = np.inf, None, {}, {}
@@ -250,17 +253,7 @@ def _neuron_kernels(
         positions={SIGNAL: contacts},
         provenance={**patches.provenance, TOLD: {**grid.told(), "rule": rule}},
     )
-    dim = f"{SIGNAL}_channel"
-    array = modes[SIGNAL]
-    coords = {key: c for key, c in array.coords.items() if c.dims == (dim,)}
-    left = xr.Dataset(
-        {
-            SIGNAL: (
-                ("of", "population", dim),
-                np.stack([energy[pre] for pre in populations], axis=1),
-                {"units": f"({array.attrs['units']})²"},
-            )
-        },
-        coords={"of": ["signal", "left out"], "population": list(populations), **coords},
-    ).assign_coords(rate=("population", [rates[pre] for pre in populations], {"units": "1/s"}))
+    left = energies.labelled(
+        np.stack([energy[pre] for pre in populations], axis=1), modes.dataset, rates
+    )
     return NeuronKernels(modes, names, energy=left)

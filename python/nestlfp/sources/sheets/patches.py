@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.interpolate import CubicSpline
 
 from ... import geometry
 from ..._types import Floats
@@ -120,7 +121,10 @@ class Table:
         keep = max(1, int(np.sum(size > tolerance * size[0]))) if size[0] > 0 else 0
         self.courses = right[:keep]
         shape = (len(self._distances), len(self._depths), keep)
-        self._factors = (left[:, :keep] * size[:keep]).reshape(shape)
+        factors = (left[:, :keep] * size[:keep]).reshape(shape)
+        scale = np.arcsinh(self._distances / (2 * self.width))
+        # An even function of the distance: its slope at 0 is 0.
+        self._spline = CubicSpline(scale, factors, bc_type=("clamped", "not-a-knot"))
 
     def level(self, depths: Floats) -> Any:
         """Place of these contacts' depths in the table."""
@@ -135,18 +139,14 @@ class Table:
 
     def factors(self, distances: Floats, level: Any) -> Floats:
         """Factors of the courses at these distances from contacts, (..., contact, course)."""
-        from scipy.interpolate import CubicSpline
-
         if distances.max(initial=0.0) > self._distances[-1] * (1 + 1e-9):
             raise KernelError(
                 f"the patches reach {self._distances[-1]:g} µm, but contacts and sheet are up to "
                 f"{distances.max():g} µm apart: compute them for this sheet and these contacts"
             )
-        scale = np.arcsinh(self._distances / (2 * self.width))
-        # An even function of the distance: its slope at 0 is 0.
-        spline = CubicSpline(scale, self._factors, bc_type=("clamped", "not-a-knot"))
+        spline = self._spline
         at = np.arcsinh(distances / (2 * self.width))
-        out = np.empty((*distances.shape, self._factors.shape[2]))
+        out = np.empty((*distances.shape, len(self.courses)))
         for i in np.unique(level):
             one = CubicSpline.construct_fast(spline.c[:, :, i], spline.x)
             out[..., level == i, :] = one(at[..., level == i])

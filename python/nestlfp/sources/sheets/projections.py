@@ -12,7 +12,6 @@ from ..._types import Floats
 from ...errors import KernelError
 from ...kernels import KernelSet
 from ...kernels.checks import positive
-from ...kernels.names import check_known
 from .patches import Table
 from .profiles import Profile
 from .tissue import Grid, Sheet
@@ -47,10 +46,8 @@ class Population:
         pre: str,
         profiles: Mapping[str, Profile],
         rule: Rule,
-        speeds: Mapping[str, float] | None,
+        speed: float | None,
     ) -> None:
-        check_known(speeds or {}, patches.pre, "speeds")
-        speed = (speeds or {}).get(pre)
         step = None if speed is None else positive(speed, f"speed of {pre!r} (µm/ms)") * patches.dt
         tables = {post: Table(patches, post, pre) for post in patches.post}
         tables = {post: table for post, table in tables.items() if len(table.courses)}
@@ -121,7 +118,7 @@ class Population:
 
         Shapes (delay, patch, patch), (patch, patch, contact, course) and (delay, course, common).
         """
-        inside = np.ones(self._counts)
+        inside: Floats = np.ones(())  # how much of the profile around each patch is there
         if self._sheet.periodic:
             shape = tuple(self._counts)
             first = [slice(None)] * 2
@@ -129,20 +126,22 @@ class Population:
             size = np.array(around.shape[1:])
             shape = tuple(scipy.fft.next_fast_len(int(n)) for n in self._counts + size - 1)
             first = [slice(m // 2, m // 2 + n) for m, n in zip(size, self._counts, strict=True)]
-            # Targets at x see sources at y as these see them: profiles are symmetric.
-            whole = scipy.fft.rfft2(around.sum(axis=0), shape)
-            there = scipy.fft.irfft2(whole * scipy.fft.rfft2(inside, shape), shape)[tuple(first)]
+            if self._rule != "bernoulli":
+                # Targets at x see sources at y as these see them: profiles are symmetric.
+                whole = scipy.fft.rfft2(around.sum(axis=0), shape)
+                ones = scipy.fft.rfft2(np.ones(self._counts), shape)
+                inside = scipy.fft.irfft2(whole * ones, shape)[tuple(first)][:, :, None, None]
             if self._rule == "indegree":
-                seen = seen / there[:, :, None, None]
-            elif self._rule == "outdegree":
-                inside = there
+                seen = seen / inside
         targets = np.tensordot(part, scipy.fft.rfft2(around, shape), (0, 0))
         found = np.empty((*self._counts, seen.shape[2], part.shape[2]))
         for contact in range(seen.shape[2]):  # one by one, to save memory
             at = scipy.fft.rfft2(np.moveaxis(seen[:, :, contact], -1, 0), shape)
             sums = scipy.fft.irfft2(np.einsum("mrxy,mxy->rxy", targets, at), shape)
             found[:, :, contact] = np.moveaxis(sums[:, first[0], first[1]], 0, -1)
-        return found / inside[:, :, None, None]
+        if self._rule == "outdegree":
+            found /= inside
+        return found
 
     # ------------------------------------------------------------------ on a grid
     def fitted(self, grid: Grid) -> Floats:
