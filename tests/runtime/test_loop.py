@@ -145,3 +145,28 @@ def test_reset_within_the_loop(nest):
     nest.ResetKernel()
     with pytest.raises(nestlfp.NetworkError, match=r"nest.ResetKernel\(\) was called"):
         next(turns)
+
+
+@pytest.mark.parametrize("nested", [10.0, 0.7, 3.4])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_simulation_within_a_turn(nest, tmp_path, nested, several):
+    """Its samples went into a store, and are in the next turn all the same."""
+    _, recorder = recorded_network(nest)
+    if several:
+        reset(nest)
+        banks = [nestlfp.install(exponential_kernels(signals=(name,))) for name in ("LFP", "other")]
+        network = random_network(nest)
+        recorder, _ = (nestlfp.FieldRecorder(bank, network.populations) for bank in banks)
+    parts, store = [], tmp_path / "a.zarr"
+    for turn, signals in enumerate(nestlfp.run(42.0, every=4.9, progress=False)):
+        parts.append(signals.load())
+        if turn in (1, 3):
+            nestlfp.simulate(nested, to=store, chunk=5.0, append=store.exists(), progress=False)
+    assert nest.biological_time == pytest.approx(42.0)
+    turns = joined(parts)
+    nest.Simulate(7.0)
+    whole = recorder.signals().sel(time=turns.time)
+    np.testing.assert_allclose(np.diff(turns.time), recorder.interval)
+    for name in whole:
+        scale = np.abs(whole[name]).max().item()
+        np.testing.assert_allclose(turns[name], whole[name], rtol=0, atol=1e-14 * scale)

@@ -205,27 +205,10 @@ def test_generators_stand_for_populations(nest, threads):
     spikes = nest.Create("spike_generator", 2)
     spikes[0].spike_times = [2.0, 8.0]
     spikes[1].spike_times = [2.0, 3.0]
-    noise = nest.Create("poisson_generator", params={"rate": 2000.0})
-    with pytest.warns(UserWarning, match="parrot_neuron"):
-        recorder = nestlfp.FieldRecorder(
-            bank, {"E": spikes, "I": noise}, interval=0.1, unconnected=True
-        )
+    recorder = nestlfp.FieldRecorder(bank, {"E": spikes, "I": None}, interval=0.1, unconnected=True)
     nest.Simulate(50.0)
-    values = recorder.signals()["LFP"].values
-    # Without the generator's own spikes being known: what is left is made of I kernels.
-    known = convolved(kernels, "LFP", {"E": [2.0, 2.0, 3.0, 8.0]}, 500)[:, : values.shape[1]]
-    rest = (values - known)[0]
-    h = kernels["LFP"].values.sum(axis=0)[1, 0]
-    h = h[np.flatnonzero(h)[0] :]
-    lead = 7
-    counts = np.zeros(rest.size)
-    for k in range(rest.size - lead):
-        counts[k] = np.rint(rest[k + lead] / h[0])
-        length = min(h.size, rest.size - k - lead)
-        rest[k + lead : k + lead + length] -= counts[k] * h[:length]
-    assert np.abs(rest[lead:]).max() < 1e-9
-    assert 40 < counts.sum() < 180
-    assert counts.min() >= 0
+    trains = {"E": [2.0, 2.0, 3.0, 8.0]}
+    assert_signal_is_convolution(recorder.signals(), kernels, trains, 50.0)
 
 
 def test_parrots_behind_generators_leave_the_network_alone(nest, hagen):
@@ -357,7 +340,7 @@ def small(nest):
         (lambda n: {"E": n, "I": n[:1]}, "overlap: node 1 is in both"),
         (lambda n: {"E": [5000], "I": None}, "5000 … 5000, NEST has 1 …"),
         (lambda n: {"E": [1, 1], "I": None}, "same node more than once"),
-        (lambda n: {"E": "neurons", "I": None}, "must be a nest.NodeCollection or a flat list"),
+        (lambda n: {"E": "neurons", "I": None}, "must be a nest.NodeCollection, a list of such"),
         (lambda n: n, "must be a dict such as"),
     ],
 )
@@ -371,7 +354,7 @@ def test_population_of_devices(nest, small):
     recorders = nest.Create("spike_recorder", 2)
     assert_refused(
         nest,
-        r"must be neurons, or generators of spikes, found \['spike_recorder'\]",
+        r"found \['spike_recorder'\]: there are recorders among them, which send no spikes",
         lambda: nestlfp.FieldRecorder(bank, {"E": recorders, "I": None}),
     )
 
@@ -396,6 +379,10 @@ def test_wrong_interval(nest, small, interval):
         (
             {"synapse_models": {"E": "nothing"}},
             r"models that NEST has, found \['nothing'\]: copies",
+        ),
+        (
+            {"synapse_models": {"E": "stdp_synapse"}},
+            r"static_synapse or copies of it, found \['stdp_synapse'\]",
         ),
         ({"weights": {"E": np.ma.array([1.0, 2.0], mask=[0, 1])}}, "one for each neuron"),
         ({"delays": {"E": 1e308}}, r"delays of 'E' must be times .* found 1e\+308"),

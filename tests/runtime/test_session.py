@@ -181,6 +181,21 @@ def test_time_that_is_set_back_is_an_error(nest):
         nestlfp.simulate(10.0, progress=False)
 
 
+@pytest.mark.parametrize("later", [5.0, 30.0])
+def test_time_that_is_set_back_under_a_trigger(nest, later):
+    reset(nest)
+    bank = nestlfp.install(KERNELS.readout({"LFP": 0}))
+    network = random_network(nest)
+    trigger = nestlfp.Trigger(bank, network.populations, threshold=1.0, interval=1.0)
+    nest.Simulate(20.0)
+    assert trigger.times().size > 0
+    nest.biological_time = 0.0
+    nest.Simulate(later)
+    for call in (trigger.times, trigger.readout):
+        with pytest.raises(nestlfp.NetworkError, match=r"nest\.biological_time was set"):
+            call()
+
+
 def test_a_recorder_does_not_outlive_its_network(nest):
     old, _ = streamed_network(nest)
     new, _ = streamed_network(nest)  # of the same model

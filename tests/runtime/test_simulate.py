@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import xarray as xr
 import nestlfp
 from nestlfp.runtime.simulate import complete_stop
 from networks import (
+    Network,
     assert_refused,
     assert_signal_is_convolution,
     events,
@@ -226,3 +228,84 @@ def test_only_true_stops_a_run(nest, told, stops):
     streamed_network(nest)
     simulate(40.0, on_chunk=lambda _: told, chunk=10.0)
     assert (nest.biological_time < 40.0) == stops
+
+
+# ---------------------------------------------------------------------- what depends on cuts
+def growing_network(nest):
+    """Structural plasticity in NEST: 80 neurons whose connections follow their activity."""
+    reset(nest)  # NEST allows no threads
+    bank = nestlfp.install(KERNELS)
+    nest.structural_plasticity_update_interval = 10.0
+    nest.CopyModel("static_synapse", "grown")
+    nest.SetDefaults("grown", {"weight": 40.0, "delay": 1.0})
+    nest.structural_plasticity_synapses = {
+        "grown": {
+            "synapse_model": "grown",
+            "post_synaptic_element": "Den",
+            "pre_synaptic_element": "Axon",
+        }
+    }
+    curve = {"growth_curve": "gaussian", "growth_rate": 0.05, "continuous": False, "eta": 0.0}
+    elements = {name: {**curve, "eps": 0.4} for name in ("Den", "Axon")}
+    nodes = nest.Create("iaf_psc_exp", 80, {"synaptic_elements": elements})
+    noise = nest.Create("poisson_generator", params={"rate": 11000.0})
+    spikes = nest.Create("spike_recorder")
+    nest.Connect(noise, nodes, syn_spec={"weight": 34.0, "delay": 1.0})
+    nest.Connect(nodes, spikes, syn_spec={"delay": 1.0})
+    nest.EnableStructuralPlasticity()
+    populations = {"E": nodes[:60], "I": nodes[60:]}
+    return Network(populations, spikes), nestlfp.FieldRecorder(bank, populations, interval=0.1)
+
+
+def test_structural_plasticity_is_not_cut(nest, tmp_path):
+    network, recorder = growing_network(nest)
+    nest.Simulate(200.0)
+    expected, connections = events(network), nest.num_connections
+    assert connections > 200
+    for progress in (True, False):
+        network, recorder = growing_network(nest)
+        with warnings.catch_warnings(), contextlib.redirect_stderr(Terminal()):
+            warnings.simplefilter("error")
+            nestlfp.simulate(200.0, progress=progress)
+        assert nest.num_connections == connections
+        for found, reference in zip(events(network), expected, strict=True):
+            np.testing.assert_array_equal(found, reference)
+        spikes = network.spikes(events(network))
+        assert_signal_is_convolution(recorder.signals(), KERNELS, spikes, 200.0)
+    for call, what in (
+        (lambda: simulate(20.0, complete=True), "complete=True"),
+        (lambda: simulate(20.0, to=tmp_path / "a.zarr"), "handing on chunks"),
+        (lambda: simulate(20.0, on_chunk=print), "handing on chunks"),
+        (lambda: list(nestlfp.run(2.0, every=1.0, progress=False)), "each turn"),
+    ):
+        with pytest.warns(UserWarning, match=f"structural plasticity.*{what} cuts the run"):
+            call()
+
+
+def test_the_spike_counter_of_a_run_in_one_piece(nest):
+    reset(nest)
+    random_network(nest)
+    nest.Simulate(100.0)
+    counted = nest.local_spike_counter
+    assert counted > 100
+    reset(nest)
+    random_network(nest)
+    simulate(100.0)
+    assert nest.local_spike_counter == counted
+
+
+def test_one_progress_bar(nest, tmp_path, capfd):
+    """The user's nest.print_time has a bar for each piece of a run, and is left as it was."""
+    streamed_network(nest)
+    nest.print_time = True
+    with contextlib.redirect_stderr(Terminal()) as shown:
+        nestlfp.simulate(100.0)
+        nestlfp.simulate(100.0, to=tmp_path / "a.zarr", chunk=10.0)
+        list(nestlfp.run(7.0, every=0.7))
+    printed = capfd.readouterr()
+    assert "Model time" not in printed.out + printed.err
+    assert "100/100 ms" in shown.getvalue()
+    simulate(20.0)
+    printed = capfd.readouterr()
+    assert (printed.out + printed.err).count("[ 100% ]") == 1
+    assert nest.print_time

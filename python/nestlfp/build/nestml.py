@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ..errors import ToolchainError
-from ..nodes.render import module_name
+from ..nodes.render import SYNAPSE, module_name, synapse_header
 
 
 def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
@@ -49,16 +50,33 @@ def generate_cpp(nestml: Path, target: Path, nest_version: str) -> list[Path]:
         raise ToolchainError(f"NESTML rejects {nestml}: {'; '.join(map(str, errors))}")
     models, metadata = nestml_frontend.transform_models(transformers, models)
     nestml_frontend.generate_code(generator, models, metadata)
-    return [_joined(target, nestml.stem)]
+    return [_module(target, nestml.stem)]
 
 
-def _joined(folder: Path, model: str) -> Path:
-    """One source out of NESTML's two.
+def _module(folder: Path, model: str) -> Path:
+    """The source of the module: NESTML's model, and the synapse model of its connections.
 
-    NEST's headers are more than half of the work, and are read once instead of twice. One of them
-    has no include guard: what includes it a second time finds an empty file beside itself.
+    One source out of several: NEST's headers are more than half of the work, and are read once. One
+    of them has no include guard: what includes it a second time finds an empty file beside itself.
     """
     (folder / "nest_impl.h").touch()
+    shutil.copy(synapse_header(), folder)
+    name = module_name(model)
     source = folder / "joined.cpp"
-    source.write_text(f'#include "{module_name(model)}.cpp"\n#include "{model}.cpp"\n')
+    source.write_text(
+        f"""#include "nest_extension_interface.h"
+#include "{synapse_header().name}"
+#include "{model}.cpp"
+
+struct {name} : public nest::NESTExtensionInterface
+{{
+  void
+  initialize() override
+  {{
+    register_{model}( "{model}" );
+    register_synapse( "{SYNAPSE}" );
+  }}
+}} {name}_LTX_module;
+"""
+    )
     return source

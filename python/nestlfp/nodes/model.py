@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..filters.base import Filter
-from .render import render
+from .render import render, synapse_header
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Model:
     Parameters
     ----------
     name : str
-        Its name in NEST: the method, the number of ports and a digest of the text, so that models
-        of the same name are the same.
+        Its name in NEST: the method, the number of ports and a digest of the text and of the
+        synapse model's, so that modules of the same name are the same.
     text : str
         Its NESTML source.
     ports : int
@@ -53,7 +53,7 @@ def model_of(filter_: Filter, ports: int | None = None) -> Model:
 
 def model_for(method: str, template: str, ports: int) -> Model:
     """The model of a method with so many ports, whatever the kernels."""
-    draft = render(template, model="MODEL", ports=ports)
+    draft = render(template, model="MODEL", ports=ports) + synapse_header().read_text("utf-8")
     digest = hashlib.sha256(draft.encode()).hexdigest()[:8]
     name = f"nestlfp_{re.sub(r'[^a-zA-Z0-9]', '_', method)}_p{ports}_{digest}"
     return Model(name, render(template, model=name, ports=ports), ports)

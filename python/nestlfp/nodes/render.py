@@ -6,7 +6,12 @@ populations, signals and channels stay data.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..paths import project_dir
+
+SYNAPSE = "nestlfp_synapse"
+"""Name of the synapse model of recorders' connections, which each module brings."""
 
 
 def render(template: str, *, model: str, ports: int) -> str:
@@ -26,3 +31,8 @@ def render(template: str, *, model: str, ports: int) -> str:
 def module_name(model: str) -> str:
     """Name of the extension module of a model; NEST wants it to end in "module"."""
     return f"{model}_module"
+
+
+def synapse_header() -> Path:
+    """The C++ source of the synapse model."""
+    return project_dir() / "models" / f"{SYNAPSE}.h"

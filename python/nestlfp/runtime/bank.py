@@ -18,7 +18,7 @@ from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.render import module_name
 from .parallel import Ranks
-from .session import check_not_prepared, current, import_nest, quiet
+from .session import check_not_prepared, import_nest, quiet
 
 
 def prepare(
@@ -63,8 +63,8 @@ def install(
     Its module is loaded from those that came with nestlfp, where one fits this build of NEST
     exactly; else it is generated, compiled and kept in the cache. ``print(bank)`` says which.
 
-    To be called after ``nest.ResetKernel()`` and after resolution and threads were set, before
-    any node is created; as often as there are kernel sets.
+    To be called after ``nest.ResetKernel()`` and, the first time for kernels of a size, before any
+    node is created; as often as there are kernel sets. Threads may be set before or after.
 
     Parameters
     ----------
@@ -111,18 +111,13 @@ def install(
         If the method is "state-space" or "separable" and no filter of a sensible size meets the
         tolerance.
     NetworkError
-        If nodes exist already.
+        If the module has yet to be loaded and nodes exist already.
     ToolchainError
         If NEST, a compiler or another tool is missing, or a compiled module does not fit.
     """
     nest = import_nest()
     ranks = Ranks(nest)
     check_not_prepared(nest, "nestlfp.install")
-    if nest.network_size > 0:
-        raise NetworkError(
-            f"nestlfp.install must be called before any node is created: there are "
-            f"{nest.network_size} nodes. Call it right after nest.ResetKernel() and nest.set(...)"
-        )
     if isinstance(kernels, KernelSet | NeuronKernels):  # before a filter is looked for, at length
         check_resolution(kernels.modes if isinstance(kernels, NeuronKernels) else kernels, nest)
     options = Options.of(
@@ -135,6 +130,12 @@ def install(
     )
     bank = FilterBank(kernels, options, once=ranks.on_root)
     if bank.model not in nest.node_models:
+        if nest.network_size > 0:
+            raise NetworkError(
+                f"there are {nest.network_size} nodes already, and NEST loads the filter's module "
+                "only before the first: call nestlfp.install(kernels) after nest.ResetKernel(), "
+                "before nodes are created"
+            )
         with quiet(nest):
             if module is None:
                 bank.module = str(_load_obtained(bank, nest, ranks, progress))
@@ -147,7 +148,6 @@ def install(
                 f"model {bank.model!r}: it was compiled for other kernels, or by another nestlfp. "
                 "Compile it again, and call nest.ResetKernel() before the next install"
             )
-    current(nest).reserve_synapse()
     return bank
 
 

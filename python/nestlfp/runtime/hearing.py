@@ -12,12 +12,13 @@ from .._types import Ints
 from ..errors import NetworkError
 from ..grid import step
 from ..nodes.bank import FilterBank
+from ..nodes.render import SYNAPSE
 from .bank import check_resolution
 from .inputs import Input, gather_inputs
 from .parallel import Ranks
 from .session import check_not_prepared
 from .timing import Schedule, delay_range, schedule
-from .wiring import check_generators, connect
+from .wiring import Made, check_generators, connect
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,21 @@ class Hearing:
             )
         return cls(ids, inputs, models, timed, min_delay, now)
 
-    def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> None:
-        """Connect the populations to nodes, by this synapse model in a single process."""
+    def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> list[Made]:
+        """Connect the populations to nodes, by this synapse model in a single process.
+
+        Returns those of synapse models that are not nestlfp's, which others can change.
+        """
         ids = nodes.tolist()
+        exposed = []
         for port, (source, delays) in enumerate(
             zip(self.inputs, self.schedule.delays, strict=True)
         ):
             model = self.synapse_models[source.name] if ranks.n > 1 else synapse
-            connect(nest, ranks, source, ids, port=port, delays=delays, synapse=model)
+            made = connect(nest, ranks, source, ids, port=port, delays=delays, synapse=model)
+            if made is not None and not made.synapse.startswith(SYNAPSE):
+                exposed.append(made)
+        return exposed
 
 
 def check_usable(nest: Any, bank: Any, what: str) -> None:
@@ -141,4 +149,17 @@ def _synapse_models(
             f"synapse_models must be models that NEST has, found {missing}: copies are made by "
             "nest.CopyModel"
         )
+    static = _kind(nest, "static_synapse")
+    odd = sorted({model for model in given.values() if _kind(nest, model) != static})
+    if odd:
+        raise NetworkError(
+            f"synapse_models must be static_synapse or copies of it, found {odd}: connections "
+            "to the recorder would change their weights, or have none of their own"
+        )
     return {name: given.get(name, "static_synapse") for name in names}
+
+
+def _kind(nest: Any, model: str) -> tuple[frozenset[str], int | None]:
+    """What tells a synapse model from others: NEST does not say which model it is a copy of."""
+    defaults = nest.GetDefaults(model)
+    return frozenset(defaults), defaults.get("sizeof")

@@ -13,7 +13,7 @@ from .parallel import Ranks
 from .progress import progress_bar
 from .recorder import FieldRecorder
 from .session import Session, check_not_prepared, current, import_nest, quiet
-from .simulate import whole_steps
+from .simulate import grows, warn_of_cuts, whole_steps
 from .streams import Merged, Stream, To, destinations
 from .timing import delay_range
 
@@ -62,12 +62,13 @@ def run(
     ------
     NetworkError
         If a time is not what it should be; if there is no recorder; if NEST's time was set back;
-        between ``nest.Prepare()`` and ``nest.Cleanup()``. At the call, before anything runs.
+        if connections of recorders were changed; between ``nest.Prepare()`` and
+        ``nest.Cleanup()``. At the call, before anything runs.
 
     Notes
     -----
     Leaving the loop ends the simulation there. The spikes are those of one ``nest.Simulate(t)``
-    as long as nothing is changed between turns.
+    as long as nothing is changed between turns, except with structural plasticity (`simulate`).
 
     A turn is a ``nest.Simulate`` of its own, since NEST warns of setting parameters of a network
     that is prepared to run; what that costs is in docs/closed_loop.md.
@@ -103,16 +104,20 @@ def run(
     whole_steps(chunk, dt, "chunk", lowest=1)
     if to is None and (overwrite or append):
         raise NetworkError("overwrite and append are about a store, found no to=...")
+    session.check_connections(ranks)
+    if grows(nest) and ranks.rank == 0:
+        warn_of_cuts("each turn")
     streams = []
     if to is not None:
         streams = [Stream(members, path, ranks, None, chunk, overwrite=overwrite, append=append)]
     source.remember(start, 2 * min_delay)
     bar = progress_bar(n * dt, progress and ranks.rank == 0)
-    return _turns(nest, session, source, streams, bar, start + n, turn)
+    return _turns(nest, ranks, session, source, streams, bar, start + n, turn)
 
 
 def _turns(
     nest: Any,
+    ranks: Ranks,
     session: Session,
     source: FieldRecorder | Merged,
     streams: list[Stream],
@@ -143,6 +148,8 @@ def _turns(
                 for stream in streams:
                     stream.take()
                 yield signals
+                now = round(nest.biological_time / dt)  # who acts on signals may simulate, too
+            session.check_connections(ranks)
         finally:
             if session.alive:
                 for stream in streams:

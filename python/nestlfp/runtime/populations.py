@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,8 +47,10 @@ def population_ids(
 def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
     if nodes is None:
         return np.array([], dtype=np.int64)
-    given = None if isinstance(nodes, nest.NodeCollection) else _whole_numbers(nodes, name, nest)
     try:
+        given = None
+        if not isinstance(nodes, nest.NodeCollection):
+            given = _whole_numbers(nodes, name, nest)
         collection = nodes if given is None else nest.NodeCollection(np.sort(given).tolist())
         # Joining is refused, at once, of nodes from before ResetKernel; printing them is not.
         collection = nest.NodeCollection([]) + collection
@@ -62,17 +64,17 @@ def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
 
 
 def _whole_numbers(nodes: Any, name: str, nest: Any) -> Ints:
-    """Ids that were not given as a NodeCollection, which NEST would sort."""
+    """Ids that were not given as a NodeCollection, which NEST would sort; lists may be nested."""
     try:
         if isinstance(nodes, str | bytes | Mapping) or not isinstance(nodes, Iterable):
             raise TypeError
-        ids = np.array(list(nodes))
+        ids = np.array(list(_flat(nodes, nest)))
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise TypeError
     except (TypeError, ValueError):
         raise NetworkError(
-            f"population {name!r} must be a nest.NodeCollection or a flat list of node ids, which "
-            f"are whole numbers, found {str(nodes)[:60]!r} ({type(nodes).__name__})"
+            f"population {name!r} must be a nest.NodeCollection, a list of such, or a list of node "
+            f"ids, which are whole numbers, found {str(nodes)[:60]!r} ({type(nodes).__name__})"
         ) from None
     ids = ids.astype(np.int64)
     if np.unique(ids).size != ids.size:
@@ -80,6 +82,17 @@ def _whole_numbers(nodes: Any, name: str, nest: Any) -> Ints:
     if ids.size:
         _check_range(ids, name, nest)
     return ids
+
+
+def _flat(nodes: Iterable[Any], nest: Any) -> Iterator[Any]:
+    """What is in lists of NodeCollections and ids, nested to any depth, in their order."""
+    for each in nodes:
+        if isinstance(each, nest.NodeCollection):
+            yield from (nest.NodeCollection([]) + each).tolist()  # refused of another life's nodes
+        elif isinstance(each, Iterable) and not isinstance(each, str | bytes | Mapping):
+            yield from _flat(each, nest)
+        else:
+            yield each
 
 
 def _check_range(ids: Ints, name: str, nest: Any) -> None:

@@ -41,12 +41,12 @@ class FieldRecorder:
     bank : FilterBank
         What `nestlfp.install` returned.
     populations : dict of str to nest.NodeCollection
-        The neurons of each presynaptic population of the kernels, as a NodeCollection or a list
-        of node ids; None or an empty collection where the network has none. A spike_generator may
-        stand for a population (with spike_multiplicities, but not with spike_weights, which would
-        scale the kernel); parrot neurons are neurons. (Any other generator draws spikes of its own
-        for each target, and drawing one more train changes the random numbers of a network that
-        has other stochastic devices: put a parrot_neuron behind it.)
+        The neurons of each presynaptic population of the kernels, as a NodeCollection, a list of
+        node ids, or a list of both, nested to any depth; None or an empty collection where the
+        network has none. A spike_generator may stand for a population (with spike_multiplicities,
+        but not with spike_weights, which would scale the kernel); parrot neurons are neurons. Any
+        other generator draws other spikes for each of its targets, and is refused: put a
+        parrot_neuron between it and each neuron that it drives.
     interval : float, optional
         Distance of two samples (ms), a multiple of the resolution. Default: the bank's, else
         1 ms. A warning says if a kernel has more than it can follow: above the Nyquist frequency
@@ -157,7 +157,7 @@ class FieldRecorder:
             delay=hearing.min_delay,
             synapse=synapse,
         )
-        hearing.connect(nest, ranks, nodes, synapse)
+        session.made(hearing.connect(nest, ranks, nodes, synapse))
         self._first = self._readout.next  # number of the first sample that waits to be handed out
         self._waiting: list[Floats] = []
         self._written: list[Written] = []  # where `simulate(to=...)` put the samples before these
@@ -188,7 +188,8 @@ class FieldRecorder:
         Raises
         ------
         NetworkError
-            If NEST was reset since the recorder was made, or its time was set back.
+            If NEST was reset since the recorder was made, or its time was set back; if connections
+            of the recorder were removed or, where they are of another synapse model, changed.
         SignalError
             If a store that signals were streamed to was replaced, removed or damaged.
 
@@ -198,6 +199,7 @@ class FieldRecorder:
         there.
         """
         self.collect()
+        self._session.check_connections(self._ranks)
         rest = self.labelled(self._first, self._samples())
         whole = self._ranks.agree(lambda: joined(self._written, rest))
         return whole.assign_attrs(rest.attrs)  # a store of several recorders has those of all
@@ -233,11 +235,16 @@ class FieldRecorder:
         return max(self._first, (now - self.schedule.shift) // self._every + 1)
 
     def latest(self, first: int, stop: int) -> xr.Dataset:
-        """Samples from number `first`, which waits, to before `stop`; also what NEST withholds."""
-        waiting = self._samples()[:, first - self._first : stop - self._first]
-        there = first + waiting.shape[1]
+        """Samples from number `first` to before `stop`; also what NEST withholds."""
+        start = max(first, self._first)
+        waiting = self._samples()[:, start - self._first : stop - self._first]
+        there = start + waiting.shape[1]
         rest = self._ranks.sum(self._ranks.agree(lambda: self._readout.remembered(there, stop)))
-        return self.labelled(first, np.concatenate([waiting, rest], axis=1))
+        found = self.labelled(start, np.concatenate([waiting, rest], axis=1))
+        if first == start:
+            return found
+        stored = self._ranks.agree(lambda: joined(self._written, found))
+        return stored.sel(time=slice((first - 0.5) * self.interval, None)).assign_attrs(found.attrs)
 
     def wrote_to(self, path: Path) -> bool:
         """Whether samples of this recorder were put into this store."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from ..errors import NetworkError
 
-# NEST tells this only when a connection is made, when nodes exist already. A test goes through all
-# its models and finds what is missing here.
-NO_SPIKES = frozenset({
-    # continuous output
+# NEST tells what a model sends only when a connection is made, when nodes exist already. A test
+# goes through all its models and finds what is missing here.
+_RATES = frozenset({
     *("gauss_rate_ipn", "lin_rate_ipn", "lin_rate_opn", "sigmoid_rate_gg_1998_ipn"),
     *("sigmoid_rate_ipn", "tanh_rate_ipn", "tanh_rate_opn", "threshold_lin_rate_ipn"),
     *("threshold_lin_rate_opn", "rate_transformer_gauss", "rate_transformer_lin"),
     *("rate_transformer_sigmoid", "rate_transformer_sigmoid_gg_1998", "rate_transformer_tanh"),
-    *("rate_transformer_threshold_lin", "siegert_neuron", "astrocyte_lr_1994"),
+    *("rate_transformer_threshold_lin", "siegert_neuron"),
     *("eprop_readout", "eprop_readout_bsshslm_2020"),
-    # binary states, told in events that are no spikes
-    *("erfc_neuron", "ginzburg_neuron", "mcculloch_pitts_neuron"),
-    # currents and rates
+})  # fmt: skip
+_BINARY = frozenset({"erfc_neuron", "ginzburg_neuron", "mcculloch_pitts_neuron"})
+_ASTROCYTES = frozenset({"astrocyte_lr_1994"})
+_CURRENTS = frozenset({
     *("ac_generator", "dc_generator", "noise_generator", "step_current_generator"),
     "step_rate_generator",
 })  # fmt: skip
@@ -31,7 +30,7 @@ MESOSCOPIC = frozenset({"gif_pop_psc_exp"})
 
 
 def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> None:
-    """Raise or warn unless a recorder hears of these nodes what the network hears.
+    """Raise a `NetworkError` unless a recorder hears of these nodes what the network hears.
 
     Parameters
     ----------
@@ -47,22 +46,41 @@ def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> N
     defaults = [nest.GetDefaults(model) for model in models]
     kinds = {str(each["element_type"]) for each in defaults}
     bases = {str(each["type_id"]) for each in defaults}
-    if not kinds <= {"neuron", "stimulator"} or len(kinds) > 1 or bases & NO_SPIKES:
+    why = _why_not(kinds, bases)
+    if why is not None:
         raise NetworkError(
-            f"population {population!r} must be neurons, or generators of spikes, found "
-            f"{sorted(models)}. Signals of rates are KernelSet.convolve(rates=..., sizes=...)"
+            f"population {population!r} must be neurons, or of the model spike_generator, found "
+            f"{sorted(models)}: {why}"
         )
     if "spike_generator" in bases:
         _check_weights(nodes, population)
+
+
+def _why_not(kinds: set[str], bases: set[str]) -> str | None:
+    """What is wrong with nodes of these element types and models, or None."""
+    if others := kinds - {"neuron", "stimulator"}:
+        what = "recorders" if others == {"recorder"} else "devices"
+        return f"there are {what} among them, which send no spikes. Give the neurons alone"
+    if len(kinds) > 1:
+        return "neurons and generators are mixed. Give each a population of its own"
+    if bases & _ASTROCYTES:
+        return "astrocytes send slow currents and no spikes. Leave them out"
+    if bases & _BINARY:
+        return "binary neurons send changes of their state, which are no spikes"
+    if bases & _CURRENTS:
+        return "generators of currents and rates send no spikes. Leave them out"
+    if bases & _RATES:
+        return "they send rates and no spikes. Signals of rates: KernelSet.convolve(rates=...)"
     if kinds == {"stimulator"} and bases != {"spike_generator"}:
-        warnings.warn(
-            f"population {population!r} is made of {', '.join(sorted(bases))}: such a generator"
-            " draws spikes for each of its targets, or on each thread, so that the recorder hears"
-            " others than the network, and drawing them changes the random numbers of other"
-            " stochastic devices. With a parrot_neuron behind it, the recorder hears what the"
-            " network hears",
-            stacklevel=7,
+        return (
+            "such a generator draws other spikes for each of its targets, so that the recorder "
+            "would get spikes that the network does not get. Put a parrot_neuron between the "
+            "generator and each neuron that it drives, and give the parrots: "
+            'parrots = nest.Create("parrot_neuron", len(E)); nest.Connect(generator, parrots); '
+            'nest.Connect(parrots, E, "one_to_one", ...). (A single parrot would send the same '
+            "spikes to all neurons, which is another network)"
         )
+    return None
 
 
 def is_stimulator(node: int, nest: Any) -> bool:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NetworkError, ToolchainError
+from ..nodes.render import SYNAPSE
 
 if TYPE_CHECKING:
+    from .parallel import Ranks
     from .recorder import FieldRecorder
     from .trigger import Trigger
-
-SYNAPSE = "nestlfp_synapse"
-"""Name of the synapse model of recorders' connections, so that they can be told from others."""
+    from .wiring import Made
 
 
 class Session:
@@ -31,54 +31,78 @@ class Session:
         self._nest = nest
         self.recorders: list[FieldRecorder] = []
         self.triggers: list[Trigger] = []
-        self._synapses: list[str] = []
+        self._loaded = _loaded(nest)
+        self._connections: dict[str, int] = {}  # how many each of our synapse models has
+        self._exposed: list[Made] = []  # connections of other synapse models
         self._used_at: int | None = None  # step at which the last synapse model was first used
         self._seen = 0  # the latest step that NEST was found at
 
     @property
     def alive(self) -> bool:
         """Whether NEST was not reset since."""
-        # A reset takes the synapse models away. No kernel attribute is read here: NEST with MPI
-        # loses its delays if that happens between nest.Prepare and nest.Cleanup.
-        try:
-            return self is _current and all(
-                self._nest.GetDefaults(name, "has_delay") for name in self._synapses[:1]
-            )
-        except self._nest.NESTError:
-            return False
-
-    def reserve_synapse(self) -> None:
-        """Make the first synapse model, while the network is still to come.
-
-        Of a network with several MPI ranks and synapse models NEST otherwise makes tables anew: 4 s
-        and 1.2 GB on each of two ranks for 299 million synapses.
-        """
-        if not self._synapses:
-            self._copy_synapse()
-
-    def _copy_synapse(self) -> None:
-        name = f"{SYNAPSE}_{len(self._synapses) + 1}" if self._synapses else SYNAPSE
-        try:
-            self._nest.CopyModel("static_synapse", name)
-        except self._nest.NESTError as error:
-            raise NetworkError(f"NEST cannot make the synapse model {name!r}: {error}") from None
-        self._synapses.append(name)
+        return self is _current and self._loaded == _loaded(self._nest)
 
     def synapse(self, now: int, several_ranks: bool) -> str:
         """Synapse model for connections that are made at this step.
 
-        With several MPI ranks it is NEST's own, the model is only the mark of this life: NEST 3.10
-        with two ranks makes other spikes where neurons have targets of a second synapse model.
+        It is that of our module: weights and delays of its connections stay as they were made,
+        whatever a script sets. With several MPI ranks it is NEST's own: NEST 3.10 with two ranks
+        makes other spikes where neurons have targets of a second synapse model.
 
         After the network was simulated it is a new one. NEST addresses spikes by their place in a
         table of all connections of one synapse model, and makes that table anew when connections
         are added: spikes that are under way at that moment, over older connections of the same
         model, reach the targets of other neurons.
         """
-        if not self._synapses or self._used_at not in (None, now):
-            self._copy_synapse()
+        if several_ranks:
+            return "static_synapse"
+        if self._used_at in (None, now):
+            name = next(reversed(self._connections), SYNAPSE)
+        else:
+            name = f"{SYNAPSE}_{len(self._connections) + 1}"
+            try:
+                self._nest.CopyModel(SYNAPSE, name)
+            except self._nest.NESTError as error:
+                raise NetworkError(
+                    f"NEST cannot make the synapse model {name!r}: {error}"
+                ) from None
+        self._connections.setdefault(name, 0)
         self._used_at = now
-        return "static_synapse" if several_ranks else self._synapses[-1]
+        return name
+
+    def made(self, exposed: list[Made]) -> None:
+        """Take all connections for right as they are now.
+
+        Parameters
+        ----------
+        exposed : list of Made
+            New ones of synapse models that are not nestlfp's, which others can change.
+        """
+        self._exposed += exposed
+        self._connections = {name: self._count(name) for name in self._connections}
+
+    def _count(self, synapse: str) -> int:
+        return int(self._nest.GetDefaults(synapse, "num_connections"))
+
+    def check_connections(self, ranks: Ranks) -> None:
+        """Raise a `NetworkError` if connections are not as they were made; collective.
+
+        Of nestlfp's own synapse model they can only be removed.
+        """
+        ranks.agree(self._check_connections)
+
+    def _check_connections(self) -> None:
+        found = {name: self._count(name) for name in self._connections}
+        lost = sum(self._connections.values()) - sum(found.values())
+        changes = [f"{lost} connections were removed"] if lost else []
+        changes += filter(None, (made.difference(self._nest) for made in self._exposed))
+        if changes:
+            raise NetworkError(
+                "connections from the network to the recorder were changed by the script, and "
+                f"signals would be wrong: {changes[0]}. nest.GetConnections(E) lists the "
+                "recorder's connections as well. Change those of the network alone, such as "
+                "nest.GetConnections(E, E + I)"
+            )
 
     def check_clock(self, now: int) -> None:
         """Raise a `NetworkError` if NEST's time was set.
@@ -96,6 +120,18 @@ class Session:
                 "nest.ResetKernel() and build the network again"
             )
         self._seen = now
+
+
+def _loaded(nest: Any) -> int | None:
+    """When the first of nestlfp's modules was loaded, which tells a life of the kernel from others.
+
+    None where there is none. No kernel attribute is read here: NEST with MPI loses its delays if
+    that happens between nest.Prepare and nest.Cleanup.
+    """
+    try:
+        return int(nest.GetDefaults(SYNAPSE, "loaded"))
+    except nest.NESTError:
+        return None
 
 
 _current: Session | None = None
@@ -131,11 +167,15 @@ def check_not_prepared(nest: Any, what: str) -> None:
 
 
 @contextlib.contextmanager
-def quiet(nest: Any) -> Iterator[None]:
-    """No reports of NEST's, only its errors; not to be entered or left while it is prepared."""
-    before = nest.verbosity
+def quiet(nest: Any, *, bar: bool = False) -> Iterator[None]:
+    """No reports of NEST's, only its errors; not to be entered or left while it is prepared.
+
+    With `bar` NEST's own progress bar (``nest.print_time``) is left on, where the user wants it.
+    """
+    before, printed = nest.verbosity, nest.print_time
     nest.verbosity = max(before, nest.VerbosityLevel.ERROR)
+    nest.print_time = printed and bar
     try:
         yield
     finally:
-        nest.verbosity = before
+        nest.verbosity, nest.print_time = before, printed

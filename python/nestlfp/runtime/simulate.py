@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any
@@ -87,14 +88,16 @@ def simulate(
         next slice of the network's min_delay or, where kernels start before min_delay, later by
         as much. The network is then at that time, and its spikes go on to there.
     progress : bool
-        Show a progress bar with simulated time and real-time factor (on rank 0).
+        Show a progress bar with simulated time and real-time factor (on rank 0), in place of the
+        one of ``nest.print_time``.
 
     Raises
     ------
     NetworkError
         If `t` is not a multiple of the resolution, if there is no recorder to stream, if it is
         not clear where the signals of several go, or if there is no store to overwrite or append
-        to; if NEST's time was set back; between ``nest.Prepare()`` and ``nest.Cleanup()``.
+        to; if NEST's time was set back; if connections of recorders were changed; between
+        ``nest.Prepare()`` and ``nest.Cleanup()``.
     StreamError
         If the store cannot be written or continued. The network is still there, and a second
         call goes on from where this one stopped; no sample is lost.
@@ -106,7 +109,13 @@ def simulate(
     -----
     The simulation runs in pieces that end at multiples of the network's min_delay, so that the
     spikes are those of a single ``nest.Simulate(t)``. NEST's own reports and warnings, which it
-    has for each piece, are not printed.
+    has for each piece, are not printed, and ``nest.local_spike_counter`` counts the last piece
+    alone. With ``progress=False`` and no chunks there is one piece.
+
+    With structural plasticity (``nest.structural_plasticity_synapses``) NEST's result depends on
+    where a run is cut, with and without recorders. The simulation then is in one piece, during
+    which the progress bar stands still. What cannot be in one piece (``to``, ``on_chunk``) or ends
+    later (``complete``) gives a warning: compare it with a run that is cut at the same times.
     """
     nest = import_nest()
     ranks = Ranks(nest)
@@ -126,12 +135,17 @@ def simulate(
         stamps = [each.last_stamp(start + n) for each in session.recorders]
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
+    whole = grows(nest)
+    if whole and n and (complete or to is not None or on_chunk is not None) and ranks.rank == 0:
+        warn_of_cuts("complete=True" if complete else "handing on chunks")
+    whole = whole or not progress
     if to is not None or on_chunk is not None:
         chunks = pieces(start, start + n, min_delay, whole_steps(chunk, dt, "chunk", lowest=1))
         places = destinations(to, recorder, session)
         if on_chunk is not None and len(places) > 1:
             raise NetworkError("on_chunk can see one store's signals, found several in to={...}")
 
+    session.check_connections(ranks)
     with ExitStack() as stack:
         streams = [
             stack.enter_context(
@@ -139,12 +153,13 @@ def simulate(
             )
             for path, members in places.items()
         ]
-        stack.enter_context(quiet(nest))
+        stack.enter_context(quiet(nest, bar=not progress and len(chunks) == 1))
         advance = stack.enter_context(progress_bar(n * dt, progress and ranks.rank == 0))
         interrupted = stack.enter_context(interrupts())
         for length in chunks:
             with nest.RunManager():
-                for piece in pieces(start, start + length, min_delay, -(-n // _PIECES)):
+                parts = pieces(start, start + length, min_delay, -(-n // _PIECES))
+                for piece in [length] if whole else parts:
                     nest.Run(piece * dt)
                     advance(piece * dt)
                     if not streams and ranks.any(interrupted()):
@@ -156,8 +171,24 @@ def simulate(
                 break
         for stream in streams:
             stream.finish()
+        session.check_connections(ranks)
         if ranks.any(interrupted()):
             raise KeyboardInterrupt
+
+
+def grows(nest: Any) -> bool:
+    """Whether the network has structural plasticity; not to be asked while NEST is prepared."""
+    return bool(nest.structural_plasticity_synapses)
+
+
+def warn_of_cuts(what: str) -> None:
+    """Structural plasticity, and a run that has to be cut."""
+    warnings.warn(
+        f"the network has structural plasticity (nest.structural_plasticity_synapses), and {what} "
+        "cuts the run: NEST makes other connections, and other spikes, than in one uncut "
+        "nest.Simulate. Compare it with runs that are cut at the same times alone",
+        stacklevel=3,
+    )
 
 
 def whole_steps(value: float, dt: float, what: str, lowest: int) -> int:

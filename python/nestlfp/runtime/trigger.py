@@ -166,7 +166,7 @@ class Trigger:
         )
         self._first = self._readout.next if self._readout else 0
         self._samples: list[Floats] = []
-        hearing.connect(nest, ranks, self.node, synapse)
+        session.made(hearing.connect(nest, ranks, self.node, synapse))
         session.triggers.append(self)
 
     @property
@@ -180,7 +180,8 @@ class Trigger:
         Raises
         ------
         NetworkError
-            If NEST was reset since the trigger was made.
+            If NEST was reset since the trigger was made, or its time was set; if its connections
+            were changed.
         """
         self._check_alive()
         events = self._spikes.events
@@ -201,7 +202,7 @@ class Trigger:
         Raises
         ------
         NetworkError
-            If the trigger was made without an `interval`, or NEST was reset since.
+            If the trigger was made without an `interval`; as `times`.
         """
         if self._readout is None:
             raise NetworkError(
@@ -223,6 +224,9 @@ class Trigger:
                 "the network of this trigger is gone: nest.ResetKernel() was called. Ask for its "
                 "times before that"
             )
+        if self._ranks.n == 1:  # with MPI, NEST loses its delays if it is asked while it runs
+            self._session.check_clock(round(self._nest.biological_time / self._dt))
+        self._session.check_connections(self._ranks)
 
     def __repr__(self) -> str:
         d = self.detector

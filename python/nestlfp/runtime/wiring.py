@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .._types import Ints
+from .._types import Floats, Ints
 from ..errors import NetworkError
 from .inputs import Input
 from .parallel import Ranks
@@ -51,7 +52,7 @@ def connect(
     port: int,
     delays: Ints,
     synapse: str,
-) -> None:
+) -> Made | None:
     """Connect each neuron of a population to the node that is to hear it, in one call.
 
     Parameters
@@ -68,9 +69,14 @@ def connect(
     synapse : str
         Synapse model, see `Session.synapse`. Generators, from which NEST takes all connections to
         be of one model, keep to theirs.
+
+    Returns
+    -------
+    Made or None
+        Those of this rank.
     """
     if source.ids.size == 0:
-        return
+        return None
     # Node i lives on virtual process i modulo their number, neurons and filters alike: with a node
     # on each of them, the one that is so many ids away is on the neuron's own.
     first = int(ids[0])
@@ -80,6 +86,14 @@ def connect(
     # A rank makes the connections that live on it, and does not look at the others. Connect is
     # collective, so that a rank without any names one of another's, which NEST passes over.
     here = (targets % int(nest.total_num_virtual_procs)) % ranks.n == ranks.rank
+    made = Made(
+        GENERATORS_SYNAPSE if source.everywhere else synapse,
+        source.ids[here],
+        targets[here],
+        np.full(int(here.sum()), port),
+        source.weights[here],
+        delays[here],
+    )
     if not here.any():
         here[0] = True
     try:
@@ -88,7 +102,7 @@ def connect(
             targets[here],
             "one_to_one",
             {
-                "synapse_model": GENERATORS_SYNAPSE if source.everywhere else synapse,
+                "synapse_model": made.synapse,
                 "weight": source.weights[here],
                 "delay": delays[here] * float(nest.resolution),
                 "receptor_type": np.full(int(here.sum()), port + 1),
@@ -99,3 +113,58 @@ def connect(
             f"NEST cannot connect population {source.name!r} to the filter's node: {error}. Does "
             "its model send spikes?"
         ) from error
+    return made
+
+
+@dataclass(frozen=True)
+class Made:
+    """Connections of one synapse model to filter nodes, as they were made: an element for each.
+
+    Attributes
+    ----------
+    synapse : str
+        The synapse model.
+    sources, targets, ports : ndarray of int
+        Ids of nodes, and numbers of spike ports, from 0.
+    weights : ndarray of float
+        Factors of kernels.
+    delays : ndarray of int
+        In steps.
+    """
+
+    synapse: str
+    sources: Ints
+    targets: Ints
+    ports: Ints
+    weights: Floats
+    delays: Ints
+
+    def difference(self, nest: Any) -> str | None:
+        """What a script has changed of them since, or None; 9 µs for each connection."""
+        if not self.sources.size:
+            return None
+        there = nest.NodeCollection(np.unique(self.targets).tolist())
+        connections = nest.GetConnections(target=there, synapse_model=self.synapse)
+        keys = ["source", "target", "receptor", "weight", "delay"]
+        values = connections.get(keys) if len(connections) else {key: [] for key in keys}
+        found = {key: np.atleast_1d(np.asarray(values[key])) for key in keys}
+        ours = np.isin(found["receptor"], self.ports) & np.isin(found["source"], self.sources)
+        found = {key: array[ours] for key, array in found.items()}
+        n = self.sources.size
+        if found["source"].size != n:
+            return f"there were {n} connections, and there are {found['source'].size}"
+        order = np.lexsort((found["receptor"], found["target"], found["source"]))
+        mine = np.lexsort((self.ports, self.targets, self.sources))
+        dt = float(nest.resolution)
+        delays = np.rint(found["delay"][order] / dt) * dt
+        for what, now, before in (
+            ("source", found["source"][order], self.sources[mine]),
+            ("weight", found["weight"][order], self.weights[mine]),
+            ("delay (ms)", delays, self.delays[mine] * dt),
+        ):
+            if (odd := np.flatnonzero(now != before)).size:
+                return (
+                    f"the {what} of {odd.size} of {n} connections is another, such as "
+                    f"{now[odd[0]]:g}, which was {before[odd[0]]:g}"
+                )
+        return None
