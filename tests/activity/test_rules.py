@@ -53,9 +53,9 @@ def test_a_table_of_sonata(tmp_path):
     lines = [f"{t}.0 {x} {i}" for x, n in (("E", 2), ("I", 3)) for i, t in enumerate(range(1, n))]
     (tmp_path / "a.csv").write_text("timestamps population node_ids\n" + "\n".join(lines) + "\n")
     assert used(tmp_path / "a.csv", {"E": "0:79", "I": "I"}) == {"E": 1, "I": 2}
+    renamed = (tmp_path / "a.csv").read_text().replace(" E ", " x ").replace(" I ", " y ")
+    (tmp_path / "b.csv").write_text(renamed)
     with pytest.raises(ActivityError, match="--population T=LABEL/0:79 says so"):
-        renamed = (tmp_path / "a.csv").read_text().replace(" E ", " x ").replace(" I ", " y ")
-        (tmp_path / "b.csv").write_text(renamed)
         used(tmp_path / "b.csv", {"T": "0:79"})
 
 
@@ -76,12 +76,12 @@ def test_rules_that_do_not_fit(groups, rules, match):
 
 
 def test_rules_that_match_nothing(groups, tmp_path):
-    with pytest.raises(ActivityError, match="I=I/7:9: there are no such spikes.* ids 0 … 2"):
+    with pytest.raises(ActivityError, match=r"I=I/7:9: there are no such spikes.* ids 0 … 2"):
         used(groups, {"I": "I/7:9"}, skip_unknown=True)
     with pytest.raises(ActivityError, match=r"E=excitatory: .* populations \['E', 'I'\]"):
         used(groups, {"E": "excitatory"}, skip_unknown=True)
     (tmp_path / "a.dat").write_text("1\t1.000\n2\t2.000\n")
-    with pytest.raises(ActivityError, match="I=11:20: there are no such spikes.* ids 1 … 2"):
+    with pytest.raises(ActivityError, match=r"I=11:20: there are no such spikes.* ids 1 … 2"):
         used(tmp_path / "a.dat", {"E": "1:10", "I": "11:20"})
     with pytest.raises(ActivityError, match="I=inh: there are no such spikes"):
         used(tmp_path / "a.dat", {"E": "1:10", "I": "inh"})

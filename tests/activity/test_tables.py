@@ -50,7 +50,7 @@ def test_tables_that_are_read(tmp_path, name):
 SAMPLES = {
     "voltmeter.dat": "sender\ttime_ms\tV_m\n1\t1.000\t-65.000\n",
     "in_steps.dat": "sender\ttime_step\ttime_offset\tV_m\n1\t10\t0.000\t-65.000\n",
-    "weights.dat": "sender\ttime_ms\tweights\ttargets\treceptors\tports\n1\t1.000\t2.000\t4\t0\t0\n",
+    "weights.dat": "sender\ttime_ms\tweights\ttargets\tports\n1\t1.000\t2.000\t4\t0\n",
     "headless.dat": "1\t1.000\t-65.000\n",
     "headless.gdf": "1 1.0 -65.0\n",
     "headless.txt": "1.0\t-65.0\n",
@@ -65,7 +65,7 @@ SAMPLES = {
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_tables_of_samples_are_refused(tmp_path, name):
-    with pytest.raises(ActivityError, match="and spikes have no|columns without names|more than"):
+    with pytest.raises(ActivityError, match=r"and spikes have no|columns without names|more than"):
         read(tmp_path / name, SAMPLES[name], unit="0.1" if "steps" in name else None)
 
 
@@ -76,10 +76,8 @@ def test_samples_in_arrays_are_refused(tmp_path):
             read(tmp_path / "a.npz")
 
 
-def test_recorders_of_nest_beside_each_other(tmp_path):
+def test_recorders_of_nest_beside_each_other(nest, tmp_path):
     """A pattern that takes the voltmeter's file, too."""
-    nest = pytest.importorskip("nest")
-    nest.ResetKernel()
     nest.set(resolution=0.1, data_path=str(tmp_path))
     neurons = nest.Create("iaf_psc_exp", 5, params={"I_e": 500.0})
     spikes = nest.Create("spike_recorder", params={"record_to": "ascii", "label": "net-spikes"})

@@ -15,8 +15,8 @@ import numpy as np
 from ..errors import ActivityError
 from .portion import SIZE, UNITS, Asked, Portion, no_spikes, numbers, whole
 
-PRINTED = 0.501e-3
-"""NEST prints times with three decimals of a ms, unless told otherwise: 2.9375 as 2.938."""
+_DECIMALS = 3
+"""Of the times (ms) that NEST prints, unless told otherwise: 2.9375 as 2.938."""
 _NEST = (".dat", ".gdf")
 _SENDERS = re.compile(
     r"(senders?|sources?|node_?ids?|ids?|gids?|(neuron|cell|unit)s?(_?(ids?|index))?|i)"
@@ -43,12 +43,15 @@ class _Table:
         Between columns, as pandas takes it.
     by_nest : bool
         Whether NEST wrote it, whatever it is called now.
+    printed : float
+        By how much times (ms) may be off because NEST printed them with few decimals.
     """
 
     names: list[str]
     skipped: int
     separator: str
     by_nest: bool = False
+    printed: float = 0.0
 
 
 def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
@@ -65,7 +68,7 @@ def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
     factor = asked.factor if unit is None else asked.told(unit, where)
     if stepped:
         factor = asked.of_steps(where)
-    printed = PRINTED if table.by_nest and not stepped else 0.0
+    printed = 0.0 if stepped else table.printed
     # SONATA's ids are places in a population.
     from_zero = labels is not None and table.names[senders or 0].strip().startswith("node_id")
     for k, part in enumerate(_portions(path, table)):
@@ -89,11 +92,11 @@ def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
 
 def _laid_out(path: Path, asked: Asked) -> _Table | None:
     """What the first lines say; None of a file without any."""
-    nest, comment, first, skipped = path.suffix.lower() in _NEST, "", "", 0
+    nest, comment, first, after, skipped = path.suffix.lower() in _NEST, "", "", "", 0
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for line in file:
             if line.strip() and not line.lstrip().startswith("#"):
-                first = line.strip()
+                first, after = line.strip(), next(file, "")
                 break
             comment, skipped = line.strip() or comment, skipped + 1
     if not first:
@@ -103,12 +106,12 @@ def _laid_out(path: Path, asked: Asked) -> _Table | None:
     words = _words(first, separator)
     if not any(_is_number(word) for word in words):
         nest |= words[0] == "sender" and words[1:2] in (["time_ms"], ["time_step"])
-        return _Table(words, skipped + 1, separator, nest)
+        return _Table(words, skipped + 1, separator, nest, _printed(after) if nest else 0.0)
     named = _words(comment.lstrip("# "), r"[,;\s]+")  # as numpy.savetxt writes a header
     if len(named) == len(words) and any(_TIMES.fullmatch(_plain(name)) for name in named):
         return _Table(named, skipped, separator)
     if nest and len(words) == 2:
-        return _Table(["sender", "time"], skipped, separator, nest)
+        return _Table(["sender", "time"], skipped, separator, nest, _printed(first))
     kinds = [_kind(word) for word in words]
     if sorted(kinds) == ["population", "senders", "times"]:  # as hnn-core writes them
         return _Table(
@@ -119,6 +122,12 @@ def _laid_out(path: Path, asked: Asked) -> _Table | None:
         f"found {len(words)} columns without names, {first[:60]!r}"
         + (": those of NEST's spike_recorder are two, sender and time" if nest else "")
     )
+
+
+def _printed(line: str) -> float:
+    """By how much the time (ms) at the end of a line may be off for lack of decimals."""
+    found = re.search(r"\.(\d+)$", line.strip())
+    return 0.501 * 10.0 ** -(len(found[1]) if found else _DECIMALS)
 
 
 def _words(line: str, separator: str) -> list[str]:
@@ -179,7 +188,7 @@ def _roles(names: Sequence[str], asked: Asked, where: str) -> tuple[dict[str, in
         others.append(names[roles["offsets"]])
     if others:
         raise ActivityError(
-            f"{no_spikes(names, others, where)}; a column that names populations is told by --column"
+            f"{no_spikes(names, others, where)}; --column is one that names populations"
         )
     return roles, unit
 
