@@ -134,7 +134,7 @@ def test_bad_networks(network):
         only(network, spikes={"E": (np.array([1.0]), np.array([0, 1]))})
     with pytest.raises(NetworkError, match="exchange the two arrays"):
         only(network, spikes={"E": (np.array([0]), np.array([1.0]))})
-    with pytest.raises(NetworkError, match="unknown neurons.*found index 0.5"):
+    with pytest.raises(NetworkError, match=r"unknown neurons.*found index 0\.5"):
         only(network, spikes={"E": (np.array([1.0]), np.array([0.5]))})
     with pytest.raises(NetworkError, match="spike times of 'E' must be whole multiples"):
         only(network, spikes={"E": (np.array([1.05]), np.array([0]))})

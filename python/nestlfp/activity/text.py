@@ -18,9 +18,7 @@ from .portion import SIZE, UNITS, Asked, Portion, no_spikes, numbers, whole
 _DECIMALS = 3
 """Of the times (ms) that NEST prints, unless told otherwise: 2.9375 as 2.938."""
 _NEST = (".dat", ".gdf")
-_SENDERS = re.compile(
-    r"(senders?|sources?|node_?ids?|ids?|gids?|(neuron|cell|unit)s?(_?(ids?|index))?|i)"
-)
+_SENDERS = re.compile(r"(senders?|node_?ids?|ids?|gids?|(neuron|cell|unit)s?(_?(ids?|index))?|i)")
 _STEPS = ("time_step", "time_steps", "step", "steps")
 _OFFSETS = ("time_offset", "time_offsets", "offset", "offsets")
 _TIMES = re.compile(
@@ -68,16 +66,15 @@ def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
     factor = asked.factor if unit is None else asked.told(unit, where)
     if stepped:
         factor = asked.of_steps(where)
-    printed = 0.0 if stepped else table.printed
-    # SONATA's ids are places in a population.
-    from_zero = labels is not None and table.names[senders or 0].strip().startswith("node_id")
+    options: dict[str, Any] = {"printed": 0.0 if stepped else table.printed}
+    if labels is not None and senders is not None:  # SONATA's ids are places in a population
+        options["from_zero"] = _plain(table.names[senders]).startswith("node_id")
     for k, part in enumerate(_portions(path, table)):
         ids = None if senders is None else whole(part[senders], f"senders in {where}")
         given = part[roles["steps" if stepped else "times"]]
         if k == 0 and unit is None and table.by_nest and not stepped:
             asked.check_whole(given.to_numpy(), where)
         times = numbers(given, f"times in {where}") * factor
-        options: dict[str, Any] = {"from_zero": from_zero, "printed": printed}
         if labels is None:
             yield Portion(None, times, ids, **options)
             continue

@@ -263,11 +263,9 @@ class Whose:
             return named
         if label in self.sizes:
             own = [rule for rule in self.rules if rule.name == label]
-            return (
-                [rule for rule in own if rule in unnamed]
-                if own
-                else [Rule(str(label), label, None)]
-            )
+            if not own:
+                return [Rule(str(label), label, None)]
+            return [rule for rule in own if rule in unnamed]
         if label is None and len(self.sizes) == 1 and not self.rules:
             return [Rule(next(iter(self.sizes)), None, None)]
         return unnamed
