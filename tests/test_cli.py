@@ -279,7 +279,14 @@ def test_convolve(files, hagen, tmp_path):
     assert "does not say of which population" in fails(
         "convolve", files / "kernels.nc", tmp_path / "all.csv", "-o", tmp_path / "a.nc"
     )
+    (tmp_path / "E.csv").write_text("times\n9.95\n")
+    spikes = (f"E={tmp_path}/E.csv", "-o", tmp_path / "a.nc")
+    assert "--round-up" in fails("convolve", files / "kernels.nc", *spikes)
     assert not (tmp_path / "a.nc").exists()
+    for flag, at in (("--round-up", 10.0), ("--round", 9.9375)):
+        assert run("convolve", files / "kernels.nc", *spikes, flag, "-f").exit_code == 0
+        lfp = signals.load(tmp_path / "a.nc")["LFP"]
+        np.testing.assert_allclose(lfp, hagen.convolve({"E": [at]}, at + 50.0)["LFP"], atol=1e-15)
 
 
 def test_info_on_hundreds_of_modes_does_not_look_for_filters(tmp_path):

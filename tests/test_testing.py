@@ -47,3 +47,5 @@ def test_the_plain_convolution_is_that_of_the_kernel_set():
     found = testing.convolved(KERNELS, "LFP", spikes, 100)
     expected = KERNELS.convolve(spikes, 10.0)["LFP"].values
     np.testing.assert_allclose(found, expected, atol=1e-12 * np.abs(expected).max())
+    precise = {"E": spikes["E"] - 0.07}
+    np.testing.assert_array_equal(testing.convolved(KERNELS, "LFP", precise, 100), found)

@@ -71,8 +71,7 @@ def main(
     kernels = nestlfp.NeuronKernels(
         kernels.modes, kernels.populations, sheets.weights(kernels, where), energy=kernels.energy
     )
-    spikes = {name: (times, index) for name, (index, times) in network.spikes.items()}
-    by_kernels = kernels.convolve(spikes, duration)["LFP"]
+    by_kernels = kernels.convolve(network.spikes, duration)["LFP"]
 
     rng = np.random.default_rng(1)
     cells = {

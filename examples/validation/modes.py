@@ -54,14 +54,12 @@ def validity(
     """What population kernels miss, of independent and, if there are enough, of these spikes."""
     if duration < 4 * next(iter(singles.values()))["lag"].values[-1]:
         return str(nestlfp.validity(singles, rates=rates))
-    spikes = {name: (times, index) for name, (index, times) in network.spikes.items()}
-    return str(nestlfp.validity(singles, rates=rates, spikes=spikes, duration=duration))
+    return str(nestlfp.validity(singles, rates=rates, spikes=network.spikes, duration=duration))
 
 
 def offline(kernels: nestlfp.NeuronKernels, network: hybrid.Network, duration: float) -> xr.Dataset:
     """The signal of the network's spikes."""
-    spikes = {name: (times, index) for name, (index, times) in network.spikes.items()}
-    return kernels.convolve(spikes, duration)
+    return kernels.convolve(network.spikes, duration)
 
 
 def for_strengths(measured: nestlfp.KernelSet, predicted: nestlfp.KernelSet) -> dict:

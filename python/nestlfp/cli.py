@@ -219,12 +219,10 @@ def convolve(
         ),
     ] = None,
     duration: Annotated[
-        float | None,
-        typer.Option(help="Length (ms). Default: until the response to the last spike is over."),
+        float | None, typer.Option(help="Length (ms). Default: to the end of the last response.")
     ] = None,
     unit: Annotated[
-        str | None,
-        typer.Option(help="Of times where the file does not say: ms, s, us, or 0.1 (ms)."),
+        str | None, typer.Option(help="Of times where files do not say: ms, s, us, or 0.1 (ms).")
     ] = None,
     column: Annotated[
         str, typer.Option(help="The column, or annotation, that names populations.")
@@ -232,9 +230,11 @@ def convolve(
     rounding: Annotated[
         bool, typer.Option("--round", help="Take spikes to the nearest multiple of kernels' dt.")
     ] = False,
+    round_up: Annotated[
+        bool, typer.Option("--round-up", help="Take them to the next, as NEST does precise ones.")
+    ] = False,
     skip_unknown: Annotated[
-        bool,
-        typer.Option("--skip-unknown", help="Pass over spikes of neurons without kernels."),
+        bool, typer.Option("--skip-unknown", help="Pass over spikes of neurons without kernels.")
     ] = False,
     by: Annotated[
         list[str] | None,
@@ -268,7 +268,7 @@ def convolve(
         populations=population,
         unit=unit,
         column=column,
-        rounding=rounding,
+        rounding="up" if round_up else rounding,
         skip_unknown=skip_unknown,
         by=by or (),
         interval=interval,

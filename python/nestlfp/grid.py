@@ -2,16 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._types import Ints
+from ._types import Floats, Ints
 from .errors import NestLFPError
 
 GRID_TOLERANCE = 1e-6
 """How far, in steps, a time may be from the grid it should lie on."""
+
+Rounding = bool | Literal["nearest", "up"]
+"""What becomes of spikes between steps: False is an error, True is "nearest"."""
+ROUNDING = (
+    "rounding='up' puts each into the step at whose end it is, as NEST does with precise spikes "
+    "(of models such as iaf_psc_exp_ps); rounding='nearest' into the nearest step"
+)
+
+
+def spike_steps(
+    time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError], rounding: Rounding
+) -> Ints:
+    """Steps of spikes from 0 on; NEST's precise ones are between steps."""
+    check_rounding(rounding, error)
+    times = np.asarray(time_ms)
+    if times.dtype.kind == "f" and np.isfinite(times).all():
+        exact = times.astype(float) / dt_ms
+        off = _off(exact)
+        if off.any() and rounding is False:
+            raise error(
+                f"{what} must be whole multiples of dt = {dt_ms:g} ms, found "
+                f"{times[off].flat[0]:.9g} ms. {ROUNDING}"
+            )
+        if off.any():
+            time_ms = rounded(exact, off, rounding) * dt_ms
+    found = steps(time_ms, dt_ms, what, error)
+    if found.size and times.min() < -GRID_TOLERANCE * dt_ms:
+        raise error(f"{what} must not be negative, found {times.min():g} ms")
+    return found
+
+
+def check_rounding(rounding: Any, error: type[NestLFPError]) -> None:
+    """An error where `rounding` is nothing that `rounded` knows."""
+    if not any(rounding is each for each in (True, False)) and rounding not in ("nearest", "up"):
+        raise error(f"rounding must be 'up', 'nearest' or False, found {rounding!r}")
+
+
+def rounded(exact: Floats, off: Any, rounding: Rounding) -> Floats:
+    """Whole steps of times given in steps; those that are `off` the grid go up, if asked to."""
+    whole = np.rint(exact)
+    return np.asarray(np.where(off, np.ceil(exact), whole) if rounding == "up" else whole)
+
+
+def _off(exact: Floats) -> Any:
+    # An absolute tolerance in steps would reject late times for their rounding alone.
+    return np.abs(exact - np.rint(exact)) > np.maximum(GRID_TOLERANCE, 1e-12 * np.abs(exact))
 
 
 def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]) -> Ints:
@@ -27,8 +73,7 @@ def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]
     whole = np.rint(exact)
     off = ~(np.abs(exact) < 2**53)  # not finite, or so late that steps cannot be counted
     with np.errstate(invalid="ignore"):
-        # An absolute tolerance in steps would reject late times for their rounding alone.
-        off |= np.abs(exact - whole) > np.maximum(GRID_TOLERANCE, 1e-12 * np.abs(exact))
+        off |= _off(exact)
     if np.any(off):
         found = times[off].flat[0]
         raise error(f"{what} must be whole multiples of dt = {dt_ms:g} ms, found {found} ms")

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ._types import Floats
+from .grid import GRID_TOLERANCE
 from .kernels import KernelSet
 from .runtime.bank import install
 from .runtime.recorder import FieldRecorder
@@ -56,7 +57,9 @@ def convolved(
     first = kernels.first_lag_steps
     out = np.zeros((h.shape[1], n_steps + 1))
     for p, name in enumerate(kernels.pre):
-        at = np.rint(np.asarray(spike_times.get(name, ())) / kernels.dt).astype(int)
+        # Precise spikes are in the step at whose end they are.
+        exact = np.asarray(spike_times.get(name, ())) / kernels.dt
+        at = np.ceil(exact - GRID_TOLERANCE).astype(int)
         counts = np.bincount(at[at <= n_steps], minlength=n_steps + 1).astype(float)
         for c in range(h.shape[1]):
             full = np.convolve(counts, h[p, c])

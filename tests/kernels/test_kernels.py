@@ -471,6 +471,39 @@ def test_convolution_in_blocks(monkeypatch, by, first):
         np.testing.assert_allclose(found, expected.sum(axis=away), atol=1e-12)
 
 
+def test_spikes_between_steps():
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": [[[[1.0]]]]}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"}
+    )
+    times = {"E": [0.01, 0.3, 0.51, 0.6, 0.6 + 1e-12]}
+    for rounding, steps in (("up", [1, 3, 6, 6, 6]), ("nearest", [0, 3, 5, 6, 6])):
+        found = kernels.convolve(times, 1.0, rounding=rounding)["LFP"].values[0]
+        np.testing.assert_array_equal(found, np.bincount(steps, minlength=10)[:10])
+    with pytest.raises(KernelError, match=r"found 0\.01 ms.*rounding='up'.*iaf_psc_exp_ps"):
+        kernels.convolve(times, 1.0)
+    with pytest.raises(KernelError, match="must not be negative"):
+        kernels.convolve({"E": [-0.05]}, 1.0, rounding="up")
+    with pytest.raises(KernelError, match="rounding must be 'up'"):
+        kernels.convolve(times, 1.0, rounding="down")
+
+
+def test_rates_are_silent_before_their_first_time():
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": [[[[1.0]]]]}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"}
+    )
+    at = np.arange(50.0, 60.05, 0.7)  # no multiples of dt to the last bit
+    rate = xr.DataArray(np.full(at.size, 10.0), dims="time", coords={"time": at})
+    found = kernels.convolve(rates={"E": rate}, sizes={"E": 1000})["LFP"][0]
+    np.testing.assert_array_equal(found.sel(time=slice(0, 50.05)), 0.0)
+    np.testing.assert_allclose(found.sel(time=slice(50.05, None)), 1.0)
+    rate["time"] = ("time", [*at[:-1], np.nan])
+    with pytest.raises(KernelError, match="finite and increase"):
+        kernels.convolve(rates={"E": rate}, sizes={"E": 1000})
+    rate["time"] = ("time", at / 1000, {"units": "s"})
+    with pytest.raises(KernelError, match="must be in ms, found the attribute units = 's'"):
+        kernels.convolve(rates={"E": rate}, sizes={"E": 1000})
+
+
 def test_rates():
     """Of so many spikes in each step as a rate stands for; DataArrays are interpolated."""
     kernels = nestlfp.KernelSet.from_arrays(

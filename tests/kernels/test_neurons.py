@@ -434,6 +434,13 @@ def test_bad_questions():
         (lambda: kernels.convolve({"E": ([1.0], [1.5])}, 5.0), "unknown neurons of 'E'"),
         (lambda: kernels.convolve({"E": ([-1.0], [1])}, 5.0), "must not be negative"),
         (lambda: kernels.convolve({"E": ([1.03], [1])}, 5.0), "whole multiples of dt"),
+        (lambda: kernels.convolve({"E": ([1], [1.0])}, 5.0), "exchange the two arrays"),
+        (lambda: kernels.convolve({"E": ([2], [0.1])}, 5.0), "exchange the two arrays"),
+        (lambda: kernels.convolve({"E": ([2.0], [0.5])}, 5.0), r"spikes are \(times, neurons\)"),
+        (
+            lambda: nestlfp.validity(kernels, spikes={"E": ([1], [1.0])}, duration=5.0),
+            "exchange the two",
+        ),
         (lambda: kernels.convolve({"E": ([1.0], [1])}, 0.0), "duration must be at least dt"),
         (lambda: NeuronKernels.by_pathway(MODES, pre="X"), r"pre: \['X'\]"),
     ):

@@ -60,6 +60,13 @@ def test_no_spikes_and_wrong_spikes():
     assert legend(ax) == ["E: 0 spikes/s in all", "I: 0 spikes/s in all"]
     with pytest.raises(SignalError, match="'E': 2 times but 3 senders"):
         plotting.signals(signals, spikes={"E": ([1.0, 2.0], [1, 2, 3])})
+    for given, match in (
+        ((np.array([3, 4]), np.array([1.0, 2.0])), "exchange the two arrays"),
+        ({"times": [1.0], "senders": [3], "V_m": [-65.0]}, "'E' have V_m beside"),
+        ({"times": [10], "senders": [3], "offsets": [0.0]}, r"time_in_steps.*nest\.resolution"),
+    ):
+        with pytest.raises(SignalError, match=match):
+            plotting.signals(signals, spikes={"E": given})
 
 
 def test_long_names_keep_their_rates_and_their_arrows():

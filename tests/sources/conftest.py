@@ -32,7 +32,7 @@ def network():
         for y in SIZES
     }
     spikes = {
-        x: (rng.integers(n, size=15), rng.integers(1, 400, 15) * DT) for x, n in SIZES.items()
+        x: (rng.integers(1, 400, 15) * DT, rng.integers(n, size=15)) for x, n in SIZES.items()
     }
     return hybrid.Network(SIZES, connections, spikes, DT)
 

@@ -45,7 +45,7 @@ def single(mechanisms, *, weight=25.0, delay=1.3, times=(5.0,), position=(0.0, 0
     network = hybrid.Network(
         {"E": 1},
         {("E", "E"): hybrid.Connections([0], [0], [weight], [delay])},
-        {"E": (np.zeros(len(times), int), np.array(times))},
+        {"E": (np.array(times), np.zeros(len(times), int))},
         DT,
     )
     kind = {"tau1": 0.5, "tau2": 2.0, "section": "soma", **kind}

@@ -149,7 +149,7 @@ def test_superposition_is_the_simulation(network, populations):
 
 def test_measured_kernel_predicts_synchronous_spikes(network, populations):
     times = np.array([5.0, 17.3])
-    together = {"I": (np.tile(np.arange(3), 2), np.repeat(times, 3))}
+    together = {"I": (np.repeat(times, 3), np.tile(np.arange(3), 2))}
     full = hybrid.signals(only(network, spikes=together), populations, probes(), 40.0, **HERE)
     kernels = hybrid.kernels(network, populations, probes(), 40.0, **HERE)
     predicted = kernels.convolve({"I": np.repeat(times, 3)}, 40.0)
@@ -171,7 +171,7 @@ def test_single_kernels_add_up_to_the_signal(network, populations):
     total = np.zeros_like(full["CDM"].values)
     for x in SIZES:
         singles = hybrid.single_kernels(network, populations, probes(), x, 40.0, **HERE)
-        for neuron, time in zip(*network.spikes[x], strict=True):
+        for time, neuron in zip(*network.spikes[x], strict=True):
             step = round(time / DT)
             total[:, step:] += singles["CDM"].values[neuron, :, : total.shape[1] - step]
     np.testing.assert_allclose(total, full["CDM"], atol=1e-10 * np.abs(total).max())
@@ -184,8 +184,7 @@ def test_modes_of_single_kernels_give_the_signal(network, populations):
         x: hybrid.single_kernels(network, populations, probes(), x, 40.0, **HERE) for x in SIZES
     }
     kernels = NeuronKernels.from_single(singles, modes=max(SIZES.values()) + 1)
-    spikes = {x: (times, neurons) for x, (neurons, times) in network.spikes.items()}
-    found = kernels.convolve(spikes, 40.0)
+    found = kernels.convolve(network.spikes, 40.0)
     assert_close(found, full, 1e-9)
     for name in full.data_vars:
         np.testing.assert_array_equal(found[f"{name}_channel"], full[f"{name}_channel"])

@@ -44,12 +44,12 @@ def test_network_from_nest(nest, populations):
         assert sorted(truth.source) == sorted(neurons["E"][s.item()].global_id for s in sources)
         np.testing.assert_allclose(sorted(truth.weight), sorted(weights))
         np.testing.assert_allclose(sorted(truth.delay), sorted(delays))
-    assert set(found.spikes["E"][0]) == {1, 4}
-    np.testing.assert_array_equal(np.sort(found.spikes["E"][1]), np.sort(recorder.events["times"]))
+    assert set(found.spikes["E"][1]) == {1, 4}
+    np.testing.assert_array_equal(np.sort(found.spikes["E"][0]), np.sort(recorder.events["times"]))
 
     events = {"senders": recorder.events["senders"], "times": recorder.events["times"]}
     again = hybrid.Network.from_nest(neurons, {"E": events})
-    np.testing.assert_array_equal(again.spikes["E"][0], found.spikes["E"][0])
+    np.testing.assert_array_equal(again.spikes["E"], found.spikes["E"])
     with pytest.raises(NetworkError, match=r"unknown neurons.*'I'"):
         hybrid.Network.from_nest(neurons, {"I": recorder})
     with pytest.raises(NetworkError, match="'X', which is not among"):
@@ -127,13 +127,17 @@ def test_other_bad_descriptions(mechanisms):
 
 def test_bad_networks(network):
     with pytest.raises(NetworkError, match=r"spikes of unknown neurons: 'E' has 7 neurons.*7"):
-        only(network, spikes={"E": (np.array([7]), np.array([1.0]))})
+        only(network, spikes={"E": (np.array([1.0]), np.array([7]))})
     with pytest.raises(NetworkError, match=r"\['X'\] not among"):
-        only(network, spikes={"X": (np.array([0]), np.array([1.0]))})
+        only(network, spikes={"X": (np.array([1.0]), np.array([0]))})
     with pytest.raises(NetworkError, match="one neuron for each time"):
-        only(network, spikes={"E": (np.array([0, 1]), np.array([1.0]))})
+        only(network, spikes={"E": (np.array([1.0]), np.array([0, 1]))})
+    with pytest.raises(NetworkError, match="exchange the two arrays"):
+        only(network, spikes={"E": (np.array([0]), np.array([1.0]))})
+    with pytest.raises(NetworkError, match=r"unknown neurons.*found index 0\.5"):
+        only(network, spikes={"E": (np.array([1.0]), np.array([0.5]))})
     with pytest.raises(NetworkError, match="spike times of 'E' must be whole multiples"):
-        only(network, spikes={"E": (np.array([0]), np.array([1.05]))})
+        only(network, spikes={"E": (np.array([1.05]), np.array([0]))})
     with pytest.raises(NetworkError, match="unknown neurons: 'I' has 3"):
         only(network, connections={("E", "I"): hybrid.Connections([0], [3], [1.0], [1.0])})
     with pytest.raises(NetworkError, match="at least dt"):

@@ -112,7 +112,8 @@ def test_bad_input_of_telenczuk(case):
         ({"E": ([1.0], [4])}, r"spikes of unknown neurons: 'E' has the neurons 0 … 3, found 4"),
         ({"E": ([1.0], [-1])}, "spikes of unknown neurons"),
         ({"E": ([1.0, 2.0], [1])}, "'E' has 2 spike times, but 1 neurons"),
-        ({"E": ([1.03], [1])}, "whole multiples of dt"),
+        ({"E": ([1.03], [1])}, "whole multiples of dt.*rounding='up'"),
+        ({"E": ([1], [1.0])}, "exchange the two arrays"),
     ],
 )
 def test_bad_spikes_of_telenczuk(given, message):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ActivityError
-from .portion import SIZE, Asked, Portion, numbers, whole
+from .portion import SIZE, Asked, Portion, no_spikes, numbers, whole
 
 
 def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
@@ -29,7 +29,14 @@ def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
                 f"the array {name!r} in {str(path)!r} must be a list, found shape {array.shape}"
             )
     if "times" in arrays:
-        times = numbers(arrays["times"], f"times in {str(path)!r}") * asked.factor
+        if others := sorted(arrays.keys() - {"times", "senders", "offsets"}):
+            raise ActivityError(no_spikes(list(arrays), others, repr(str(path))))
+        if "offsets" in arrays:
+            factor = asked.of_steps(repr(str(path)))
+        else:
+            asked.check_whole(arrays["times"], repr(str(path)))
+            factor = asked.factor
+        times = numbers(arrays["times"], f"times in {str(path)!r}") * factor
         ids = None
         if "senders" in arrays:
             ids = whole(arrays["senders"], f"senders in {str(path)!r}")
@@ -42,6 +49,7 @@ def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
             f"population, found {list(arrays)}"
         )
     for name, array in arrays.items():
+        asked.check_whole(array, f"{name!r} in {str(path)!r}")
         yield Portion(name, numbers(array, f"{name!r} in {str(path)!r}") * asked.factor, None)
 
 
@@ -63,6 +71,8 @@ def read_sonata(path: Path, asked: Asked) -> Iterator[Portion]:
         groups = {name: item for name, item in spikes.items() if isinstance(item, h5py.Group)}
         if "timestamps" in spikes:  # of before SONATA 0.1, with no population
             groups = {"": spikes}
+        if not groups:
+            raise ActivityError(f"/spikes in {str(path)!r} has no population, found {list(spikes)}")
         for name, group in groups.items():
             where = f"/spikes/{name} in {str(path)!r}"
             yield from _of_group(group, name or None, where, asked)
@@ -77,6 +87,8 @@ def _of_group(group: Any, label: str | None, where: str, asked: Asked) -> Iterat
     unit = times.attrs.get("units", group.attrs.get("units"))
     if isinstance(unit, bytes):
         unit = unit.decode()
+    if unit is None:
+        asked.check_whole(times[:1], where)
     factor = asked.factor if unit is None else asked.told(str(unit), where)
     for start in range(0, max(1, times.shape[0]), SIZE):
         part = slice(start, start + SIZE)

@@ -8,14 +8,15 @@ from pathlib import Path
 from ..errors import ActivityError
 from .arrays import read_npz, read_sonata
 from .portion import Asked, Portion
-from .text import read_csv, read_recorder
+from .text import read_text
 from .units import read_neo, read_nwb
 
 READERS: dict[str, Callable[[Path, Asked], Iterator[Portion]]] = {
-    ".dat": read_recorder,
-    ".gdf": read_recorder,
-    ".csv": read_csv,
-    ".tsv": read_csv,
+    ".dat": read_text,
+    ".gdf": read_text,
+    ".csv": read_text,
+    ".tsv": read_text,
+    ".txt": read_text,
     ".npz": read_npz,
     ".h5": read_sonata,
     ".hdf5": read_sonata,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ _LONG = {
     "microseconds": "us",
     "μs": "us",
 }
+UNITS = (*_MS, *_LONG)
+"""Names of units that are known."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,25 @@ class Asked:
         """From the unit of the times to ms, where the file does not say."""
         return 1.0 if self.unit is None else in_ms(self.unit, "unit")
 
+    def check_whole(self, times: Any, where: str) -> None:
+        """An error where times are whole numbers of what nobody says."""
+        found = np.asarray(times)
+        if found.size and found.dtype.kind in "iu" and self.unit is None:
+            raise ActivityError(
+                f"{where} has whole numbers as times, such as {found[0]}, and does not say of "
+                "what: --unit ms, or the resolution (ms) if they are steps, such as --unit 0.1 "
+                "(unit='0.1')"
+            )
+
+    def of_steps(self, where: str) -> float:
+        """From steps to ms."""
+        if self.unit is None:
+            raise ActivityError(
+                f"{where} has times in steps of NEST's resolution (time_in_steps), which it "
+                "does not tell: give it as the unit, in ms, such as --unit 0.1"
+            )
+        return self.factor
+
     def told(self, unit: str, where: str) -> float:
         """From the unit that a file says to ms; an error if the user says another."""
         found = in_ms(unit, f"the unit of {where}")
@@ -104,6 +126,15 @@ def in_ms(unit: str, what: str) -> float:
     return found
 
 
+def no_spikes(names: Sequence[str], others: Sequence[str], where: str) -> str:
+    """What is said of a file with columns that spikes do not have."""
+    return (
+        f"{where} has {', '.join(map(repr, names))}, and spikes have no {others[0]!r}: are these "
+        "samples of a voltmeter, multimeter or weight_recorder? Spikes have times, and may have "
+        "senders: write them without anything else"
+    )
+
+
 def whole(values: Any, what: str) -> Ints:
     """Ids as whole numbers."""
     found = np.asarray(values)
@@ -124,7 +155,8 @@ def numbers(values: Any, what: str) -> Floats:
             raise TypeError
         found = found.astype(float)
     except (TypeError, ValueError):
-        raise ActivityError(f"{what} must be numbers, found {str(values)[:60]}") from None
+        told = str(np.asarray(values, dtype=object)[:3])[:60]
+        raise ActivityError(f"{what} must be numbers, found {told}") from None
     if not np.isfinite(found).all():
         raise ActivityError(f"{what} must be finite, found {found[~np.isfinite(found)][0]}")
     return found

@@ -19,7 +19,7 @@ import xarray as xr
 from .. import signals
 from ..errors import ActivityError
 from ..extras import require
-from ..grid import step
+from ..grid import Rounding, check_rounding, step
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.names import by_dims
 from ..signals.stream import ZarrStream
@@ -41,7 +41,7 @@ def convolve(
     populations: Mapping[str, str] | Iterable[str] | None = None,
     unit: str | None = None,
     column: str = "population",
-    rounding: bool = False,
+    rounding: Rounding = False,
     skip_unknown: bool = False,
     by: str | Iterable[str] = (),
     interval: float | None = None,
@@ -59,9 +59,9 @@ def convolve(
         Files; a name says of which population they are. By the end of a file's name it is read as
 
         ================ ==========================================================================
-        .dat             of NEST's spike_recorder, of each thread and rank, with header or without
-        .csv, .tsv       a table whose first line names the columns: times, and if there are any
-                         senders, population
+        .dat, .gdf       of NEST's spike_recorder, of each thread and rank, with header or without
+        .csv, .tsv, .txt a table whose first line names the columns: times, and if there are any
+                         senders, population; or hnn-core's
         .npz             arrays times and senders, or an array of times for each population
         .h5              SONATA's /spikes/<population>/timestamps and node_ids
         .nwb             units of Neurodata Without Borders
@@ -79,8 +79,10 @@ def convolve(
     column : str
         The column of a table or of NWB's units, or annotation of Neo's spike trains, that names
         populations.
-    rounding : bool
-        Take each spike to the nearest multiple of the kernels' dt.
+    rounding : {False, "up", "nearest"}
+        What becomes of spikes between steps of the kernels' dt. "up" puts each into the step at
+        whose end it is, as NEST does with precise spikes; "nearest", or True, takes the nearest;
+        False is an error.
     skip_unknown : bool
         Pass over spikes of neurons and populations that the kernels do not have.
     by : {"pre", "post"} or both, optional
@@ -105,8 +107,9 @@ def convolve(
     Raises
     ------
     ActivityError
-        If a file is not what its name says, if it is not clear whose spikes they are, if spikes are
-        between steps, or if there are none.
+        If a file is not what its name says, or has samples of something else; if it is not clear
+        whose spikes they are, or a rule of `populations` finds none; if spikes are between steps,
+        or if there are none.
 
     Notes
     -----
@@ -131,6 +134,7 @@ def convolve(
         raise ActivityError(
             f"kernels must be a KernelSet or NeuronKernels, found {type(kernels).__name__}"
         )
+    check_rounding(rounding, ActivityError)
     keep, place = by_dims(by), _place(to, overwrite)
     every = 1 if interval is None else step(interval, modes.dt, "interval", ActivityError)
     if every < 1:
@@ -204,7 +208,7 @@ def _read(
     asked: Asked,
     *,
     of: Blocks,
-    rounding: bool,
+    rounding: Rounding,
     n: int | None,
     shown: bool,
 ) -> tuple[dict[str, int], int]:
@@ -227,6 +231,7 @@ def _read(
                     used[name] += at[inside].size
                     late += at.size - at[inside].size
             advance(1)
+    whose.check_rules()
     spool.finish()
     return dict(used), late
 

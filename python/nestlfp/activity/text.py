@@ -1,134 +1,255 @@
-"""Spikes in text: files of NEST's spike_recorder, and tables with a header."""
+"""Spikes in text: files of NEST's spike_recorder, and tables whose columns have names."""
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import ActivityError
-from .portion import SIZE, Asked, Portion, numbers, whole
+from .portion import SIZE, UNITS, Asked, Portion, no_spikes, numbers, whole
 
-PRINTED = 0.501e-3
-"""NEST prints times with three decimals of a ms, unless told otherwise: 2.9375 as 2.938."""
-_TIMES = ("times", "time", "time_ms", "timestamps", "spike_times", "t")
-_SENDERS = ("senders", "sender", "node_ids", "node_id", "ids", "id", "neuron", "neurons", "gid")
+_DECIMALS = 3
+"""Of the times (ms) that NEST prints, unless told otherwise: 2.9375 as 2.938."""
+_NEST = (".dat", ".gdf")
+_SENDERS = re.compile(r"(senders?|node_?ids?|ids?|gids?|(neuron|cell|unit)s?(_?(ids?|index))?|i)")
+_STEPS = ("time_step", "time_steps", "step", "steps")
+_OFFSETS = ("time_offset", "time_offsets", "offset", "offsets")
+_TIMES = re.compile(
+    rf"((?:spike_?)?(?:times?|timestamps?)|t)(?:_({'|'.join(UNITS)})|_?[(\[](.+)[)\]])?"
+)
+"""Such as times, spike_time, time_ms, time (ms), t[s]; its unit is in the last two groups."""
 
 
-def read_recorder(path: Path, asked: Asked) -> Iterator[Portion]:
-    """Files that NEST's spike_recorder writes with ``record_to="ascii"``, header or not."""
-    skipped, header = _head(path)
-    if header is not None and "time_step" in header:
-        if asked.unit is None:
-            raise ActivityError(
-                f"{str(path)!r} has times in steps of NEST's resolution (time_in_steps), which it "
-                "does not tell: give it as the unit, in ms, such as --unit 0.1"
-            )
-        for table in _tables(path, r"\s+", names=header, skiprows=skipped):
-            where = f"times in {str(path)!r}"
-            late = numbers(table["time_offset"], where)
-            times = numbers(table["time_step"], where) * asked.factor - late
-            ids = whole(table["sender"], f"senders in {str(path)!r}")
-            yield Portion(None, times, ids, printed=PRINTED)
+@dataclass(frozen=True)
+class _Table:
+    """How a file is laid out.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the columns.
+    skipped : int
+        Lines before the first spike.
+    separator : str
+        Between columns, as pandas takes it.
+    by_nest : bool
+        Whether NEST wrote it, whatever it is called now.
+    printed : float
+        By how much times (ms) may be off because NEST printed them with few decimals.
+    """
+
+    names: list[str]
+    skipped: int
+    separator: str
+    by_nest: bool = False
+    printed: float = 0.0
+
+
+def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
+    """Tables: times, and maybe senders, population; those of NEST need not name them."""
+    where = repr(str(path))
+    table = _laid_out(path, asked)
+    if table is None:
         return
-    columns = ["sender", "time_ms"] if header is None else header
-    if "sender" not in columns or "time_ms" not in columns:
-        raise ActivityError(
-            f"{str(path)!r} has the columns {columns}, no file of NEST's spike_recorder has: those "
-            "are sender, time_ms. A table whose first line names its columns ends in .csv"
-        )
-    factor = asked.factor if header is None else asked.told("ms", repr(str(path)))
-    for table in _tables(path, r"\s+", names=columns, skiprows=skipped):
-        times = numbers(table["time_ms"], f"times in {str(path)!r}") * factor
-        ids = whole(table["sender"], f"senders in {str(path)!r}")
-        yield Portion(None, times, ids, printed=PRINTED)
-
-
-def read_csv(path: Path, asked: Asked) -> Iterator[Portion]:
-    """Tables with a first line that names the columns: times, and maybe senders, population."""
-    with _opened(path) as file:
-        line = file.readline()
-    separator = next((each for each in (",", ";", "\t") if each in line), ",")
-    for table in _tables(path, separator, header=0, skipinitialspace=True):
-        names = {str(name).strip().lower(): name for name in table.columns}
-        times_in = _one(names, _TIMES, path)
-        if times_in is None:
-            raise ActivityError(
-                f"{str(path)!r} must have a first line that names the columns, with 'times' among "
-                f"them, found {[str(name) for name in table.columns]}"
-            )
-        told = names.keys() & {"time_ms"}
-        factor = asked.told("ms", f"{str(path)!r}") if told else asked.factor
-        times = numbers(table[times_in], f"times in {str(path)!r}") * factor
-        senders = _one(names, _SENDERS, path)
-        ids = None if senders is None else whole(table[senders], f"senders in {str(path)!r}")
-        labels = names.get(asked.column.strip().lower())
+    roles, unit = _roles(table.names, asked, where)
+    senders, labels = roles.get("senders"), roles.get("population")
+    if labels is None and asked.column != Asked.column:
+        raise ActivityError(f"{where} has no column {asked.column!r}, it has {table.names}")
+    stepped = "steps" in roles
+    factor = asked.factor if unit is None else asked.told(unit, where)
+    if stepped:
+        factor = asked.of_steps(where)
+    options: dict[str, Any] = {"printed": 0.0 if stepped else table.printed}
+    if labels is not None and senders is not None:  # SONATA's ids are places in a population
+        options["from_zero"] = _plain(table.names[senders]).startswith("node_id")
+    for k, part in enumerate(_portions(path, table)):
+        ids = None if senders is None else whole(part[senders], f"senders in {where}")
+        given = part[roles["steps" if stepped else "times"]]
+        if k == 0 and unit is None and table.by_nest and not stepped:
+            asked.check_whole(given.to_numpy(), where)
+        times = numbers(given, f"times in {where}") * factor
         if labels is None:
-            if asked.column != Asked.column:
-                raise ActivityError(
-                    f"{str(path)!r} has no column {asked.column!r}, it has "
-                    f"{[str(name) for name in table.columns]}"
-                )
-            yield Portion(None, times, ids)
+            yield Portion(None, times, ids, **options)
             continue
-        if table[labels].isna().any():
-            raise ActivityError(f"{str(path)!r} has spikes without a name in {asked.column!r}")
-        apart = table[labels].astype(str).to_numpy()
+        if part[labels].isna().any():
+            raise ActivityError(f"{where} has spikes without a name in {asked.column!r}")
+        apart = part[labels].astype(str).to_numpy()
         for label in np.unique(apart):
             of_label = apart == label
-            yield Portion(str(label), times[of_label], None if ids is None else ids[of_label])
+            mine = None if ids is None else ids[of_label]
+            yield Portion(str(label), times[of_label], mine, **options)
 
 
-def _one(names: dict[str, Any], wanted: Sequence[str], path: Path) -> Any:
-    """The column that is called one of these, if there is one."""
-    found = [names[name] for name in wanted if name in names]
-    if len(found) > 1:
-        raise ActivityError(f"{str(path)!r} has several columns of one meaning: {found}")
-    return found[0] if found else None
-
-
-def _head(path: Path) -> tuple[int, list[str] | None]:
-    """Lines before the first spike, and the names of the columns if one of them has them."""
-    skipped = 0
-    with _opened(path) as file:
+def _laid_out(path: Path, asked: Asked) -> _Table | None:
+    """What the first lines say; None of a file without any."""
+    nest, comment, first, after, skipped = path.suffix.lower() in _NEST, "", "", "", 0
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
         for line in file:
-            words = line.split()
-            if words and not line.startswith("#"):
-                try:
-                    [float(word) for word in words]
-                except ValueError:
-                    return skipped + 1, words
-                return skipped, None
-            skipped += 1
-    return skipped, None
+            if line.strip() and not line.lstrip().startswith("#"):
+                first, after = line.strip(), next(file, "")
+                break
+            comment, skipped = line.strip() or comment, skipped + 1
+    if not first:
+        return None
+    tab = () if nest else ("\t",)
+    separator = next((each for each in (",", ";", *tab) if each in first), r"\s+")
+    words = _words(first, separator)
+    if not any(_is_number(word) for word in words):
+        nest |= words[0] == "sender" and words[1:2] in (["time_ms"], ["time_step"])
+        return _Table(words, skipped + 1, separator, nest, _printed(after) if nest else 0.0)
+    named = _words(comment.lstrip("# "), r"[,;\s]+")  # as numpy.savetxt writes a header
+    if len(named) == len(words) and any(_TIMES.fullmatch(_plain(name)) for name in named):
+        return _Table(named, skipped, separator)
+    if nest and len(words) == 2:
+        return _Table(["sender", "time"], skipped, separator, nest, _printed(first))
+    kinds = [_kind(word) for word in words]
+    if sorted(kinds) == ["population", "senders", "times"]:  # as hnn-core writes them
+        return _Table(
+            [asked.column if kind == "population" else kind for kind in kinds], skipped, separator
+        )
+    raise ActivityError(
+        f"{str(path)!r} must have a first line that names the columns, such as 'times senders', "
+        f"found {len(words)} columns without names, {first[:60]!r}"
+        + (": those of NEST's spike_recorder are two, sender and time" if nest else "")
+    )
 
 
-def _opened(path: Path) -> Any:
-    return path.open(encoding="utf-8", errors="replace")
+def _printed(line: str) -> float:
+    """By how much the time (ms) at the end of a line may be off for lack of decimals."""
+    found = re.search(r"\.(\d+)$", line.strip())
+    return 0.501 * 10.0 ** -(len(found[1]) if found else _DECIMALS)
 
 
-def _tables(path: Path, separator: str, **options: Any) -> Iterator[Any]:
-    """The table, in portions; columns that are no numbers are text."""
+def _words(line: str, separator: str) -> list[str]:
+    joined = re.sub(r"\s+(?=[(\[])", "", line.strip())  # time (ms)
+    words = [word.strip().strip("\"'").strip() for word in re.split(separator, joined)]
+    while words and not words[-1]:
+        words.pop()
+    return words
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip().lower())
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _kind(word: str) -> str:
+    """What a column without a name is, where no other is of its kind."""
+    if not _is_number(word):
+        return "population"
+    return "senders" if re.fullmatch(r"\d+", word) else "times"
+
+
+def _roles(names: Sequence[str], asked: Asked, where: str) -> tuple[dict[str, int], str | None]:
+    """Which column is what, and the unit of times if their name says it."""
+    roles: dict[str, int] = {}
+    unit, others = None, []
+    for k, name in enumerate(names):
+        plain = _plain(name)
+        if plain == _plain(asked.column):
+            role = "population"
+        elif plain in _STEPS:
+            role = "steps"
+        elif plain in _OFFSETS:
+            role = "offsets"
+        elif times := _TIMES.fullmatch(plain):
+            role, unit = "times", times[2] or times[3]
+        elif _SENDERS.fullmatch(plain):
+            role = "senders"
+        else:
+            others.append(name)
+            continue
+        if role in roles or {role, *roles} >= {"times", "steps"}:
+            raise ActivityError(f"{where} has several columns of one meaning: {list(names)}")
+        roles[role] = k
+    if not roles.keys() & {"times", "steps"}:
+        raise ActivityError(
+            f"{where} must have a first line that names the columns, with 'times' among them: it "
+            f"has the columns {list(names)}"
+        )
+    if "offsets" in roles and "steps" not in roles:
+        others.append(names[roles["offsets"]])
+    if others:
+        raise ActivityError(
+            f"{no_spikes(names, others, where)}; --column is one that names populations"
+        )
+    return roles, unit
+
+
+def _portions(path: Path, table: _Table) -> Iterator[Any]:
+    """The table in portions, without a last line that was cut."""
     import pandas as pd
 
-    if (names := options.get("names")) is not None:
-        # A line that is too long would make pandas take its first words for an index.
-        options |= {"header": None, "index_col": False, "usecols": range(len(names))}
+    n, rows = len(table.names), None
+    if (cut := _cut(path, table)) is not None:
+        with path.open("rb") as file:
+            rows = sum(1 for line in islice(file, table.skipped, None) if line.strip()) - 1
+        warnings.warn(
+            f"the last line of {str(path)!r}, {cut!r}, has no end, as where a program was killed "
+            "while it wrote: it is left out. If it is whole, add a line break",
+            stacklevel=2,
+        )
     try:
         with pd.read_csv(
             path,
-            sep=separator,
-            comment="#" if options.get("skiprows") is not None else None,
+            sep=table.separator,
+            header=None,
+            names=range(n + 1),  # the last one is empty, unless a line is too long
+            index_col=False,
+            skiprows=table.skipped,
+            skipinitialspace=True,
+            nrows=rows,
             chunksize=SIZE,
             encoding_errors="replace",
-            **options,
-        ) as tables:
-            yield from tables
+        ) as parts:
+            for part in parts:
+                if part[n].notna().any():
+                    raise ActivityError(
+                        f"{str(path)!r} is no table of spikes: it has lines with more than its {n} "
+                        f"columns {table.names}, such as {part[part[n].notna()].iloc[0].tolist()}"
+                    )
+                yield part
     except pd.errors.EmptyDataError:
         return
     except (pd.errors.ParserError, ValueError) as error:
         if isinstance(error, ActivityError):
             raise
         raise ActivityError(f"{str(path)!r} is no table of spikes: {error}") from None
+
+
+def _cut(path: Path, table: _Table) -> str | None:
+    """The last line if it was cut: it has no end, and other digits than the lines before."""
+    with path.open("rb") as file:
+        start = max(0, path.stat().st_size - 2**12)
+        file.seek(start)
+        tail = file.read().decode(errors="replace")
+    if not tail.strip() or tail.endswith(("\n", "\r")):
+        return None
+    *lines, last = tail.splitlines()
+    before = [_decimals(line) for line in (lines[1:] if start else lines[table.skipped :])]
+    found = _decimals(last)
+    if table.by_nest:  # which ends each line, with as many digits in each
+        return None if found in before and any(found) else last
+    usual = before[0] if len(before) > 1 and before.count(before[0]) == len(before) else []
+    if any(usual) and (len(found) < len(usual) or found < usual[: len(found)]):
+        return last
+    return None
+
+
+def _decimals(line: str) -> list[int]:
+    """How many decimals each number of a line has, with its point."""
+    return [len(found) for found in re.findall(r"\d+(\.\d*)?", line)]

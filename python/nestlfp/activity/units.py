@@ -14,6 +14,12 @@ from ..extras import require
 from ..kernels.files import brief
 from .portion import Asked, Portion, numbers
 
+_WAY_OUT = (
+    "Spikes that Python has, say from pickle.load, scipy.io.loadmat or pandas, are written by  "
+    "np.savez('spikes.npz', times=times, senders=senders)  or, with an array of times (ms) for "
+    "each population,  np.savez('spikes.npz', E=times_E, I=times_I)"
+)
+
 
 def read_nwb(path: Path, asked: Asked) -> Iterator[Portion]:
     """The table of units, unit by unit; times are in s, as NWB says."""
@@ -26,7 +32,10 @@ def read_nwb(path: Path, asked: Asked) -> Iterator[Portion]:
     with file:
         units = content.units
         if units is None or "spike_times" not in units.colnames:
-            raise ActivityError(f"{str(path)!r} has no table of units with spike_times")
+            others = [*content.acquisition, *content.stimulus, *content.processing]
+            raise ActivityError(
+                f"{str(path)!r} has no table of units with spike_times, found {others or 'nothing'}"
+            )
         factor = asked.told("s", repr(str(path)))
         labels = _labels(units, asked, path)
         place: Counter[str | None] = Counter()
@@ -55,10 +64,13 @@ def read_neo(path: Path, asked: Asked) -> Iterator[Portion]:
     """
     neo = require("neo", "neo")
     try:
-        reader = neo.io.get_io(str(path))
-        blocks = reader.read()
+        blocks = neo.io.get_io(str(path)).read()
+        if not all(isinstance(block, neo.Block) for block in blocks):
+            raise TypeError("it has no Block of Neo")
     except Exception as error:  # each format has its own
-        raise ActivityError(f"Neo does not read {str(path)!r}: {brief(error)}") from None
+        raise ActivityError(
+            f"Neo does not read {str(path)!r}: {brief(error).rstrip('.')}. {_WAY_OUT}"
+        ) from None
     segments = [segment for block in blocks for segment in block.segments]
     if len(segments) > 1:
         raise ActivityError(
@@ -66,6 +78,12 @@ def read_neo(path: Path, asked: Asked) -> Iterator[Portion]:
             "time: write a file for each"
         )
     trains = [train for segment in segments for train in segment.spiketrains]
+    if not trains:
+        kinds = ("analogsignals", "irregularlysampledsignals", "events", "epochs")
+        others = [kind for kind in kinds if any(getattr(segment, kind) for segment in segments)]
+        raise ActivityError(
+            f"{str(path)!r} has no spike trains, Neo finds {', '.join(others) or 'nothing'}"
+        )
     asked.told("ms", f"Neo's {str(path)!r}")
     place: Counter[str | None] = Counter()
     for i, train in enumerate(trains):

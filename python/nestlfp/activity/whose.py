@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import glob, has_magic
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +55,10 @@ class Rule:
             )
         return cls(name, found["label"], ranges)
 
+    def __str__(self) -> str:
+        ranges = ",".join(f"{first}:{last}" for first, last in self.ranges or ())
+        return f"{self.name}={'/'.join(filter(None, (self.label, ranges)))}"
+
     @property
     def size(self) -> int | None:
         """Number of neurons, if ids tell it."""
@@ -93,15 +97,20 @@ def _check_apart(one: Rule, other: Rule) -> None:
         raise ActivityError(
             f"population {one.name!r} is given twice: several ranges are {one.name}=1:10,21:30"
         )
-    same_label = None in (one.label, other.label) or one.label == other.label
-    if same_label and one.ranges is not None and other.ranges is not None:
-        for first, last in one.ranges:
-            for start, stop in other.ranges:
-                if first <= stop and start <= last:
-                    raise ActivityError(
-                        f"populations {other.name!r} and {one.name!r} overlap: the id "
-                        f"{max(first, start)} is in both"
-                    )
+    if one.label != other.label:
+        return
+    if one.ranges is None or other.ranges is None:
+        raise ActivityError(
+            f"populations {other.name!r} and {one.name!r} overlap: both have spikes of "
+            f"{one.label!r}; {one.name}={one.label}/FIRST:LAST tells them apart"
+        )
+    for first, last in one.ranges:
+        for start, stop in other.ranges:
+            if first <= stop and start <= last:
+                raise ActivityError(
+                    f"populations {other.name!r} and {one.name!r} overlap: the id "
+                    f"{max(first, start)} is in both"
+                )
 
 
 def _named(text: str, what: str) -> tuple[str, str]:
@@ -172,6 +181,11 @@ class Whose:
         Pass over spikes that no population of the kernels has.
     skipped : int
         How many were passed over.
+
+    Notes
+    -----
+    A name in a file is that of the rules that name it, else of the kernels' population of this
+    name; rules without a name have what is left. The order of rules does not count.
     """
 
     sizes: Mapping[str, int | None]
@@ -179,6 +193,11 @@ class Whose:
     skip_unknown: bool = False
     skipped: int = 0
     _labels: dict[Path, set[str | None]] = field(default_factory=dict)
+    _matched: set[Rule] = field(default_factory=set)
+    _taken: dict[tuple[Rule, Path | None], str] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    _ids: tuple[int, int] | None = None
+    _spikes: int = 0
 
     def __post_init__(self) -> None:
         for rule in self.rules:
@@ -198,8 +217,10 @@ class Whose:
     ) -> Iterator[tuple[str, Floats, Ints | None]]:
         """Population, times and rows of spikes of this file, which was given for a population."""
         left = np.ones(portion.times.size, dtype=bool)
+        self._seen(portion)
         for rule in self._rules(portion.label, name, path):
             if rule.ranges is None:
+                self._matched.add(rule)
                 yield rule.name, portion.times[left], self._rows(portion, rule.name, left, path)
                 left[:] = False
                 break
@@ -210,6 +231,9 @@ class Whose:
                 )
             rows = rule.rows(portion.ids)
             mine = (rows >= 0) & left
+            if mine.any():
+                self._matched.add(rule)
+                self._check_one_label(rule, portion, None if name is None else path)
             yield rule.name, portion.times[mine], rows[mine]
             left &= ~mine
         if not left.any():
@@ -219,11 +243,14 @@ class Whose:
             raise ActivityError(self._unknown(portion, left, path))
 
     def _rules(self, label: str | None, name: str | None, path: Path) -> list[Rule]:
-        fitting = [rule for rule in self.rules if rule.label is None or rule.label == label]
+        named = [rule for rule in self.rules if label is not None and rule.label == label]
+        unnamed = [rule for rule in self.rules if rule.label is None]
         if name is not None:
             own = [rule for rule in self.rules if rule.name == name]
             if own:
-                return [rule for rule in own if rule in fitting]
+                return [rule for rule in own if rule in named] or [
+                    rule for rule in own if rule in unnamed and not named
+                ]
             labels = self._labels.setdefault(path, set())
             labels.add(label)
             if len(labels) > 1:
@@ -232,13 +259,48 @@ class Whose:
                     f"{name!r}? --population {name}=LABEL says so"
                 )
             return [Rule(name, None, None)]
-        if fitting:
-            return fitting
+        if named:
+            return named
         if label in self.sizes:
-            return [Rule(str(label), label, None)]
+            own = [rule for rule in self.rules if rule.name == label]
+            if not own:
+                return [Rule(str(label), label, None)]
+            return [rule for rule in own if rule in unnamed]
         if label is None and len(self.sizes) == 1 and not self.rules:
             return [Rule(next(iter(self.sizes)), None, None)]
-        return []
+        return unnamed
+
+    def _seen(self, portion: Portion) -> None:
+        """Remember what there was, for an error."""
+        self._spikes += portion.times.size
+        if portion.label is not None:
+            self._known.add(portion.label)
+        if portion.ids is not None and portion.ids.size:
+            lowest, highest = int(portion.ids.min()), int(portion.ids.max())
+            first, last = self._ids or (lowest, highest)
+            self._ids = min(first, lowest), max(last, highest)
+
+    def _check_one_label(self, rule: Rule, portion: Portion, path: Path | None) -> None:
+        """An error where ids count in each of a file's populations, and a rule names none."""
+        if rule.label is not None or portion.label is None or not portion.from_zero:
+            return
+        first = self._taken.setdefault((rule, path), portion.label)
+        if first != portion.label:
+            raise ActivityError(
+                f"--population {rule} does not say whether these are ids in {first!r} or in "
+                f"{portion.label!r}: --population {replace(rule, label='LABEL')} says so"
+            )
+
+    def check_rules(self) -> None:
+        """An error where a rule found nothing in any file, unless there were no spikes at all."""
+        for rule in self.rules:
+            if self._spikes and rule not in self._matched:
+                has = [f"the populations {sorted(self._known)}"] if self._known else []
+                has += ["ids {} … {}".format(*self._ids)] if self._ids else []
+                raise ActivityError(
+                    f"--population {rule}: there are no such spikes in the files, which have "
+                    f"{' and '.join(has) or 'no names or ids'}. Without a rule it is silent"
+                )
 
     def _rows(self, portion: Portion, name: str, which: Any, path: Path) -> Ints | None:
         """Places of neurons in a population that has no ranges of ids."""
@@ -266,7 +328,7 @@ class Whose:
             return (
                 f"{str(path)!r} has spikes of neuron {portion.ids[left][0]}"
                 + (f" of {portion.label!r}" if portion.label is not None else "")
-                + f", which is in none of the populations {[rule.name for rule in self.rules]}"
+                + f", which is in none of the populations {[str(rule) for rule in self.rules]}"
                 + remedy
             )
         if portion.label is not None:

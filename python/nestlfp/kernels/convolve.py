@@ -10,7 +10,7 @@ import xarray as xr
 
 from .._types import Floats, Ints
 from ..errors import KernelError
-from ..grid import GRID_TOLERANCE, step, steps
+from ..grid import GRID_TOLERANCE, Rounding, spike_steps, step
 from .checks import dt_ms, first_lag_steps, real
 from .names import by_dims, check_known
 
@@ -22,14 +22,18 @@ _NS_EACH_STEP, _NS_EACH_TERM, _NS_BY_FFT = 2000.0, 1.5, 15.0
 
 
 def convolved(
-    dataset: xr.Dataset, spike_times: Any, duration: float, by: str | Iterable[str]
+    dataset: xr.Dataset,
+    spike_times: Any,
+    duration: float,
+    by: str | Iterable[str],
+    rounding: Rounding,
 ) -> xr.Dataset:
     """Signals at the times dt, 2 dt, ..., `duration`; see `KernelSet.convolve`."""
     keep, dt = by_dims(by), dt_ms(dataset)
     n = step(duration, dt, "duration", KernelError)
     if n < 1:
         raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
-    return of_counts(dataset, _counts(dataset, spike_times, n), keep)
+    return of_counts(dataset, _counts(dataset, spike_times, n, rounding), keep)
 
 
 def of_rates(
@@ -65,17 +69,21 @@ def of_rates(
 
 
 def _on_grid(given: Any, dt: float, what: str) -> Floats:
-    """Rates at the steps 1, 2, ...; those with times are interpolated in between."""
+    """Rates at the steps 1, 2, ...; those with times are interpolated between them, 0 before."""
     values = np.atleast_1d(real(given, what))
     if values.ndim != 1 or not values.size or not np.all(np.isfinite(values)):
         raise KernelError(f"{what} must be one list of finite spikes/s, found {values.shape}")
     if not (isinstance(given, xr.DataArray) and "time" in given.coords and given.ndim):
         return values
     times = real(given["time"].values, f"times of {what}")
-    if np.any(np.diff(times) <= 0):
-        raise KernelError(f"times of {what} must increase")
+    if (unit := given["time"].attrs.get("units", "ms")) != "ms":
+        raise KernelError(f"times of {what} must be in ms, found the attribute units = {unit!r}")
+    if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0):
+        raise KernelError(f"times of {what} must be finite and increase")
     n = int(np.floor(times[-1] / dt + GRID_TOLERANCE))
-    return np.interp(np.arange(1, n + 1) * dt, times, values)
+    at = np.arange(1, n + 1)
+    found = np.interp(at * dt, times, values)
+    return np.where(at < times[0] / dt - GRID_TOLERANCE, 0.0, found)
 
 
 def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.Dataset:
@@ -143,7 +151,9 @@ def full_sums(nu: Floats, kernel: Floats) -> Floats:
     return full
 
 
-def _counts(dataset: xr.Dataset, spike_times: Mapping[str, Any], n: int) -> Floats:
+def _counts(
+    dataset: xr.Dataset, spike_times: Mapping[str, Any], n: int, rounding: Rounding
+) -> Floats:
     """Number of spikes of each presynaptic population in the steps 0 ... n."""
     pre = dataset["pre"].values.tolist()
     if not isinstance(spike_times, Mapping):
@@ -154,19 +164,16 @@ def _counts(dataset: xr.Dataset, spike_times: Mapping[str, Any], n: int) -> Floa
     check_known(spike_times, pre, "pre")
     counts = np.zeros((len(pre), n + 1))
     for i, name in enumerate(pre):
-        at = _spike_steps(name, spike_times.get(name, ()), dt_ms(dataset))
+        at = _spike_steps(name, spike_times.get(name, ()), dt_ms(dataset), rounding)
         counts[i] = np.bincount(at[at <= n], minlength=n + 1)
     return counts
 
 
-def _spike_steps(name: str, times: Any, dt: float) -> Ints:
+def _spike_steps(name: str, times: Any, dt: float, rounding: Rounding) -> Ints:
     what = f"spike times of {name!r}"
     found = np.atleast_1d(real(times, what))
     if found.ndim != 1:
         raise KernelError(
             f"{what} must be one list, of all its neurons together, found shape {found.shape}"
         )
-    at = steps(found, dt, what, KernelError)
-    if np.any(at < 0):
-        raise KernelError(f"{what} must not be negative, found {found.min():g} ms")
-    return at
+    return spike_steps(found, dt, what, KernelError, rounding)

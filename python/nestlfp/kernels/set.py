@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import KernelError
+from ..grid import Rounding
 from . import files
 from .algebra import Algebra
 from .arrays import labelled
@@ -213,6 +214,7 @@ class KernelSet(Algebra):
         rates: Mapping[str, Any] | None = None,
         sizes: Mapping[str, float] | None = None,
         by: str | Iterable[str] = (),
+        rounding: Rounding = False,
     ) -> xr.Dataset:
         """The signal of recorded spikes, offline: the reference for everything online.
 
@@ -229,11 +231,14 @@ class KernelSet(Algebra):
         rates : dict of str to array, shape (time,), or xarray.DataArray or float
             Instead of spikes, each population's firing rate (spikes/s of a neuron) at dt, 2 dt, ...
             or at the times (ms) of a DataArray's coordinate ``time``, interpolated in between;
-            before that it is silent.
+            before the first it is silent.
         sizes : dict of str to float
             With rates, each population's number of neurons.
         by : {"pre", "post"} or both, optional
             Keep the contributions of these populations apart. Default: summed over both.
+        rounding : {False, "up", "nearest"}
+            What becomes of spikes between steps. "up" puts each into the step at whose end it is,
+            as NEST does with precise spikes; False is an error.
 
         Returns
         -------
@@ -268,7 +273,7 @@ class KernelSet(Algebra):
             return of_rates(self.dataset, rates, sizes, duration, by)
         if duration is None:
             raise KernelError("duration must be given with spike_times (ms)")
-        return convolved(self.dataset, spike_times, duration, by)
+        return convolved(self.dataset, spike_times, duration, by, rounding)
 
     # ------------------------------------------------------------------ file
     def save(self, path: str | os.PathLike[str]) -> None:

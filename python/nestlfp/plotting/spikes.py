@@ -10,6 +10,7 @@ import numpy as np
 
 from .._types import Floats, Ints
 from ..errors import SignalError
+from ..trains import check_events, check_order
 from .axes import limits, put_title
 from .reduction import evenly
 from .style import escaped, number, shortened
@@ -63,6 +64,7 @@ def _band(
 def _times_and_senders(name: str, given: Any) -> tuple[Floats, Floats | None]:
     senders: Any = None
     if isinstance(given, Mapping):
+        check_events(given, name, SignalError)
         times, senders = given["times"], given["senders"]
     elif isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]) == 1:
         times, senders = given
@@ -74,6 +76,7 @@ def _times_and_senders(name: str, given: Any) -> tuple[Floats, Floats | None]:
     by = np.ravel(np.asarray(senders))
     if by.size != at.size:
         raise SignalError(f"spikes of {name!r}: {at.size} times but {by.size} senders")
+    check_order(times, by, name, SignalError)
     return at, by
 
 

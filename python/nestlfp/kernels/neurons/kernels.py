@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ...errors import KernelError
+from ...grid import Rounding
 from .. import files
 from ..convolve import of_counts
 from ..names import by_dims, check_known, listed
@@ -350,6 +351,7 @@ class NeuronKernels:
         duration: float,
         *,
         by: str | Iterable[str] = (),
+        rounding: Rounding = False,
     ) -> xr.Dataset:
         """The signal of recorded spikes, offline.
 
@@ -360,8 +362,8 @@ class NeuronKernels:
             within its population. Populations left out are silent.
         duration : float
             Length of the signal (ms).
-        by : {"pre", "post"} or both, optional
-            Keep the contributions of these populations apart.
+        by, rounding
+            As of `KernelSet.convolve`.
 
         Returns
         -------
@@ -374,9 +376,7 @@ class NeuronKernels:
             If a population, neuron or time is none of theirs.
         """
         keep = by_dims(by)
-        found = counts.weighted(
-            spikes, self.populations, self.weights, kernels=self.modes.dataset, duration=duration
-        )
+        found = counts.weighted(self, spikes, duration, rounding)
         signals = of_counts(self.modes.dataset, found, keep)
         return self.by_population(signals) if "pre" in keep else signals
 

@@ -13,8 +13,10 @@ from scipy import sparse
 
 from ..._types import Floats
 from ...errors import KernelError
+from ...grid import Rounding
 from ..names import channel_dim, check_known
 from . import energies
+from .counts import mean_rates
 from .energies import at_least
 from .kernels import NeuronKernels
 from .singles import checked_singles
@@ -96,6 +98,7 @@ def validity(
     rates: Mapping[str, Any] | None = None,
     spikes: Mapping[str, tuple[Any, Any]] | None = None,
     duration: float | None = None,
+    rounding: Rounding = False,
     targets: Sequence[float] = (0.99, 0.999),
     most: int = 100,
 ) -> Validity:
@@ -113,6 +116,8 @@ def validity(
         Recorded spikes, as for `NeuronKernels.convolve`: what correlations between neurons add.
     duration : float, optional
         With spikes, how long the recording is (ms): several times the kernels.
+    rounding : {False, "up", "nearest"}
+        Of spikes between steps, as of `KernelSet.convolve`.
     targets : sequence of float
         R² for which the number of modes is wanted; population kernels do if they reach the first.
     most : int
@@ -157,7 +162,7 @@ R² ≥ 0.915, the lowest at LFP 0.
     if (spikes is None) != (duration is None):
         raise KernelError("spikes and duration must be given together, or neither of them")
     if rates is None and spikes is not None:
-        rates = _rates_of(spikes, kernels, duration)
+        rates = mean_rates(spikes, _sizes(kernels), duration or 0.0)
     exact = None
     if not isinstance(kernels, NeuronKernels):
         exact = _missed_directly(kernels, rates)
@@ -170,7 +175,7 @@ R² ≥ 0.915, the lowest at LFP 0.
     modes = {target: expected.modes_for(1 - target, most) for target in wanted}
     if spikes is None or duration is None:
         return Validity(independent, None, modes, {})
-    found = _Recorded(kernels, spikes, duration, expected)
+    found = _Recorded(kernels, spikes, duration, rounding, expected)
     means = {name: _mean(weights) for name, weights in kernels.weights.items()}
     return Validity(
         independent,
@@ -276,9 +281,11 @@ class _Recorded:
         kernels: NeuronKernels,
         spikes: Mapping[str, tuple[Any, Any]],
         duration: float,
+        rounding: Rounding,
         expected: _Expected,
     ) -> None:
         self._kernels, self._spikes, self._duration = kernels, spikes, duration
+        self._rounding = rounding
         lasts = float(kernels.modes.dataset["lag"].values[-1])
         if duration < 4 * lasts:
             raise KernelError(
@@ -300,7 +307,7 @@ class _Recorded:
         return _labelled(modes.dataset, 1 - (squares + self._left_out) / self._whole)
 
     def _signals(self, kernels: NeuronKernels) -> list[Floats]:
-        made = kernels.convolve(self._spikes, self._duration)
+        made = kernels.convolve(self._spikes, self._duration, rounding=self._rounding)
         inside = made["time"].values > self._start
         return [array.values[:, inside] for array in made.data_vars.values()]
 
@@ -331,22 +338,12 @@ def _targets(targets: Sequence[float]) -> list[float]:
     return found
 
 
-def _rates_of(spikes: Any, kernels: Any, duration: float | None) -> dict[str, Floats]:
-    """Mean rate of each population in the recording."""
-    if not isinstance(spikes, Mapping):
-        raise KernelError(f"spikes must be a dict with (times, neurons), found {spikes!r:.60}")
-    names = kernels.populations if isinstance(kernels, NeuronKernels) else kernels
-    found = {}
-    for name in names:
-        if isinstance(kernels, NeuronKernels):
-            _check_weights(kernels)
-            n = kernels.weights[name].shape[0]
-        else:
-            n = kernels[name].sizes["neuron"]
-        times = np.ravel(np.asarray(spikes.get(name, ((), ()))[0], dtype=float))
-        inside = int((times <= (duration or 0.0)).sum())
-        found[name] = np.asarray(1000.0 * inside / (n or 1) / (duration or 1.0))
-    return found
+def _sizes(kernels: Any) -> dict[str, int]:
+    """Number of neurons of each population."""
+    if isinstance(kernels, NeuronKernels):
+        _check_weights(kernels)
+        return {name: weights.shape[0] for name, weights in kernels.weights.items()}
+    return {name: each.sizes["neuron"] for name, each in kernels.items()}
 
 
 def _each(rate: Any, kernels: NeuronKernels, name: str) -> Floats:

@@ -253,7 +253,7 @@ def _trains(network: Network, name: str) -> dict[int, Floats]:
     """Recorded spike times of each neuron of a population that spiked."""
     if name not in network.spikes:
         return {}
-    index, times = (np.asarray(part) for part in network.spikes[name])
+    times, index = network.spikes[name]
     order = np.lexsort((times, index))
     neurons, first = np.unique(index[order], return_index=True)
     return dict(zip(neurons.tolist(), np.split(times[order], first[1:]), strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 from ..._types import Floats, Ints
 from ...errors import NetworkError
 from ...extras import require
-from ...grid import steps
+from ...grid import Rounding, check_rounding, spike_steps, steps
+from ...trains import check_events, paired
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,23 @@ class Network:
         Number of neurons of each population.
     connections : dict of (str, str) to Connections
         Connections from population X onto population Y under the key ``(X, Y)``.
-    spikes : dict of str to (array of int, array)
-        Index of the spiking neuron within its population and time stamp (ms) of each spike.
+    spikes : dict of str to (times, neurons)
+        Time stamp (ms) of each spike, and the index of its neuron within the population, as for
+        `NeuronKernels.convolve`.
     dt : float
         Resolution of the network (ms).
+    rounding : {False, "up", "nearest"}
+        What becomes of spikes between steps. "up" puts each into the step at whose end it is, as
+        NEST does with precise spikes; False is an error.
     """
 
     sizes: Mapping[str, int]
     connections: Mapping[tuple[str, str], Connections]
-    spikes: Mapping[str, tuple[Ints, Floats]] = field(default_factory=dict)
+    spikes: Mapping[str, tuple[Floats, Ints]] = field(default_factory=dict)
     dt: float = 0.1
+    rounding: InitVar[Rounding] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, rounding: Rounding) -> None:
         for (pre, post), found in self.connections.items():
             self.check_population(pre, post)
             for name, index in ((pre, found.source), (post, found.target)):
@@ -87,15 +93,16 @@ class Network:
                     f"delays of {pre} → {post} must be at least dt = {self.dt:g} ms, "
                     f"found {found.delay.min():g} ms"
                 )
-        for name, (index, times) in self.spikes.items():
+        spikes = {}
+        for name, given in self.spikes.items():
             self.check_population(name)
-            if np.shape(index) != np.shape(times) or np.ndim(times) != 1:
-                raise NetworkError(
-                    f"spikes of {name!r} need one neuron for each time, found shapes "
-                    f"{np.shape(index)} and {np.shape(times)}"
-                )
-            self.check_indices(name, np.asarray(index), "spikes")
-            steps(times, self.dt, f"spike times of {name!r}", NetworkError)
+            times, neurons = paired(given, name, NetworkError)
+            self.check_indices(name, neurons, "spikes")
+            what = f"spike times of {name!r}"
+            at = spike_steps(times, self.dt, what, NetworkError, rounding)
+            on_grid = times if rounding is False else at * self.dt
+            spikes[name] = on_grid, neurons.astype(np.int64)
+        object.__setattr__(self, "spikes", spikes)
 
     def check_population(self, *names: str) -> None:
         """A `NetworkError` where the network has no such populations."""
@@ -105,7 +112,7 @@ class Network:
 
     def check_indices(self, name: str, index: Ints, what: str) -> None:
         """A `NetworkError` where a population has no neurons of these indices."""
-        outside = index[(index < 0) | (index >= self.sizes[name])]
+        outside = index[(index < 0) | (index >= self.sizes[name]) | (index != np.rint(index))]
         if outside.size:
             raise NetworkError(
                 f"{what} of unknown neurons: {name!r} has {self.sizes[name]} neurons, "
@@ -114,7 +121,11 @@ class Network:
 
     @classmethod
     def from_nest(
-        cls, populations: Mapping[str, Any], spikes: Mapping[str, Any] | None = None
+        cls,
+        populations: Mapping[str, Any],
+        spikes: Mapping[str, Any] | None = None,
+        *,
+        rounding: Rounding = False,
     ) -> Network:
         """What NEST holds of a network: its connections and the spikes it recorded.
 
@@ -125,15 +136,20 @@ class Network:
             parrot neurons that stand for the thalamus, may be among them.
         spikes : dict of str to nest.NodeCollection or dict, optional
             For each population its spike recorder, or the recorder's ``events``: a dictionary
-            with ``senders`` (node ids) and ``times`` (ms).
+            with ``senders`` (node ids) and ``times`` (ms, or steps beside ``offsets`` if it
+            records with ``time_in_steps``, which need no rounding).
+        rounding : {False, "up", "nearest"}
+            What becomes of spikes between steps, see `Network`.
 
         Raises
         ------
         NetworkError
-            If a recorder holds spikes of neurons that are not of its population, or if NEST runs
-            on several MPI ranks, each of which knows only a part of the network.
+            If a recorder holds spikes of neurons that are not of its population, spikes between
+            steps, or samples instead of spikes; or if NEST runs on several MPI ranks, each of which
+            knows only a part of the network.
         """
         nest = require("nest", "nest")
+        check_rounding(rounding, NetworkError)
         if nest.num_processes > 1:
             raise NetworkError(
                 "the hybrid scheme needs the whole network in one process, "
@@ -157,21 +173,26 @@ class Network:
         for name, recorder in (spikes or {}).items():
             if name not in ids:
                 raise NetworkError(f"spikes of {name!r}, which is not among {list(ids)}")
-            senders, times = _events(recorder)
-            recorded[name] = (_index(senders, ids[name], name), times)
+            senders, times = _events(recorder, name, float(nest.resolution))
+            recorded[name] = (times, _index(senders, ids[name], name))
         sizes = {name: len(found) for name, found in ids.items()}
-        return cls(sizes, connections, recorded, float(nest.resolution))
+        return cls(sizes, connections, recorded, float(nest.resolution), rounding)
 
 
-def _events(recorder: Any) -> tuple[Ints, Floats]:
+def _events(recorder: Any, name: str, resolution: float) -> tuple[Ints, Floats]:
     """Senders and times (ms) of a spike recorder, of several, or of a dictionary of events."""
     if isinstance(recorder, Mapping):
         parts: Sequence[Mapping[str, Any]] = [recorder]
     else:
         parts = [node.get("events") for node in recorder]
-    senders = np.concatenate([np.asarray(part["senders"], dtype=int) for part in parts])
-    times = np.concatenate([np.asarray(part["times"], dtype=float) for part in parts])
-    return senders, times
+    senders, times = [np.zeros(0, int)], [np.zeros(0)]
+    for part in parts:
+        check_events(part, name, NetworkError, steps=True)
+        senders.append(np.asarray(part["senders"], dtype=int))
+        # Of time_in_steps; NEST puts a spike into its step, whatever the offset before its end.
+        factor = resolution if "offsets" in part else 1.0
+        times.append(np.asarray(part["times"], dtype=float) * factor)
+    return np.concatenate(senders), np.concatenate(times)
 
 
 def _index(nodes: ArrayLike, ids: Ints, name: str) -> Ints:

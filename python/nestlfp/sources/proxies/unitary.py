@@ -16,10 +16,11 @@ from ..._types import Floats, Ints
 from ...errors import KernelError
 from ...extras import require
 from ...geometry import positions
-from ...grid import step, steps
+from ...grid import Rounding, spike_steps, step
 from ...kernels import AXES, KernelSet, NeuronKernels, channel_dim
 from ...kernels.checks import positive, positive_ms
 from ...kernels.names import check_known
+from ...trains import paired
 from .._provenance import package_version
 from .checks import EXTRA, check_roles, check_tolerance, delay_ms, direction
 
@@ -143,7 +144,11 @@ class PerNeuronKernels:
         return self._joined(found)
 
     def convolve(
-        self, spikes: Mapping[str, tuple[ArrayLike, ArrayLike]], duration: float
+        self,
+        spikes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+        duration: float,
+        *,
+        rounding: Rounding = False,
     ) -> xr.Dataset:
         """The signal of recorded spikes, offline.
 
@@ -153,6 +158,8 @@ class PerNeuronKernels:
             Spike times (ms) and, for each of them, the neuron's index in its population.
         duration : float
             Length of the signal (ms).
+        rounding : {False, "up", "nearest"}
+            As of `KernelSet.convolve`.
 
         Returns
         -------
@@ -167,18 +174,18 @@ class PerNeuronKernels:
         check_known(spikes, self.kernels.pre, "spikes of unknown populations")
         n = step(duration, self.kernels.dt, "duration", KernelError)
         total = np.zeros((len(self.contacts), n))
-        for name, (times, neurons) in spikes.items():
-            at = steps(np.ravel(times), self.kernels.dt, f"spike times of {name!r}", KernelError)
-            total += self._response(name, at, self._neurons(name, neurons, at.size), n)
+        for name, given in spikes.items():
+            times, neurons = paired(given, name, KernelError)
+            what = f"spike times of {name!r}"
+            at = spike_steps(times, self.kernels.dt, what, KernelError, rounding)
+            total += self._response(name, at, self._neurons(name, neurons), n)
         empty = self.kernels.select(pre=self.kernels.pre[:1]).convolve({}, duration)
         signal = self.kernels.signals[0]
         rows = [empty.copy(data={signal: row[np.newaxis]}) for row in total]
         return self._joined(rows)
 
-    def _neurons(self, name: str, neurons: ArrayLike, count: int) -> Ints:
-        found, n = np.ravel(np.asarray(neurons)), self.weights[name].shape[1]
-        if found.size != count:
-            raise KernelError(f"{name!r} has {count} spike times, but {found.size} neurons")
+    def _neurons(self, name: str, found: np.ndarray) -> Ints:
+        n = self.weights[name].shape[1]
         if found.size and not (
             np.all(found == np.rint(found)) and 0 <= found.min() <= found.max() < n
         ):
