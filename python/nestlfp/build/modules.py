@@ -207,7 +207,11 @@ def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
                 f"{str(path)!r}"
             )
     copies = [shutil.copyfile(path, build / path.name) for path in nestml]
-    settings = [f"-DNESTML={';'.join(map(str, copies))}", f"-DPython_EXECUTABLE={sys.executable}", *how]
+    settings = [
+        f"-DNESTML={';'.join(map(str, copies))}",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        *how,
+    ]
     log = entry.folder.with_suffix(".log")
     with log.open("w", encoding="utf-8") as output:
         for command in (

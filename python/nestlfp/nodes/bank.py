@@ -32,9 +32,9 @@ class FilterBank:
     method : {"fir", "state-space", "separable", "auto"} or FIR, StateSpace, Separable, Auto
         How the sum is computed. "fir" takes the kernels as they are, exactly, and is the default;
         its cost grows with every channel and tap. "state-space" computes the same sum to a
-        tolerance (1e-6, or ``nestlfp.StateSpace(tolerance=...)``) with far fewer operations; so does
-        "separable" for hundreds of ports (modes of neurons, nodes of a sheet) whose kernels share a
-        few time courses. "auto" takes the one whose step is estimated to cost least (see
+        tolerance (1e-6, or ``nestlfp.StateSpace(tolerance=...)``) with far fewer operations; so
+        does "separable" for hundreds of ports (modes of neurons, nodes of a sheet) whose kernels
+        share a few time courses. "auto" takes the one whose step is estimated to cost least (see
         `nestlfp.filters.cost`), and "fir" where no reduced filter meets the tolerance; printing
         the bank tells which and why.
     by : {"pre", "post"} or both, optional

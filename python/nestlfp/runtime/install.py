@@ -1,4 +1,4 @@
-"""`install`: have NEST load the models of filter nodes, which are compiled where none came along."""
+"""`install`: have NEST load the models of filter nodes, which are compiled where it is needed."""
 
 from __future__ import annotations
 
