@@ -4,12 +4,12 @@ import json
 import shutil
 
 import pytest
+from nestlfp.runtime.bank import prepare
 
 import nestlfp
 from nestlfp.build.modules import problem_with
 from nestlfp.build.toolchain import find_nest
-from nestlfp.runtime.bank import prepare
-from networks import exponential_kernels
+from networks import exponential_kernels, installed
 
 pytestmark = pytest.mark.compile
 
@@ -61,10 +61,10 @@ def test_modules_that_must_not_be_loaded(module, damage, problem):
 def test_a_damaged_module_is_built_again(nest, module, capfd):
     for damage in (truncated, for_another_nest):  # both at once: a build takes its time
         damage(module)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     assert capfd.readouterr().err.count("nestlfp: compiling") == 1
     assert problem_with(module, find_nest()) is None
-    assert nest.Create(bank.model).get("element_type") == "neuron"
+    assert nest.Create(bank.model.name).get("element_type") == "neuron"
     nest.ResetKernel()
     nestlfp.install(exponential_kernels())
     assert capfd.readouterr().err == ""

@@ -5,7 +5,7 @@ import pytest
 import nestlfp
 from nestlfp.build.doctor import MODEL, TEXT
 from nestlfp.build.modules import compile_module
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
 
@@ -18,7 +18,7 @@ C = exponential_kernels(leads=(3, 7)), {"method": "fir"}
 def test_kernel_sets_in_turn(nest):
     for kernels, options in (A, B, A, C, B, A):
         reset(nest)
-        bank = nestlfp.install(kernels, **options)
+        bank = installed(kernels, **options)
         parrots = replayed(nest, SPIKES.values())
         populations = dict(zip(SPIKES, parrots, strict=True))
         recorder = nestlfp.FieldRecorder(bank, populations, interval=0.1)

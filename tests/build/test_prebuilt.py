@@ -17,7 +17,7 @@ from nestlfp import ToolchainError
 from nestlfp.build import doctor, prebuild, prebuilt, toolchain
 from nestlfp.build.modules import compile_module, library_digest
 from nestlfp.nodes.model import model_for
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
 
@@ -50,8 +50,8 @@ def here(built, tmp_path, monkeypatch):
 def test_signals_without_a_compiler(nest, here, capfd, method):
     kernels = exponential_kernels()
     reset(nest)
-    bank = nestlfp.install(kernels, method=method)
-    assert bank.module == f"came with nestlfp, {here}/{bank.model}_module.so"
+    bank = installed(kernels, method=method)
+    assert bank.module == f"came with nestlfp, {here}/{bank.model.name}_module.so"
     assert f"module: {bank.module}" in repr(bank)
     parrots = replayed(nest, [[1.0, 4.0]])
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
@@ -76,7 +76,7 @@ import nestlfp
 from nestlfp.build import prebuilt
 from networks import exponential_kernels
 prebuilt.prebuilt_dir = lambda: pathlib.Path({str(built)!r})
-print(nestlfp.install(exponential_kernels()).module)
+print(installed(exponential_kernels()).module)
 print([name for name in ("pynestml", "scipy.signal", "cmake") if name in sys.modules])
 """
     path = f"{ROOT / 'tests'}:{os.environ.get('PYTHONPATH', '')}"
@@ -129,10 +129,10 @@ def for_another_version(folder):
 )
 def test_what_does_not_fit_is_left_alone(nest, here, change):
     bank = nestlfp.FilterBank(exponential_kernels())
-    fine = prebuilt.find_prebuilt(bank.model, bank.nestml, toolchain.find_nest())
-    assert fine == here / f"{bank.model}_module.so"
+    fine = prebuilt.find_prebuilt(bank.model, bank.model.text, toolchain.find_nest())
+    assert fine == here / f"{bank.model.name}_module.so"
     change(here)
-    assert prebuilt.find_prebuilt(bank.model, bank.nestml, toolchain.find_nest()) is None
+    assert prebuilt.find_prebuilt(bank.model, bank.model.text, toolchain.find_nest()) is None
     reset(nest)
     with pytest.raises(ToolchainError, match=r"no C\+\+ compiler found"):  # it would be compiled
         nestlfp.install(exponential_kernels())
@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_left_alone(nest, here, change):
 def test_flags_are_obeyed(here, monkeypatch):
     bank = nestlfp.FilterBank(exponential_kernels())
     monkeypatch.setenv("CXXFLAGS", "-march=native")
-    assert prebuilt.find_prebuilt(bank.model, bank.nestml, toolchain.find_nest()) is None
+    assert prebuilt.find_prebuilt(bank.model, bank.model.text, toolchain.find_nest()) is None
 
 
 def test_one_that_nest_cannot_load_is_compiled(nest, built, tmp_path, monkeypatch):
@@ -149,15 +149,15 @@ def test_one_that_nest_cannot_load_is_compiled(nest, built, tmp_path, monkeypatc
     folder = shutil.copytree(built, tmp_path / "prebuilt")
     monkeypatch.setattr(prebuilt, "prebuilt_dir", lambda: folder)
     bank = nestlfp.FilterBank(exponential_kernels())
-    module = folder / toolchain.find_nest().version / f"{bank.model}_module.so"
+    module = folder / toolchain.find_nest().version / f"{bank.model.name}_module.so"
     module.write_bytes(b"no library")
     note = module.with_suffix(".json")
     told = json.loads(note.read_text())
     told["sha256"] = prebuild.hashlib.sha256(module.read_bytes()).hexdigest()
     note.write_text(json.dumps(told))
     reset(nest)
-    found = nestlfp.install(exponential_kernels()).module
-    assert found == f"compiled on this machine, {compile_module(bank.model, bank.nestml)}"
+    found = installed(exponential_kernels()).module
+    assert found == f"compiled on this machine, {compile_module(bank.model, bank.model.text)}"
 
 
 def test_doctor_says_that_no_compiler_is_needed(here, monkeypatch):

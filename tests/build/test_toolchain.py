@@ -17,7 +17,7 @@ from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
 from nestlfp.remedies import explain
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
 
@@ -310,12 +310,12 @@ def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
 def test_only_numbers_enter_the_text():
     bank = nestlfp.FilterBank(exponential_kernels())
     assert bank.model.isidentifier()
-    node = bank.nestml.partition(f"\nmodel {bank.model}:")[2]
+    node = bank.model.text.partition(f"\nmodel {bank.model.name}:")[2]
     assert "update:" in node
     for name in ("E", "I", "LFP", "mV"):
         assert f" {name} " not in node
     odd = {"pre": ("{{ ports }}", "a\N{BULLET}b"), "post": ("$HOME", '"'), "signals": ("x_y",)}
-    assert nestlfp.FilterBank(exponential_kernels(**odd)).nestml == bank.nestml
+    assert nestlfp.FilterBank(exponential_kernels(**odd)).nestml == bank.model.text
 
 
 @pytest.mark.parametrize("how", ["-Dwith-nest", "without"])
@@ -332,7 +332,7 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     run(f"cmake --build {tmp_path}/build")
     told = run(f"cmake --install {tmp_path}/build {where[1]}")
     bank = nestlfp.FilterBank(kernels)
-    module = tmp_path / "to" / "lib" / "nest" / f"{bank.model}_module.so"
+    module = tmp_path / "to" / "lib" / "nest" / f"{bank.model.name}_module.so"
     assert f"nest.Install('{module}')" in told
     assert {path.name for path in module.parent.iterdir()} == {
         module.name,
@@ -343,9 +343,9 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     reset(nest)
     if how == "-Dwith-nest":
         nest.Install(str(module))
-        bank = nestlfp.install(kernels)  # finds the model there already
+        bank = installed(kernels)  # finds the model there already
     else:
-        bank = nestlfp.install(kernels, module=module)
+        bank = installed(kernels, module=module)
     parrots = replayed(nest, [[1.0, 4.0]])
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)
@@ -382,7 +382,7 @@ def test_modules_that_do_not_fit(nest, tmp_path):
     with pytest.raises(ToolchainError, match="compiled for other kernels: these need"):
         nestlfp.install(kernels, module=other)
     bank = nestlfp.FilterBank(kernels)
-    torn = tmp_path / f"{bank.model}_module.so"
+    torn = tmp_path / f"{bank.model.name}_module.so"
     torn.write_text("no library")
     with pytest.raises(ToolchainError, match="NEST cannot load the module"):
         nestlfp.install(kernels, module=torn)

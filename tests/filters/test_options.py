@@ -4,8 +4,7 @@ import pytest
 
 import nestlfp
 from nestlfp.filters.options import Options
-from nestlfp.nodes.bank import FilterBank
-from networks import exponential_kernels
+from networks import bank_of, exponential_kernels
 
 
 def test_names_and_values_say_the_same():
@@ -45,9 +44,6 @@ def test_what_does_not_go_together_is_refused(given, words):
 def test_the_choice_depends_on_how_often_samples_are_taken():
     """Reading its latents out is what a reduced filter pays for at each sample."""
     kernels = exponential_kernels(lengths=(7, 7), channels=5)
-    chosen = {
-        every: FilterBank(kernels, Options.of("auto", interval=every * kernels.dt))
-        for every in (1, 1000)
-    }
+    chosen = {every: bank_of(kernels, "auto", interval=every * kernels.dt) for every in (1, 1000)}
     assert [bank.every for bank in chosen.values()] == [1, 1000]
     assert [bank.filter.method for bank in chosen.values()] == ["fir", "state-space"]

@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from nestlfp import FilterBank
-from nestlfp.filters.options import Options
 from nestlfp.state_space import impulse_responses
-from networks import exponential_kernels
+from networks import bank_of, exponential_kernels
 
 BANDS = [((40, 90), 2), ((13, 30), 4), ((None, 100), 1), ((None, 100), 3), ((2, None), 2)]
 
 
 def bank(kernels, tolerance):
-    return FilterBank(kernels, Options.of("state-space", tolerance=tolerance))
+    return bank_of(kernels, "state-space", tolerance=tolerance)
 
 
 def response(kernels, filter_):

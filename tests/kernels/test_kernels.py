@@ -12,7 +12,7 @@ from nestlfp import KernelError, KernelSet
 from nestlfp.errors import SignalError
 from nestlfp.filters.options import Options
 from nestlfp.kernels.names import check_signal_names
-from networks import convolved, exponential_kernels
+from networks import bank_of, convolved, exponential_kernels
 
 
 def one(array=None, **changes):
@@ -401,7 +401,7 @@ def test_kernels_that_cancel(nest):
     kernels = one(signals={"LFP": array}, post=["E", "I"])
     with pytest.raises(KernelError, match="sum to zero over the postsynaptic populations"):
         nestlfp.FilterBank(kernels)
-    assert nestlfp.FilterBank(kernels, Options.of(by="post"))
+    assert bank_of(kernels, by="post")
 
 
 def test_datasets_that_are_no_kernels(hagen):

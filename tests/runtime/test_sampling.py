@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import decimate
 
 import nestlfp
-from networks import exponential_kernels, replayed, reset, streamed_network
+from networks import exponential_kernels, installed, replayed, reset, streamed_network
 
 KERNELS = exponential_kernels()
 
@@ -62,8 +62,8 @@ def test_interval_of_the_bank(nest):
         nestlfp.install(KERNELS, antialias=True)
     reset(nest)
     banks = [
-        nestlfp.install(KERNELS, interval=0.5),
-        nestlfp.install(KERNELS, interval=1.0, antialias=True),
+        installed(KERNELS, interval=0.5),
+        installed(KERNELS, interval=1.0, antialias=True),
     ]
     populations = {"E": replayed(nest, [[2.0]]), "I": None}
     with warnings.catch_warnings():
@@ -79,7 +79,7 @@ def test_interval_of_the_bank(nest):
 
 def test_warning_of_aliasing(nest, hagen):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     populations = {"E": replayed(nest, [[2.0]]), "I": None}
     with pytest.warns(UserWarning, match="samples every 1 ms") as told:
         nestlfp.FieldRecorder(bank, populations, interval=1.0)

@@ -8,7 +8,7 @@ import xarray as xr
 import nestlfp
 from nestlfp.errors import SignalError, StreamError
 from nestlfp.signals import load, save
-from networks import exponential_kernels, random_network, reset, streamed_network
+from networks import exponential_kernels, installed, random_network, reset, streamed_network
 
 # The networks are so small that their kernels are much faster than their samples.
 pytestmark = pytest.mark.filterwarnings("ignore:samples every")
@@ -21,7 +21,7 @@ def simulate(t, to, **options):
 def two_recorders(nest, **options):
     """Recorders A and B of the same signals; these options are B's."""
     reset(nest, threads=2)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     populations = random_network(nest).populations
     a = nestlfp.FieldRecorder(bank, populations, interval=0.5, name="A")
     b = nestlfp.FieldRecorder(bank, populations, interval=0.5, name="B", **options)

@@ -6,7 +6,7 @@ from proxy_cases import CONTACTS, DT, agreement, cells, rounded_tklfp
 
 import nestlfp
 from nestlfp.sources.proxies import rwslfp, telenczuk
-from networks import replayed, reset
+from networks import installed, replayed, reset
 
 wslfp = pytest.importorskip("wslfp")
 
@@ -64,13 +64,15 @@ def recorded():
     reset(nest, threads=2)
     nest.set(min_delay=DELAY, max_delay=DELAY + units.delay_range)
     modes = units.by_modes(1e-5)
-    sum_bank, unit_bank = nestlfp.install(sums), nestlfp.install(units.kernels)
-    mode_bank = nestlfp.install(modes)
+    sum_bank, unit_bank = installed(sums), installed(units.kernels)
+    mode_bank = installed(modes)
     populations, spike_recorder = brunel(nest)
     weights = out_weights(nest, populations)
     mean = nestlfp.FieldRecorder(sum_bank, populations, interval=DT)
     relative = {name: found / found.mean() for name, found in weights.items()}
-    each = nestlfp.FieldRecorder(sum_bank, populations, interval=DT, weights=relative)
+    each = nestlfp.FieldRecorder(
+        sum_bank, nestlfp.Inputs(populations, weights=relative), interval=DT
+    )
     recorders = [
         nestlfp.FieldRecorder(unit_bank, populations, interval=DT, **one)
         for one in units.per_contact()
@@ -112,7 +114,7 @@ def test_delay_range_makes_room_whatever_population_is_nearest(nest):
         )
         reset(nest)
         nest.set(min_delay=1.0, max_delay=1.0 + proxy.delay_range)
-        bank = nestlfp.install(proxy.kernels)
+        bank = installed(proxy.kernels)
         parrots = replayed(nest, [times - np.float64(1.0) for times, _ in trains.values()])
         nodes = {name: parrots[k : k + 1] for k, name in enumerate(trains)}
         recorders = [

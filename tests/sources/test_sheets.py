@@ -12,6 +12,7 @@ import nestlfp
 from nestlfp import KernelError, KernelSet, NeuronKernels
 from nestlfp.sources import sheets
 from nestlfp.sources.sheets.patches import tabulated
+from networks import installed
 
 DT, WIDTH, CELL = 0.5, 40.0, 60.0
 """Step (ms), patches' width (µm), and the width of the potential that a single cell makes."""
@@ -445,7 +446,7 @@ def test_recorded_in_nest_as_convolved():
     kernels = sheets.kernels(found, sheet, contacts, profiles, grid=grid, tolerance=None)
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=2)
-    bank = nestlfp.install(kernels, method="separable")
+    bank = installed(kernels, method="separable")
     places = nest.spatial.free(nest.random.uniform(-0.5, 0.5), extent=[1.0, 1.0], edge_wrap=True)
     neurons = nest.Create("parrot_neuron", 200, positions=places)
     noise = nest.Create("poisson_generator", params={"rate": 20.0})
@@ -453,7 +454,9 @@ def test_recorded_in_nest_as_convolved():
     spikes = nest.Create("spike_recorder")
     nest.Connect(neurons, spikes, syn_spec={"delay": 1.0})
     weights = sheets.weights(kernels, {"E": 1000.0 * np.array(nest.GetPosition(neurons))})
-    recorder = nestlfp.FieldRecorder(bank, {"E": neurons}, weights=weights, interval=DT)
+    recorder = nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs({"E": neurons}, weights=weights), interval=DT
+    )
     nest.Simulate(100.0)
     found = recorder.signals()["LFP"]
     events = spikes.events
