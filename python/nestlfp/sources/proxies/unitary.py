@@ -285,7 +285,7 @@ def telenczuk(
     ...     probe, dt=0.1, excitatory={"E": xyz_E}, inhibitory={"I": xyz_I}
     ... )
     >>> nest.set(min_delay=1.5, max_delay=1.5 + proxy.delay_range)  # doctest: +SKIP
-    >>> bank = nestlfp.install(proxy.kernels)  # doctest: +SKIP
+    >>> nestlfp.install(proxy.kernels)  # doctest: +SKIP
     >>> recorders = [  # doctest: +SKIP
     ...     nestlfp.FieldRecorder(bank, {"E": E, "I": I}, interval=1.0, **one)
     ...     for one in proxy.per_contact()
