@@ -219,7 +219,7 @@ def test_install_again_when_there_is_a_network(nest):
 def test_modules_loaded_by_hand_are_another_life(nest):
     _, recorder = recorded(nest, 1)
     nest.Simulate(5.0)
-    path = recorder.bank.module.partition(", ")[2]
+    (path,) = nest.GetKernelStatus("modules")
     nest.ResetKernel()
     nest.Install(path)
     random_network(nest)

@@ -109,7 +109,7 @@ def test_nodes_that_are_no_nodes(nest):
                 nest,
                 f"{what} must be a dict such as",
                 lambda values=values, what=what: nestlfp.FieldRecorder(
-                    bank, {"E": parrots, "I": None}, **{what: values}
+                    bank, nestlfp.Inputs({"E": parrots, "I": None}, **{what: values})
                 ),
             )
     for values in ("much", [1.0, "a"], [[1.0], [1.0, 2.0]], object()):
@@ -149,7 +149,9 @@ def test_sets_have_no_order(nest):
         assert_refused(
             nest,
             f"{what} of 'E' are given for each neuron, but its neurons are a set",
-            lambda what=what: nestlfp.FieldRecorder(bank, members, **{what: {"E": [1.0, 2.0]}}),
+            lambda what=what: nestlfp.FieldRecorder(
+                bank, nestlfp.Inputs(members, **{what: {"E": [1.0, 2.0]}})
+            ),
         )
     nestlfp.FieldRecorder(
         bank, nestlfp.Inputs(members, weights={"E": 2.0}), interval=0.1
@@ -356,7 +358,9 @@ def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
         assert_refused(
             nest,
             rf"{what} of 'I': {why} apart: give one number, .* found shape \(800,\)",
-            lambda what=what: nestlfp.FieldRecorder(bank, nodes, **{what: {"I": np.ones(800)}}),
+            lambda what=what: nestlfp.FieldRecorder(
+                bank, nestlfp.Inputs(nodes, **{what: {"I": np.ones(800)}})
+            ),
         )
     assert_refused(nest, f"population 'E': {why}", lambda: nestlfp.out_strengths(nodes))
     # As a target it is as good as any, and numbers are fine.

@@ -106,7 +106,7 @@ def test_two_recorders(nest):
     first, second = (nestlfp.FieldRecorder(bank, network.populations) for bank in banks)
     several = {first: "one.zarr", second: "two.zarr"}
     several_stores = lambda: nestlfp.loop(70.0, every=7.0, to=several)  # noqa: E731
-    assert_refused(nest, "run streams to one store", several_stores)
+    assert_refused(nest, "loop streams to one store", several_stores)
     both = joined(list(nestlfp.loop(70.0, every=7.0, progress=False)))
     assert set(both.data_vars) == {"LFP", "other"}
     one = joined(list(nestlfp.loop(70.0, every=7.0, recorder=first, progress=False)))

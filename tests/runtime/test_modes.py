@@ -345,8 +345,8 @@ def test_weights_that_do_not_fit(nest):
 
 def test_resolution_is_checked_before_anything(nest):
     reset(nest, dt=0.2)
-    with pytest.raises(nestlfp.KernelError, match=r"kernels.resample\(0.2\)"):
-        nestlfp.install(with_modes())
     bank = installed(with_modes().resample(0.2))
+    with pytest.raises(nestlfp.KernelError, match=r"kernels.resample\(0.2\)"):
+        nestlfp.FieldRecorder(with_modes(), {})
     assert isinstance(bank.kernels, KernelSet)
     assert NetworkError is nestlfp.NetworkError

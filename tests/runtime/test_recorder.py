@@ -1,5 +1,6 @@
 """Online signals against np.convolve on recorded spikes, and the network left as it was."""
 
+import re
 import warnings
 
 import numpy as np
@@ -399,9 +400,8 @@ def test_wrong_interval(nest, small, interval):
 )
 def test_wrong_weights_delays_and_models(nest, small, options, match):
     bank, parrots = small
-    assert_refused(
-        nest, match, lambda: nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, **options)
-    )
+    inputs = nestlfp.Inputs({"E": parrots, "I": None}, **options)
+    assert_refused(nest, match, lambda: nestlfp.FieldRecorder(bank, inputs))
 
 
 def test_a_delay_that_makes_another_population_too_late(nest, small):
@@ -432,12 +432,77 @@ def test_recorder_without_install(nest, small):
     parrots = replayed(nest, [[1.0]])
     assert_refused(
         nest,
-        r"call nestlfp.install\(kernels\) after nest.ResetKernel",
+        r"found none of nestlfp: call nestlfp.install\(\) after nest.ResetKernel",
         lambda: nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}),
     )
     assert_refused(
-        nest, "found str", lambda: nestlfp.FieldRecorder("bank", {"E": parrots, "I": None})
+        nest,
+        "expected a KernelSet, found str",
+        lambda: nestlfp.FieldRecorder("bank", {"E": parrots, "I": None}),
+        nestlfp.KernelError,
     )
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "line"),
+    [
+        ({"method": "fir", "ports": 2}, {"method": "state-space"}, 'ports=2, method="state-space"'),
+        ({"method": "fir", "ports": 2}, {"pre": "ABC"}, 'ports=3, method="fir"'),
+        ({}, {"pre": [f"P{i}" for i in range(17)]}, 'ports=17, method="fir"'),
+    ],
+)
+def test_models_that_are_not_loaded(nest, there, asked, line):
+    reset(nest)
+    nestlfp.install(**there)
+    parrots = replayed(nest, [[1.0]])
+    pre = asked.pop("pre", ("E", "I"))
+    kernels = exponential_kernels([1] * len(pre), [9] * len(pre), pre=pre)
+    populations = {**dict.fromkeys(pre), pre[0]: parrots}
+    assert_refused(
+        nest,
+        re.escape(f"call nestlfp.install({line}) after nest.ResetKernel"),
+        lambda: nestlfp.FieldRecorder(kernels, populations, **asked),
+    )
+
+
+@pytest.mark.parametrize("method", ["fir", "state-space", "separable", "auto"])
+def test_kernels_come_after_the_network(nest, method):
+    """One install serves them all: the smallest model that fits is taken."""
+    nest.ResetKernel()
+    nestlfp.install()
+    nest.set(resolution=0.1, local_num_threads=2, rng_seed=7)
+    network = random_network(nest)
+    few = exponential_kernels(leads=(3, 5), lengths=(40, 40))
+    recorder = nestlfp.FieldRecorder(few, network.populations, interval=0.5, method=method)
+    many = exponential_kernels([1] * 16, [9] * 16, pre=[f"P{i}" for i in range(16)])
+    nodes = dict(zip(many.pre, network.populations["E"], strict=False))
+    second = nestlfp.FieldRecorder(many, nodes, interval=0.1)
+    nest.Simulate(60.0)
+    third = nestlfp.FieldRecorder(few, network.populations, interval=0.1, by="pre")
+    nest.Simulate(60.0)
+    times, senders = events(network)
+    spikes = network.spikes((times, senders))
+    rtol = 1e-12 if method == "fir" else 3e-5
+    assert_signal_is_convolution(recorder.signals(), few, spikes, 120.0, rtol=rtol)
+    of_each = {name: times[senders == node.global_id] for name, node in nodes.items()}
+    assert_signal_is_convolution(second.signals(), many, of_each, 120.0)
+    assert third.signals()["LFP"].dims == ("pre", "LFP_channel", "time")
+    reset(nest, threads=2)
+    alone = random_network(nest)
+    nest.Simulate(60.0)
+    nest.Simulate(60.0)
+    np.testing.assert_array_equal(events(alone)[0], times)
+
+
+def test_a_bank_has_its_own_options(nest, small):
+    bank, parrots = small
+    for options in ({"method": "fir"}, {"by": "pre"}, {"antialias": True}):
+        assert_refused(
+            nest,
+            f"{next(iter(options))} given beside a FilterBank",
+            lambda options=options: nestlfp.FieldRecorder(bank, {"E": parrots}, **options),
+            nestlfp.KernelError,
+        )
 
 
 def test_install_after_nodes_exist(nest):
@@ -448,17 +513,17 @@ def test_install_after_nodes_exist(nest):
 
 def test_install_at_another_resolution(nest):
     reset(nest, dt=0.1)
-    assert_refused(
-        nest,
-        r"dt = 0.2 ms, NEST's resolution is 0.1 ms: use kernels.resample\(0.1\)",
-        lambda: installed(exponential_kernels(dt=0.2)),
-        nestlfp.KernelError,
-    )
-    for dt, told in ((0.1000001, r"0\.1000001"), (float(np.float32(0.1)), r"0\.10000000149")):
+    nestlfp.install(exponential_kernels(dt=0.2))  # the model is the same
+    populations = {"E": replayed(nest, [[1.0]]), "I": None}
+    for dt, told in (
+        (0.2, r"0\.2"),
+        (0.1000001, r"0\.1000001"),
+        (float(np.float32(0.1)), r"0\.10000000149"),
+    ):
         assert_refused(
             nest,
             rf"dt = {told} ms, NEST's resolution is 0\.1 ms: use kernels\.resample\(0\.1\)",
-            lambda dt=dt: installed(exponential_kernels(dt=dt)),
+            lambda dt=dt: nestlfp.FieldRecorder(exponential_kernels(dt=dt), populations),
             nestlfp.KernelError,
         )
 
@@ -468,8 +533,11 @@ def test_install_of_something_else(nest):
         nestlfp.install({"E:I": {}})
     with pytest.raises(nestlfp.KernelError, match="method must be one of"):
         nestlfp.install(exponential_kernels(), method="iir")
+    for ports in (0, -1, 2.0, True, "two"):
+        with pytest.raises(nestlfp.KernelError, match="ports must be a whole number from 1 on"):
+            nestlfp.install(ports=ports)
     with pytest.raises(nestlfp.KernelError, match="by must be 'pre', 'post' or both"):
-        nestlfp.install(exponential_kernels(), by="layer")
+        nestlfp.FilterBank(exponential_kernels(), by="layer")
 
 
 @pytest.mark.parametrize("t", [-1.0, 0.05, float("nan"), "long"])

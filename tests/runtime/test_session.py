@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp.build.modules import compile_module
-from nestlfp.nodes.render import module_name
 from networks import (
     assert_refused,
     assert_signal_is_convolution,
@@ -247,19 +245,7 @@ def test_cheap_checks_come_before_the_search_for_a_filter(nest, monkeypatch):
     reset(nest, dt=0.1)
     monkeypatch.setattr(bank, "make_filter", lambda *a, **k: pytest.fail("it was looked for"))
     with pytest.raises(nestlfp.KernelError, match=r"NEST's resolution is 0\.1 ms"):
-        nestlfp.install(exponential_kernels(dt=0.2), method="auto")
-
-
-def test_a_module_under_another_name_is_an_error(nest, tmp_path):
-    three = exponential_kernels((1, 1, 1), (9, 9, 9), pre=("A", "B", "C"))
-    other = nestlfp.FilterBank(three)
-    bank = nestlfp.FilterBank(KERNELS)
-    assert other.model != bank.model
-    path = tmp_path / f"{module_name(bank.model.name)}.so"
-    path.write_bytes(compile_module(other.model, other.nestml).read_bytes())
-    reset(nest)
-    with pytest.raises(nestlfp.ToolchainError, match="NEST cannot load the module"):
-        nestlfp.install(KERNELS, module=path)
+        nestlfp.FieldRecorder(exponential_kernels(dt=0.2), {}, method="auto")
 
 
 def test_reports_of_nest(nest, capfd):
