@@ -455,7 +455,8 @@ def test_models_that_are_not_loaded(nest, there, asked, line):
     reset(nest)
     nestlfp.install(**there)
     parrots = replayed(nest, [[1.0]])
-    pre = asked.pop("pre", ("E", "I"))
+    pre = list(asked.get("pre", ("E", "I")))
+    asked = {key: value for key, value in asked.items() if key != "pre"}
     kernels = exponential_kernels([1] * len(pre), [9] * len(pre), pre=pre)
     populations = {**dict.fromkeys(pre), pre[0]: parrots}
     assert_refused(
