@@ -221,36 +221,28 @@ def test_doctor_of_something_missing(monkeypatch):
     assert told.stdout == "MISSING  NEST: nowhere\n"
 
 
-def test_build_compiles_and_prints_the_module(tmp_path):
-    kernels = nestlfp.KernelSet.from_arrays(
-        {"LFP": np.ones((1, 2, 1, 3))}, pre=["E", "I"], post=["E"], dt=0.1, units={"LFP": "mV"}
-    )
+@pytest.mark.parametrize("method", ["fir", "state-space"])
+def test_build_compiles_and_prints_the_module(tmp_path, method):
+    kernels = exponential_kernels()
     kernels.save(tmp_path / "kernels.nc")
-    told = run("build", tmp_path / "kernels.nc", "--by", "pre")
+    told = run("build", tmp_path / "kernels.nc", *(["--method", method] if method != "fir" else []))
     assert told.exit_code == 0, told.output
     (path,) = told.stdout.splitlines()
-    assert path == str(prepare(kernels, Options.of(by="pre")))
+    assert path == str(compile_module([model_for(method, 2)]))
     with open(path, "rb") as module:
         assert module.read(4) == b"\x7fELF"
 
 
-def test_build_of_low_pass_filtered_kernels(tmp_path):
-    kernels = exponential_kernels()
-    kernels.save(tmp_path / "kernels.nc")
-    told = run("build", tmp_path / "kernels.nc", "--antialias", 1.0)
+def test_build_of_all_that_a_network_may_need():
+    told = run("build")
     assert told.exit_code == 0, told.output
-    expected = prepare(kernels, Options.of(interval=1.0, antialias=True))
-    assert told.stdout.strip() == str(expected)
+    assert told.stdout.strip() == str(compile_module(model_for(name, 16) for name in METHODS))
 
 
 def test_build_says_what_is_wrong(files):
-    assert "0.03" in fails("build", files / "kernels.nc", "--antialias", "0.03")
-    assert "by must be 'pre', 'post' or both" in fails(
-        "build", files / "kernels.nc", "--by", "glia"
-    )
     assert "method" in fails("build", files / "kernels.nc", "--method", "magic")
-    assert "no kernel file" in fails("build", files / "nowhere.nc")
-    assert "no kernel file" in fails("build", files / "signals.nc")
+    assert "has signals, not kernels" in fails("build", files / "signals.nc")
+    assert fails("build", files / "nowhere.nc")
 
 
 # ---------------------------------------------------------------------- convolve

@@ -181,6 +181,8 @@ def build(
     from .runtime.install import models_for
 
     found = None if kernels is None else _load(kernels)
+    if found is not None and not (_is_kernels(found) or hasattr(found, "modes")):
+        raise NestLFPError(f"{str(kernels)!r} has signals, not kernels")
     typer.echo(obtain(models_for(found, ports, method)).path)
 
 

@@ -4,10 +4,8 @@ import json
 import shutil
 
 import pytest
-from nestlfp.runtime.bank import prepare
-
 import nestlfp
-from nestlfp.build.modules import problem_with
+from nestlfp.build.modules import compile_module, problem_with
 from nestlfp.build.toolchain import find_nest
 from networks import exponential_kernels, installed
 
@@ -17,7 +15,7 @@ pytestmark = pytest.mark.compile
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A module in a cache of its own, taken from the user's to save time."""
-    usual = prepare(exponential_kernels())
+    usual = compile_module([nestlfp.FilterBank(exponential_kernels()).model])
     folder = tmp_path / "modules" / usual.parent.name
     shutil.copytree(usual.parent, folder)
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))

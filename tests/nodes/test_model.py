@@ -9,10 +9,8 @@ import pytest
 
 import nestlfp
 from mpirun import environment
-from nestlfp.filters.coefficients import Coefficients
-from nestlfp.filters.fir import FIRFilter
 from nestlfp.nodes.bank import FilterBank
-from nestlfp.nodes.model import capacity, model_of
+from nestlfp.nodes.model import capacity
 from networks import (
     assert_signal_is_convolution,
     bank_of,
@@ -34,14 +32,10 @@ def random_kernels(rng):
     return exponential_kernels(leads, lengths, channels, pre=names, post=["Y"])
 
 
-def test_few_modules_serve_many_kernels():
+def test_few_models_serve_many_kernels():
     rng = np.random.default_rng(0)
-    models = set()
-    for _ in range(200):
-        kernels = random_kernels(rng)
-        fir = FIRFilter(Coefficients(kernels))
-        models.add(model_of(fir).name)
-    assert len(models) <= 6  # and as many for the other method
+    models = {FilterBank(random_kernels(rng)).model.name for _ in range(200)}
+    assert len(models) <= 3  # and as many for each other method
 
 
 def test_methods_and_texts_have_models_of_their_own():
@@ -49,8 +43,8 @@ def test_methods_and_texts_have_models_of_their_own():
     fir = FilterBank(kernels)
     reduced = bank_of(kernels, "state-space")
     assert fir.model != reduced.model
-    assert fir.nestml.count(fir.model) == 1
-    assert [capacity(n) for n in (1, 2, 3, 4, 5, 7, 9, 17)] == [2, 2, 3, 4, 6, 8, 12, 24]
+    assert fir.model.text.count(fir.model.name) == 1
+    assert [capacity(n) for n in (1, 2, 3, 4, 5, 7, 9, 17, 25)] == [2, 2, 4, 4, 8, 8, 16, 24, 32]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -92,7 +86,7 @@ def test_samples_to_come_are_no_recordables(nest, hagen):
     reset(nest, dt=hagen.dt)
     for bank in [installed(hagen, method=method) for method in METHODS]:
         hold = np.zeros(2, dtype=np.int64)
-        (node,) = bank.create_nodes(nest, 1, hold, 1, 0)
+        (node,) = bank.create_nodes(nest, bank.model, 1, hold, 1, 0)
         assert len(node.recordables) < 400
         assert node.get(bank.filter.grows) > 1000
 
@@ -105,7 +99,7 @@ def spoil(method, changes, when="later"):
     """
     script = f"""
         import nest, nestlfp
-        from networks import exponential_kernels, replayed, reset
+        from networks import exponential_kernels, installed, replayed, reset
         for name, value in {changes!r}:
             reset(nest)
             nest.verbosity = nest.VerbosityLevel.ERROR
