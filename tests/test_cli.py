@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
-from nestlfp.runtime.bank import prepare
+from nestlfp.build.modules import compile_module
 from typer.testing import CliRunner
 
 import nestlfp
 from nestlfp import signals
 from nestlfp.cli import app
-from nestlfp.filters.options import Options
+from nestlfp.nodes.model import METHODS, model_for
 from networks import exponential_kernels
 
 PNG = b"\x89PNG"

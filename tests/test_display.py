@@ -115,14 +115,8 @@ def test_kernels_of_neurons():
 @pytest.mark.parametrize("method", ["fir", "state-space"])
 @pytest.mark.parametrize("by", [(), "post", ("pre", "post")])
 def test_banks(method, by):
-    from nestlfp.filters.options import Options
-    from nestlfp.nodes.bank import FilterBank
-
-    options = Options.of(method, by=by)
-    bank = FilterBank(exponential_kernels(), options)
-    page = Page(bank._repr_html_())
-    shown = rows(page)
-    assert bank.model.name in shown
+    bank = nestlfp.FilterBank(exponential_kernels(), method=method, by=by)
+    shown = rows(Page(bank._repr_html_()))
     for what, value in (line.strip().split(": ", 1) for line in repr(bank).splitlines()[1:]):
         assert shown[shown.index(what) + 1] == value
     for name in bank.kernels.signals:

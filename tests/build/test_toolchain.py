@@ -16,6 +16,7 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
+from nestlfp.nodes.model import Model
 from nestlfp.remedies import explain
 from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
