@@ -14,7 +14,7 @@ import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,15 @@ def is_there(path: Path, kind: str = FORMAT) -> bool:
     return True
 
 
-def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str = "time") -> None:
+def create(
+    path: Path,
+    dataset: xr.Dataset,
+    chunk: int | None = None,
+    along: str = "time",
+    *,
+    room: int | None = None,
+    more: Iterable[xr.Dataset] = (),
+) -> None:
     """Make a store beside its place, and put it there whole; the lock is to be held.
 
     Parameters
@@ -239,9 +247,13 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str
     dataset : xarray.Dataset
         What it holds, which may be no samples yet.
     chunk : int, optional
-        Samples in a chunk on disk. Default: so many that a chunk has 8 MB.
+        Samples in a chunk on disk. Default: so many that a chunk has 8 MB, or one.
     along : str
         The dimension that grows.
+    room : int, optional
+        How many samples, at most, a chunk is made for. Default: those of the dataset.
+    more : iterable of xarray.Dataset
+        What follows the dataset, in parts: one of them is in memory at a time.
     """
     from numcodecs import Zstd
 
@@ -255,13 +267,19 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str
         if along in array.dims:
             sizes = {dim: max(1, n) for dim, n in array.sizes.items()}
             there = sizes.pop(along)
-            sizes[along] = chunk or max(1, min(there, _CHUNK_VALUES // math.prod(sizes.values())))
+            of_one = math.prod(sizes.values())
+            if of_one > _CHUNK_VALUES:
+                longest = max(sizes, key=lambda dim: sizes[dim])
+                sizes[longest] = max(1, sizes[longest] * _CHUNK_VALUES // of_one)
+            sizes[along] = chunk or max(1, min(room or there, _CHUNK_VALUES // of_one))
             encoding[name]["chunks"] = tuple(sizes[dim] for dim in array.dims)
     part, aside = _beside(path, "part"), _beside(path, "old")
     _clear(part, aside)  # of a process that was killed here
     try:
         with _quiet():
             ready.to_zarr(part, mode="w", encoding=encoding, **_DIALECT)
+        for each in more:
+            _extend(part, each, along)
         Commit.write(part, uuid.uuid4().hex)
         if path.exists():
             path.rename(aside)
@@ -272,6 +290,12 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str
 
 def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
     """Append samples, and commit them; the lock is to be held."""
+    _extend(path, dataset, along)
+    Commit.write(path, Commit.read(path).identity)
+
+
+def _extend(path: Path, dataset: xr.Dataset, along: str) -> None:
+    """Append samples, which nobody sees before a commit."""
     # What has not this dimension is there already.
     new = dataset.drop_vars(
         [name for name, array in dataset.coords.items() if along not in array.dims]
@@ -279,6 +303,11 @@ def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
     # One thread after the other: each would keep some memory of its own for good.
     with require("zarr", "stream").config.set({"async.concurrency": 1}), _quiet():
         new.drop_encoding().to_zarr(path, mode="a", append_dim=along, **_DIALECT)
+
+
+def label(path: Path, attrs: dict[str, str]) -> None:
+    """Set attributes of a store, and commit them; the lock is to be held."""
+    require("zarr", "stream").open_group(path, mode="r+", zarr_format=2).attrs.update(attrs)
     Commit.write(path, Commit.read(path).identity)
 
 
