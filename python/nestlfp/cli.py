@@ -41,8 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-
 _Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an existing figure.")]
 
 

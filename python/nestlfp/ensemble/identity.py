@@ -142,7 +142,8 @@ class _Identity:
             return [where]
         if isinstance(reduced, str):
             return [where, reduced]
-        maker, arguments, state, elements, entries, *_ = (*reduced, None, None, None)
+        parts: list[Any] = [*reduced, None, None, None]
+        maker, arguments, state, elements, entries = parts[:5]
         # A class that is made is named: texts of packages change with their versions.
         named = [_where(each) if isinstance(each, type) else each for each in arguments]
         text = _text_of_class(type(value)) if callable(value) else []

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..errors import NetworkError, SignalError, StreamError
+from ..errors import NetworkError, SignalError, StoreLostError, StreamError
 from ..signals.layout import checked
 from ..signals.stream import ZarrStream
 from .parallel import Ranks
@@ -197,7 +197,12 @@ class Stream:
         if self._path is None:
             self._seen += n
         else:
-            self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
+            try:
+                self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
+            except StoreLostError:
+                for each in self._recorders:
+                    each.lost(self._path)
+                raise
             self._source.moved_to(self._path, self._identity, n)
         if self._on_chunk is not None and not self._stop:
             told = self._ranks.agree(partial(self._on_chunk, signals))

@@ -32,6 +32,7 @@ from .layout import FORMAT, checked, with_text_as_str
 
 SUFFIX = ".zarr"
 _DIALECT: dict[str, Any] = {"zarr_format": 2, "consolidated": False, "write_empty_chunks": True}
+_STILL_THERE = "nestlfp.simulate(0, to='another.zarr') writes the samples that are still in memory"
 _CHUNK_VALUES = 2**20  # in a chunk of `save`'s: 8 MB
 
 
@@ -208,7 +209,8 @@ def locked(path: Path) -> Iterator[None]:
             _beside(path, "old").rename(path)  # of a process that was killed while it replaced it
         yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: no other's is deleted
+        with contextlib.suppress(OSError):  # its folder may be gone
+            Path(lock.lock_file).unlink()  # while it is held: no other's is deleted
         lock.release()
 
 
@@ -338,6 +340,7 @@ class Written:
     identity: str | None  # of the store, see `Commit`
     start: int
     stop: int
+    told: bool = False  # whether an error has told that the store is gone
 
     def extended(self, path: Path, identity: str | None, stop: int) -> list[Written]:
         """These and the samples that follow them in a store."""
@@ -367,8 +370,21 @@ class Written:
 
 def joined(written: list[Written], rest: xr.Dataset) -> xr.Dataset:
     """What stores hold, one after the other, followed by the samples that wait to be written."""
-    # A store may hold the signals of other recorders too.
-    parts = [part.read()[list(rest.data_vars)] for part in written]
+    parts: list[xr.Dataset] = []
+    for part in written:
+        try:
+            # A store may hold the signals of other recorders too.
+            parts.append(part.read()[list(rest.data_vars)])
+        except SignalError as error:
+            if not part.told:
+                raise SignalError(f"{error}. {_STILL_THERE}") from error
+            parts.clear()  # there would be a gap
+            begin = part.stop * float(rest.attrs["interval_ms"])
+            warnings.warn(
+                f"signals begin at {begin:g} ms: those before were in the store "
+                f"{str(part.path)!r}, which was lost",
+                stacklevel=5,
+            )
     if rest.sizes["time"] or not parts:
         parts.append(rest)
     if len(parts) == 1:
