@@ -208,6 +208,36 @@ def test_layout_is_checked(tmp_path):
     assert not (tmp_path / "x.nc").exists()
 
 
+LABELS = [
+    [None, "a"],
+    [None, None],
+    [True, False],
+    [np.nan, 1.0],
+    [b"a", b"b"],
+    [1j, 2],
+    ["a", 1],
+    [(1,), (2,)],
+]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_labels_that_no_file_keeps(tmp_path, labels):
+    given = np.empty(2, object)
+    given[:] = labels
+    for dim in ("LFP_channel", "pre"):
+        signals = small().expand_dims(pre=["E", "I"]) if dim == "pre" else small()
+        for name in ("s.nc", "s.zarr", "s.nwb"):
+            with pytest.raises(SignalError, match=f"labels of '{dim}' must be all text, or all"):
+                save(signals.assign_coords({dim: given}), tmp_path / name)
+    if labels != ["a", 1]:  # which NumPy makes text of
+        with pytest.raises(nestlfp.KernelError, match="'LFP'"):
+            KernelSet.from_arrays(
+                {"LFP": np.ones((1, 1, 2, 1))}, pre=["E"], post=["E"], dt=0.1,
+                units={"LFP": "mV"}, channels={"LFP": labels},
+            )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
 def test_zarr_missing_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nestlfp\[stream\]'") as caught:

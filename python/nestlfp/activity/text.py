@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,11 @@ def read_csv(path: Path, asked: Asked) -> Iterator[Portion]:
     with _opened(path) as file:
         line = file.readline()
     separator = next((each for each in (",", ";", "\t") if each in line), ",")
-    for table in _tables(path, separator, header=0, skipinitialspace=True):
+    column = asked.column.strip().lower()
+    # Names stay as they are written: NA, 007 and True are some. Only what is empty is none.
+    text = {i: str for i, name in enumerate(_words(line, separator)) if name == column}
+    options = {"skipinitialspace": True, "dtype": text, "keep_default_na": False}
+    for table in _tables(path, separator, header=0, na_values=[""], **options):
         names = {str(name).strip().lower(): name for name in table.columns}
         times_in = _one(names, _TIMES, path)
         if times_in is None:
@@ -61,10 +66,14 @@ def read_csv(path: Path, asked: Asked) -> Iterator[Portion]:
             )
         told = names.keys() & {"time_ms"}
         factor = asked.told("ms", f"{str(path)!r}") if told else asked.factor
-        times = numbers(table[times_in], f"times in {str(path)!r}") * factor
+        times = numbers(table[times_in].to_numpy(), f"times in {str(path)!r}") * factor
         senders = _one(names, _SENDERS, path)
-        ids = None if senders is None else whole(table[senders], f"senders in {str(path)!r}")
-        labels = names.get(asked.column.strip().lower())
+        ids = (
+            None
+            if senders is None
+            else whole(table[senders].to_numpy(), f"senders in {str(path)!r}")
+        )
+        labels = names.get(column)
         if labels is None:
             if asked.column != Asked.column:
                 raise ActivityError(
@@ -79,6 +88,11 @@ def read_csv(path: Path, asked: Asked) -> Iterator[Portion]:
         for label in np.unique(apart):
             of_label = apart == label
             yield Portion(str(label), times[of_label], None if ids is None else ids[of_label])
+
+
+def _words(line: str, separator: str) -> list[str]:
+    """The names of the columns."""
+    return [name.strip().lower() for name in next(csv.reader([line], delimiter=separator), [])]
 
 
 def _one(names: dict[str, Any], wanted: Sequence[str], path: Path) -> Any:
