@@ -22,6 +22,7 @@ from ..extras import require
 from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.names import by_dims
+from ..signals.files import FORMATS
 from ..signals.stream import ZarrStream
 from .blocks import Blocks, bar, filled
 from .formats import portions
@@ -173,9 +174,9 @@ def _place(to: str | os.PathLike[str] | None, overwrite: bool) -> Path | None:
     if to is None:
         return None
     place = Path(to)
-    if place.suffix not in signals.FORMATS:
+    if place.suffix not in FORMATS:
         raise ActivityError(
-            f"signals are written to {', '.join(signals.FORMATS)} files, found {str(place)!r}"
+            f"signals are written to {', '.join(FORMATS)} files, found {str(place)!r}"
         )
     if place.exists() and not overwrite:
         raise ActivityError(

@@ -2,7 +2,7 @@
 
 from ..errors import SignalError
 from .csd import current_source_density
-from .files import FORMATS, file_format, load, save
+from .files import file_format, load, save
 from .layout import FORMAT, checked, describe, pathways, sampling_interval
 from .neo import to_neo
 from .nwb import to_nwb
@@ -10,7 +10,6 @@ from .spectrum import band_power, spectrum
 
 __all__ = [
     "FORMAT",
-    "FORMATS",
     "SignalError",
     "band_power",
     "checked",
