@@ -14,7 +14,7 @@ from .._types import Floats
 from ..errors import KernelError
 from ..grid import step
 from .checks import positive_ms, real
-from .names import AXES, channel_dim, check_signal_names, listed
+from .names import AXES, channel_dim, check_labels, check_signal_names, listed
 
 
 def labelled(
@@ -85,7 +85,9 @@ def _labels(name: str, channels: Mapping[str, Any], count: int) -> np.ndarray[An
     labels = listed(channels.get(name, range(count)), f"channels of signal {name!r}")
     if len(labels) != count:
         raise KernelError(f"signal {name!r} has {count} channels but {len(labels)} labels")
-    return np.asarray(labels)
+    found = np.asarray(labels)
+    check_labels(found, f"the channels of {name!r}")
+    return found
 
 
 def _places(name: str, positions: ArrayLike, count: int) -> dict[str, Any]:

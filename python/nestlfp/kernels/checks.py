@@ -12,7 +12,7 @@ import xarray as xr
 from .._types import Floats
 from ..errors import KernelError
 from ..grid import step, steps
-from .names import AXES, channel_dim, check_name, check_signal_names, check_unique
+from .names import AXES, channel_dim, check_labels, check_name, check_signal_names, check_unique
 
 LARGEST = 1e100
 """Kernels beyond this would make signals, or squares that filters are made with, infinite."""
@@ -139,7 +139,7 @@ def _checked_signal(name: str, array: xr.DataArray) -> xr.DataArray:
     if array.sizes[dim] == 0:
         raise KernelError(f"signal {name!r} has no channels")
     check_name(array.attrs.get("units"), f"the unit of signal {name!r}")
-    labels = array[dim].values.tolist()
+    labels = check_labels(array[dim].values, f"the channels of {name!r}")
     for label in labels:
         check_name(str(label), f"a channel of {name!r}")
     check_unique(labels, f"the channels of {name!r}")

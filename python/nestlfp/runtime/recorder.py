@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +194,11 @@ class FieldRecorder:
         SignalError
             If a store that signals were streamed to was replaced, removed or damaged.
 
+        Warns
+        -----
+        UserWarning
+            If a store was lost while signals were streamed to it, and they begin after those in it.
+
         Notes
         -----
         May be called between several calls of Simulate. What was streamed to disk is read from
@@ -257,6 +263,12 @@ class FieldRecorder:
         self._waiting = [self._samples()[:, n:].copy()]
         self._first += n
         self._written += last.extended(path, identity, self._first)
+
+    def lost(self, path: Path) -> None:
+        """The store is gone, which was told: `signals` are those that are left."""
+        self._written = [
+            replace(part, told=True) if part.path == path else part for part in self._written
+        ]
 
     def labelled(self, first: int, outputs: Floats) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import SignalError
-from ..kernels.names import AXES, channel_dim, check_signal_names
+from ..kernels.names import AXES, channel_dim, check_labels, check_signal_names
 
 FORMAT = "nestlfp-signals-1"
 PATHWAY_DIMS = ("post", "pre")
@@ -51,6 +51,9 @@ def checked(dataset: xr.Dataset) -> xr.Dataset:
             )
         if array.dtype.kind not in "fiu":
             raise SignalError(f"signal {name!r} must hold real numbers, found {array.dtype}")
+        for dim in array.dims[:-1]:
+            if dim in array.coords:
+                check_labels(array[dim].values, f"{dim!r}", SignalError)
         for axis in AXES:
             position = array.coords.get(f"{name}_{axis}", array["time"])
             if position.dtype.kind not in "fiu":
