@@ -68,6 +68,14 @@ def test_delays_as_modes(tolerance):
     np.testing.assert_array_equal(found["LFP_x"], CONTACTS[:, 0])
 
 
+def test_mean_kernels_of_modes_made_for_rates():
+    proxy = telenczuk(CONTACTS, dt=DT, excitatory={"E": cells(30)})
+    kernels = proxy.by_modes(modes=2, rates={"E": np.linspace(0.0, 9.0, 30)})
+    mean = kernels.mean().convolve({"E": [20.0]}, 60.0)["LFP"]
+    every = {"E": (np.full(30, 20.0), np.arange(30))}
+    np.testing.assert_allclose(mean, proxy.convolve(every, 60.0)["LFP"] / 30, atol=1e-9)
+
+
 def test_one_neuron_and_contact_as_modes():
     proxy = telenczuk(CONTACTS[:1], dt=DT, inhibitory={"I": cells(1)}, channels=["a"])
     kernels = proxy.by_modes()

@@ -122,15 +122,24 @@ class PerNeuronKernels:
         if options.get("modes") is None:
             options = {**options, "tolerance": tolerance}
         found = NeuronKernels.from_arrays(coefficients, **labels, **options)
-        modes = KernelSet.from_arrays(
-            {signal: found.modes[signal].values @ functions[used]},
-            pre=found.modes.pre,
-            post=self.kernels.post,
-            first_lag=(self.kernels.first_lag_steps + earliest) * dt,
-            provenance=self.kernels.provenance,
-            **labels,
+
+        def in_lags(kernels: KernelSet) -> KernelSet:
+            return KernelSet.from_arrays(
+                {signal: kernels[signal].values @ functions[used]},
+                pre=kernels.pre,
+                post=self.kernels.post,
+                first_lag=(self.kernels.first_lag_steps + earliest) * dt,
+                provenance=self.kernels.provenance,
+                **labels,
+            )
+
+        return NeuronKernels(
+            in_lags(found.modes),
+            found.populations,
+            found.weights,
+            energy=found.energy,
+            means=in_lags(found.mean()).dataset,
         )
-        return NeuronKernels(modes, found.populations, found.weights, energy=found.energy)
 
     def signals(self, recorders: Iterable[Any]) -> xr.Dataset:
         """What these recorders, one for each contact, have recorded: one signal of all contacts."""
