@@ -78,7 +78,7 @@ def kernels(
         Spikes/s and number of neurons, of each presynaptic population, which weigh what is left
         out. Default: all alike.
     channels : sequence, optional
-        Labels of the contacts. Default: 0, 1, ...
+        Labels of the contacts. Default: the probe's contact ids, or 0, 1, ...
 
     Returns
     -------
@@ -103,6 +103,7 @@ def kernels(
     signals of sheets cell by cell.
     """
     where = geometry.positions(contacts, "the contacts")
+    channels = geometry.contact_labels(contacts) if channels is None else channels
     if rule not in get_args(Rule):
         raise KernelError(f"rule must be one of {get_args(Rule)}, found {rule!r}")
     if (grid is None) == (tolerance is None):
