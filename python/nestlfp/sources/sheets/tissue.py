@@ -33,7 +33,8 @@ class Sheet:
         Where its middle is (µm).
     periodic : bool
         Whether connections that leave it at one side come in at the other: ``edge_wrap`` of NEST's
-        spatial networks.
+        spatial networks. As there, two neurons have one distance, the shortest one, so that the
+        profile of a neuron's targets ends half way around the sheet.
     images : int
         Of a periodic sheet: how many copies of it contacts see to each side. 0 is a single piece
         of tissue whose connections alone are periodic.
