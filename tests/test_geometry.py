@@ -184,6 +184,7 @@ def test_segments_of_a_cell_are_relative_to_its_soma():
         ({"E": 100.0}, None, "cylinder of 'E' needs radius, bottom and top"),
         ({"E": CYLINDER | {"radius": 0.0}}, None, "needs a radius > 0"),
         ({"E": CYLINDER | {"top": -200.0}}, None, "bottom <= top"),
+        ({"E": {"radius": 1.5, "bottom": -1.8, "top": -1.2}}, None, "cylinder .* like millimetres"),
         ({"E": CYLINDER | {"radius": 1.5e-4}}, None, r"cylinder \(its radius\) .* like metres"),
         ({"E": CYLINDER}, {"E": CELL[:, :6]}, r"segments of 'E' must .* \(n, 7\)"),
         ({"E": CYLINDER}, {"E": CELL * 1e-6}, "segments of 'E' must be in µm and look like metres"),

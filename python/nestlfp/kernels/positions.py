@@ -227,7 +227,9 @@ class Cylinder:
                 "a cylinder needs a radius > 0 and bottom <= top, all finite (µm), found "
                 f"radius {self.radius}, bottom {self.bottom}, top {self.top}"
             )
-        check_micrometres(values[:1], "a population's cylinder (its radius)", SEVERAL_UM)
+        check_micrometres(values[:1], "a population's cylinder (its radius)")
+        if self.top > self.bottom:
+            check_micrometres(values[:3], "a population's cylinder", SEVERAL_UM)
 
     @classmethod
     def of_normal_depths(cls, radius: float, loc: float, scale: float) -> Cylinder:

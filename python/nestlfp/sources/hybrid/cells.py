@@ -40,10 +40,10 @@ class Column:
     def __post_init__(self) -> None:
         if not (self.radius > 0 and self.scale >= 0 and np.isfinite(self.loc)):
             raise NetworkError(f"a cylinder needs radius > 0 and scale >= 0, found {self}")
-        radius = np.array([self.radius])
-        geometry.check_micrometres(
-            radius, "a population's column (its radius)", geometry.SEVERAL_UM
-        )
+        geometry.check_micrometres(np.array([self.radius]), "a population's column (its radius)")
+        if self.scale > 0:
+            sizes = np.array([self.radius, self.loc, self.scale])
+            geometry.check_micrometres(sizes, "a population's column", geometry.SEVERAL_UM)
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """One position (x, y, z) in µm."""
