@@ -21,6 +21,7 @@ from ..errors import ActivityError
 from ..extras import require
 from ..grid import Rounding, check_rounding, step
 from ..kernels import KernelSet, NeuronKernels
+from ..kernels.checks import found_instead
 from ..kernels.names import by_dims
 from ..signals.files import FORMATS
 from ..signals.stream import ZarrStream
@@ -131,7 +132,7 @@ def convolve(
     modes = kernels.modes if isinstance(kernels, NeuronKernels) else kernels
     if not isinstance(modes, KernelSet):
         raise ActivityError(
-            f"kernels must be a KernelSet or NeuronKernels, found {type(kernels).__name__}"
+            f"kernels must be a KernelSet or NeuronKernels, {found_instead(kernels)}"
         )
     check_rounding(rounding, ActivityError)
     keep, place = by_dims(by), _place(to, overwrite)
