@@ -244,7 +244,7 @@ def test_whose_spikes(hagen, neurons, found, tmp_path):
     [
         ("a.dat", "sender\ttime_ms\n1\tx\n", "times in .* must be numbers"),
         ("a.dat", "1 2.0\n1.5 3.0\n", "senders in .* must be whole"),
-        ("a.dat", "1 nan\n", "must be finite"),
+        ("a.dat", "1 nan\n", r"must be numbers, found \['nan'\]"),
         ("a.dat", "a b\n1 2.0\n", r"columns \['a', 'b'\]"),
         ("a.dat", "1 -2.0\n", "must not be negative, found -2"),
         ("a.csv", "a,b\n1,2\n", "with 'times' among"),
