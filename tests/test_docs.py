@@ -236,10 +236,41 @@ def test_the_reference_has_every_public_name():
         module = importlib.import_module(name)
         for public in module.__all__:
             path = f"{name}.{public}"
-            if isinstance(getattr(module, public), str):  # names of formats
+            value = getattr(module, public)
+            if isinstance(value, str):  # names of formats
                 continue
+            if value is getattr(nestlfp, public, None):  # errors, which are at the top as well
+                path = f"nestlfp.{public}"
             inside = any(entry.startswith(f"{path}.") for entry in listed)
             assert path in listed or inside, f"docs/api.md has no {path}"
+
+
+EVERY_NAME = """
+import operator, sys
+for name in sys.argv[1:]:
+    for module in [module for module in sys.modules if module.partition(".")[0] == "nestlfp"]:
+        del sys.modules[module]
+    import nestlfp
+    operator.attrgetter(name.partition(".")[2])(nestlfp)
+"""
+
+
+def test_every_name_of_the_reference_works_after_importing_nestlfp_alone():
+    """Each as the first: another name may have imported its module before."""
+    names = re.findall(r"^   (nestlfp\.\S+)", PAGES["api"], re.M)
+    assert len(names) > 50
+    run(shlex.join(["python", "-c", EVERY_NAME, *names]))
+
+
+def test_all_errors_are_at_the_top():
+    """And in the reference, by the test above."""
+    found = {
+        name
+        for name, value in vars(nestlfp.errors).items()
+        if isinstance(value, type) and issubclass(value, nestlfp.NestLFPError)
+    }
+    assert found == {name for name in nestlfp.__all__ if name.endswith("Error")}
+    assert {name for name in dir(nestlfp) if name.endswith("Error")} == found
 
 
 def broken(name):
