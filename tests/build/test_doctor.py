@@ -113,7 +113,7 @@ def test_whose_mpi_nest_uses(tmp_path, monkeypatch):
 
     (tmp_path / "of_mpich").mkdir()
     linked = f"gcc -Wl,--no-as-needed {tmp_path}/mpich/libmpi.so.12 -Wl,-rpath,{tmp_path}/mpich"
-    with pytest.raises(ToolchainError, match="uses Open MPI .*NEST uses MPICH Version: 5.0.2"):
+    with pytest.raises(ToolchainError, match=r"uses Open MPI .*NEST uses MPICH"):
         doctor._mpi(nest_of(tmp_path / "of_mpich", linked))
 
     (tmp_path / "of_open_mpi").mkdir()

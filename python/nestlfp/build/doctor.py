@@ -227,7 +227,7 @@ def _optional() -> list[str]:
         requirements = _requirements()
     except ToolchainError:  # told above
         return []
-    lines = {}
+    lines: dict[str, str] = {}
     for one in requirements:
         for extra in re.findall('extra == "([^"]+)"', str(one.marker)):
             if extra not in NOT_OPTIONAL:
