@@ -24,7 +24,7 @@ test: .venv/ready nest-mpi
 # With the lowest versions that pyproject.toml allows, in an environment in the user's cache folder.
 lowest: .venv/ready
 	python=$$($(BIN)/python tests/lowest.py) && \
-	    PYTHONPATH=python $$python -m pytest -n auto -m "$(QUICK)"
+	    PYTHONPATH=$(CURDIR)/python $$python -m pytest -n auto -m "$(QUICK)"
 
 # Folders of scripts are checked one by one: each may have a module named run. Those of parameter
 # estimation and of the closed loop import their neighbours' modules.

@@ -35,7 +35,7 @@ def lowest() -> list[str]:
 
 def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nestlfp"
-    digest = hashlib.sha256(TEXT + sys.version.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(TEXT + f"{sys.base_prefix} {sys.version}".encode()).hexdigest()[:16]
     folder = cache / f"lowest-{digest}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():

@@ -146,6 +146,7 @@ def test_contributors_are_told_what_is_there():
     quick = '-m "not compile and not mpi and not bare and not docs"'
     assert quick in text
     assert quick in architecture
+    assert f"QUICK := {quick[4:-1]}\n" in (ROOT / "Makefile").read_text()
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE)) <= set(targets)
     for name in re.findall(r"\]\(([^)#]+)\)", text):
