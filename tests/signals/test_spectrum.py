@@ -145,7 +145,7 @@ def test_figure_of_channels():
     assert peak[peak[:, 1].argmax(), 0] == 100.0
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")  # of an older matplotlib
 def test_figure_of_contributions_and_of_nothing(hagen, tmp_path):
     apart = hagen.convolve({"E": [1.0], "I": [5.0]}, 1000.0, by="pre")
     lfp, cdm = plotting.spectrum(apart).axes

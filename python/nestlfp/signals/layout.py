@@ -44,6 +44,11 @@ def checked(dataset: xr.Dataset) -> xr.Dataset:
                 f"signal {name!r} must have dimensions ([post,] [pre,] {last[0]}, time), "
                 f"found {array.dims}"
             )
+        if last[0] in dataset.coords and dataset[last[0]].dims != last[:1]:
+            raise SignalError(
+                f"the coordinate {last[0]!r} must lie along the dimension of its name, found "
+                f"{dataset[last[0]].dims}"
+            )
         if not isinstance(array.attrs.get("units"), str):
             raise SignalError(
                 f"signal {name!r} has no unit: its attribute 'units' must be text such as 'mV', "

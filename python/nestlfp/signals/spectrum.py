@@ -109,6 +109,8 @@ def _spectra(
             raise SignalError(f"signal {name!r} is not finite: it has no spectrum")
         try:
             weights = get_window(window, settings["nperseg"])
+            if not np.isfinite(weights).all():
+                raise ValueError(f"the window {window!r} is not finite")
             with np.errstate(over="ignore", invalid="ignore"):
                 frequency, density = welch(array.values, 1000.0 / interval, weights, **settings)
         except (TypeError, ValueError) as error:
