@@ -1,12 +1,13 @@
 # make demo: everything from kernels to figures, under out/
-# make test: all tests; make lint: ruff and mypy
+# make test: all tests; make lint: ruff and mypy; make lowest: quick tests with old packages
 # make docs: the documentation site, under out/docs/html
 # make dist, make wheel: packages, under dist/: pure ones, and one that needs no compiler
 PYTHON ?= python3
 BIN := .venv/bin
+QUICK := not compile and not mpi and not bare and not docs
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 
-.PHONY: demo docs test lint format inference nest-mpi benchmarks dist wheel clean
+.PHONY: demo docs test lowest lint format inference nest-mpi benchmarks dist wheel clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
@@ -19,6 +20,11 @@ docs: .venv/ready
 
 test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# With the lowest versions that pyproject.toml allows, in an environment in the user's cache folder.
+lowest: .venv/ready
+	python=$$($(BIN)/python tests/lowest.py) && \
+	    PYTHONPATH=$(CURDIR)/python $$python -m pytest -n auto -m "$(QUICK)"
 
 # Folders of scripts are checked one by one: each may have a module named run. Those of parameter
 # estimation and of the closed loop import their neighbours' modules.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import nestlfp
+from environments import lacked
 
 DATA = Path(__file__).parent / "data"
 PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}
@@ -54,3 +55,34 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "nest" in item.fixturenames:
             item.add_marker(pytest.mark.compile)
+
+
+def skipped_where_lacking(report, told, path, line):
+    """Turn a failure for want of an optional package into a skip that names it."""
+    reason = lacked(told) if report.failed else None
+    if reason:
+        report.outcome = "skipped"
+        report.longrepr = (str(path), line, f"Skipped: {reason}")
+    return report
+
+
+def chain(error):
+    """What an error says, and those behind it."""
+    told = ""
+    while error is not None:
+        told += f"{error}\n"
+        error = error.__cause__ or error.__context__
+    return told
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    return skipped_where_lacking(report, str(report.longrepr), collector.path, 1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    told = chain(call.excinfo.value) if call.excinfo else ""
+    return skipped_where_lacking(report, told, item.path, item.location[1] + 1)

@@ -1,6 +1,8 @@
-"""Programs and environments that tests start."""
+"""Programs and environments that tests start, and packages that they may lack."""
 
+import importlib.util
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -35,3 +37,30 @@ def bare_venv(folder):
     )
     Path(packages.strip(), "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return binaries
+
+
+OPTIONAL = {
+    "matplotlib": "plot",
+    **dict.fromkeys(["LFPy", "lfpykit", "lfpykernels", "neuron"], "lfpykernels"),
+    "mpi4py": "mpi",
+    **dict.fromkeys(["zarr", "numcodecs"], "stream"),
+    **dict.fromkeys(["neo", "quantities"], "neo"),
+    "pynwb": "nwb",
+    "elephant": "csd",
+    **dict.fromkeys(["panel", "bokeh", "tornado"], "view"),
+    **dict.fromkeys(["wslfp", "tklfp"], "proxies"),
+    "probeinterface": "probe",
+    "distributed": "cluster",
+    **dict.fromkeys(["sklearn", "torch", "sbi"], "inference"),
+    **dict.fromkeys(["IPython", "ipykernel"], "docs"),
+    **dict.fromkeys(["playwright", "rattler_build"], "test"),
+}
+"""Modules that a test can be skipped for, and the extra that brings each."""
+
+
+def lacked(told):
+    """Why a test is skipped: the optional package that its error names and that is not here."""
+    for name in re.findall(r"No module named '(\w+)", told):
+        if name in OPTIONAL and importlib.util.find_spec(name) is None:
+            return f"{name} is missing: pip install 'nestlfp[{OPTIONAL[name]}]'"
+    return None

@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from datetime import datetime, timezone
 
 import numpy as np
+import pynwb
 import pytest
 import xarray as xr
-from nestlfp.build.modules import compile_module
 from typer.testing import CliRunner
 
 import nestlfp
 from nestlfp import signals
+from nestlfp.build.modules import compile_module
 from nestlfp.cli import app
 from nestlfp.nodes.model import METHODS, model_for
 from networks import exponential_kernels
@@ -135,6 +137,18 @@ def test_files_that_are_not_ours(files, tmp_path, command):
     assert "'format' is None" in foreign
     assert "neither a netCDF-4 file nor a folder" in fails(command, files, *more)
     assert not (tmp_path / "x.png").exists()
+
+
+def test_nwb_files_are_read(files, tmp_path):
+    nestlfp.signals.save(nestlfp.signals.load(files / "signals.nc"), tmp_path / "s.nwb")
+    assert run("info", tmp_path / "s.nwb").output == run("info", files / "signals.nc").output
+    for more in ((), ("--spectrum", "--segment", "20")):
+        told = run("plot", tmp_path / "s.nwb", "-o", tmp_path / "s.png", "-f", *more)
+        assert told.exit_code == 0, told.output
+    spikes = pynwb.NWBFile("a session", "1", datetime.now(timezone.utc))
+    with pynwb.NWBHDF5IO(tmp_path / "spikes.nwb", "w") as io:
+        io.write(spikes)
+    assert "holds neither kernels nor signals" in fails("info", tmp_path / "spikes.nwb")
 
 
 # ---------------------------------------------------------------------- plot

@@ -5,7 +5,6 @@ Those of README.md are in test_readme.py; notebooks are run when the site is bui
 
 import doctest
 import importlib
-import pkgutil
 import re
 import shlex
 import shutil
@@ -236,20 +235,47 @@ def test_the_reference_has_every_public_name():
         module = importlib.import_module(name)
         for public in module.__all__:
             path = f"{name}.{public}"
-            if isinstance(getattr(module, public), str):  # names of formats
+            value = getattr(module, public)
+            if isinstance(value, str):  # names of formats
                 continue
+            if value is getattr(nestlfp, public, None):  # errors, which are at the top as well
+                path = f"nestlfp.{public}"
             inside = any(entry.startswith(f"{path}.") for entry in listed)
             assert path in listed or inside, f"docs/api.md has no {path}"
 
 
-def broken(name):
-    raise ImportError(f"the package {name} cannot be imported")
+EVERY_NAME = """
+import operator, sys
+for name in sys.argv[1:]:
+    for module in [module for module in sys.modules if module.partition(".")[0] == "nestlfp"]:
+        del sys.modules[module]
+    import nestlfp
+    operator.attrgetter(name.partition(".")[2])(nestlfp)
+"""
+
+
+def test_every_name_of_the_reference_works_after_importing_nestlfp_alone():
+    """Each as the first: another name may have imported its module before."""
+    names = re.findall(r"^   (nestlfp\.\S+)", PAGES["api"], re.M)
+    assert len(names) > 50
+    run(shlex.join(["python", "-c", EVERY_NAME, *names]))
+
+
+def test_all_errors_are_at_the_top():
+    """And in the reference, by the test above."""
+    found = {
+        name
+        for name, value in vars(nestlfp.errors).items()
+        if isinstance(value, type) and issubclass(value, nestlfp.NestLFPError)
+    }
+    assert found == {name for name in nestlfp.__all__ if name.endswith("Error")}
+    assert {name for name in dir(nestlfp) if name.endswith("Error")} == found
 
 
 MODULES = [
-    module.name
-    for module in pkgutil.walk_packages(nestlfp.__path__, "nestlfp.", onerror=broken)
-    if not module.name.endswith("__main__")
+    ".".join(path.relative_to(ROOT / "python").with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "python").rglob("*.py"))
+    if path.stem != "__main__"
 ]
 
 
@@ -259,4 +285,9 @@ def test_doctests_are_found_at_any_depth():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name):
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    try:
+        doctest.testmod(importlib.import_module(name), raise_on_error=True)
+    except doctest.UnexpectedException as failed:
+        raise failed.exc_info[1] from None
+    except doctest.DocTestFailure as failed:
+        pytest.fail(f"{failed.example.source}gave {failed.got}wanted {failed.example.want}")

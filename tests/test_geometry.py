@@ -10,6 +10,7 @@ from nestlfp.errors import KernelError
 from nestlfp.geometry import (
     Cylinder,
     cell_segments,
+    cells,
     contact_positions,
     geometry_of,
     position,
@@ -57,6 +58,22 @@ def test_bad_positions(given, message):
         positions(given, "the contacts")
 
 
+def test_several_places_tell_millimetres():
+    rng = np.random.default_rng(1)
+    for extent in (0.5, 3.0, 8.0):
+        with pytest.raises(KernelError, match=r"cells must be in µm and look like m.*1e3"):
+            positions(rng.uniform(-extent, extent, (20, 3)), "the cells")
+    with pytest.raises(KernelError, match=r"'LFP' must be in µm and look like .*, give a probe"):
+        kernels([[0.0, 0.0, z] for z in (-1.5, 0.0, 1.5)])
+    np.testing.assert_array_equal(positions([[0.0, 0, 5.0]], "the contacts"), [[0.0, 0, 5.0]])
+    same = np.tile([0.0, 0.0, 5.0], (9, 1))
+    np.testing.assert_array_equal(cells(same, "the cells"), same)
+    far = rng.uniform(-2.0, 2.0, (20, 3)) + np.array([0, 0, 20.0])
+    with pytest.raises(KernelError, match=r"all 20 lie within \S+ of each other"):
+        cells(far, "the cells")
+    assert len(cells(far * 1e3, "the cells")) == 20
+
+
 def test_heads_are_larger():
     with pytest.raises(KernelError, match=r"look like millimetres: none exceeds 78 .* by 1e3"):
         positions([[0.0, 0.0, 78.0]], "the dipole", smallest=1000.0)
@@ -93,6 +110,38 @@ def test_bad_probes():
     strange = SimpleNamespace(contact_positions=np.ones((2, 2)), si_units="inch")
     with pytest.raises(KernelError, match=r"unit of the probe must be one of .* 'inch'"):
         contact_positions(strange)
+
+
+def test_a_probes_labels_and_near_contacts():
+    probeinterface = pytest.importorskip("probeinterface")
+    probe = probeinterface.generate_linear_probe(3, 6.0).get_slice([0, 1])
+    probe.set_contact_ids(["a7", "a8"])
+    made = nestlfp.KernelSet.from_arrays(
+        {"LFP": np.ones((1, 1, 2, 5))}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"},
+        positions={"LFP": probe},
+    )  # fmt: skip
+    assert made["LFP"]["LFP_channel"].values.tolist() == ["a7", "a8"]
+    np.testing.assert_array_equal(made["LFP"]["LFP_z"], [0.0, 6.0])
+
+
+def test_a_group_of_probes_is_given_one_by_one():
+    probeinterface = pytest.importorskip("probeinterface")
+    group = probeinterface.ProbeGroup()
+    group.add_probe(probeinterface.generate_linear_probe(3, 50.0))
+    for ask in (
+        lambda: positions(group, "the contacts"),
+        lambda: contact_positions(group),
+        lambda: nestlfp.KernelSet.from_arrays(
+            {"LFP": np.ones((1, 1, 3, 5))},
+            pre=["E"],
+            post=["E"],
+            dt=0.1,
+            units={"LFP": "mV"},
+            positions={"LFP": group},
+        ),
+    ):
+        with pytest.raises(KernelError, match=r"ProbeGroup of 1 probes: .* \.probes\[0\]"):
+            ask()
 
 
 # ---------------------------------------------------------------------- geometry of kernels
@@ -135,6 +184,7 @@ def test_segments_of_a_cell_are_relative_to_its_soma():
         ({"E": 100.0}, None, "cylinder of 'E' needs radius, bottom and top"),
         ({"E": CYLINDER | {"radius": 0.0}}, None, "needs a radius > 0"),
         ({"E": CYLINDER | {"top": -200.0}}, None, "bottom <= top"),
+        ({"E": {"radius": 1.5, "bottom": -1.8, "top": -1.2}}, None, "cylinder .* like millimetres"),
         ({"E": CYLINDER | {"radius": 1.5e-4}}, None, r"cylinder \(its radius\) .* like metres"),
         ({"E": CYLINDER}, {"E": CELL[:, :6]}, r"segments of 'E' must .* \(n, 7\)"),
         ({"E": CYLINDER}, {"E": CELL * 1e-6}, "segments of 'E' must be in µm and look like metres"),

@@ -1,9 +1,12 @@
 """Sdist, wheel, and what else the project hands out: complete, and of one version."""
 
+import ast
 import email
+import importlib.metadata
 import json
 import py_compile
 import re
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -20,6 +23,14 @@ tomllib = pytest.importorskip("tomllib")  # of Python 3.11
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 SPACK = sorted((ROOT / "packaging" / "spack" / "packages").glob("*/package.py"))
+EXTRAS = PROJECT["optional-dependencies"]
+# What a person may read: pages, scripts and what nestlfp says.
+READ = [
+    path
+    for pattern in ("*.md", "docs/**/*.md", "packaging/**/*", "examples/**/*", "python/**/*")
+    for path in sorted(ROOT.glob(pattern))
+    if path.suffix in {".md", ".py", ".sh", ".def", ".yaml"}
+]
 NEEDED = {re.match(r"[\w-]+", requirement)[0] for requirement in PROJECT["dependencies"]}
 
 
@@ -135,6 +146,7 @@ def test_contributors_are_told_what_is_there():
     quick = '-m "not compile and not mpi and not bare and not docs"'
     assert quick in text
     assert quick in architecture
+    assert f"QUICK := {quick[4:-1]}\n" in (ROOT / "Makefile").read_text()
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE)) <= set(targets)
     for name in re.findall(r"\]\(([^)#]+)\)", text):
@@ -153,6 +165,108 @@ def test_the_workflow_calls_what_is_called_here():
     for form in forms:
         told = yaml.safe_load(form.read_text(encoding="utf-8"))
         assert form.name == "config.yml" or {"name", "description", "body"} <= set(told)
+
+
+def test_extras_that_are_named_exist():
+    asked = {
+        (extra, path.name)
+        for path in READ
+        for found in re.findall(
+            r"(?:nestlfp|'\.)\[([\w,]+)\]|extra `+(\w+)`|extra '(\w+)'|^EXTRA = \"(\w+)\"",
+            path.read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+        for extra in "".join(found).split(",")
+    }
+    assert len(asked) > 20
+    assert {extra for extra, _ in asked} <= set(EXTRAS), asked
+    table = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", (ROOT / "docs/start.md").read_text(), re.M)
+    told = {extra for row in table for extra in re.findall(r"\w+", row)}
+    assert told == set(EXTRAS) - {"docs", "test"}
+    everything = re.search(r"\| `all` \| (.*) \|", (ROOT / "docs/start.md").read_text())[1]
+    left_out = set(re.findall(r"`(\w+)`", everything))
+    brought = set(re.search(r"\[(.*)\]", EXTRAS["all"][0])[1].split(","))
+    assert brought == told - {"all"} - left_out
+
+
+def test_files_that_are_named_exist():
+    folders = "tests|examples|benchmarks|docs|models|packaging|python/nestlfp"
+    pattern = re.compile(rf"(?<![\w./-])((?:{folders})/[\w/.*-]*\w)")
+    named = {
+        (name, path)
+        for path in READ
+        if path.suffix == ".md"
+        for name in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 50
+    for name, path in named:
+        assert list(ROOT.glob(name)), f"{path} names {name}"
+
+
+def test_what_is_imported_is_asked_for():
+    """Here, and by the extra that the error names where it is missing."""
+    packages = importlib.metadata.packages_distributions()
+    brought = {extra: names_of(extra) for extra in EXTRAS}
+    for path in sorted((ROOT / "python").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
+                module, extra = node.args
+                if isinstance(module, ast.Constant):
+                    extra = extra.value if isinstance(extra, ast.Constant) else constant_of(path)
+                    name = module.value.partition(".")[0]
+                    assert normal(packages.get(name, [name])[0]) in brought[extra], path
+                continue
+            else:
+                continue
+            for name in {name.partition(".")[0] for name in names} - KNOWN:
+                found = normal(packages.get(name, [name])[0])
+                assert found in NEEDED or found in set().union(*brought.values()), path
+
+
+KNOWN = {"nestlfp", "typing_extensions", *sys.stdlib_module_names}
+
+
+def constant_of(path):
+    """The module's EXTRA."""
+    parts = path.relative_to(ROOT / "python").with_suffix("").parts
+    return importlib.import_module(".".join(parts)).EXTRA
+
+
+def normal(name):
+    return name.lower().replace("_", "-")
+
+
+def names_of(extra):
+    """The packages that an extra brings, those of the extras that it names included."""
+    found = set()
+    for line in EXTRAS[extra]:
+        others = re.match(r"nestlfp\[(.*)\]", line)
+        if others:
+            found |= set().union(*(names_of(other) for other in others[1].split(",")))
+        else:
+            found.add(normal(re.match(r"[\w-]+", line)[0]))
+    return found
+
+
+def test_every_requirement_has_a_lower_bound():
+    lines = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    assert not [line for line in lines if ">=" not in line and not line.startswith("nestlfp[")]
+
+
+def test_continuous_integration_does_what_the_readme_says_first():
+    """In the environment that `make demo` makes; and pytest has the last word."""
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    steps = [line for line in lines if line.startswith(("make ", "exec "))]
+    assert steps[:2] == ["make demo", "make test"]
+    assert steps.index("make inference") > steps.index("make lint") > 1
+    assert "make lowest" in steps
+    assert "-m pytest" in lines[-1]
+    assert "set -euo pipefail" in lines
 
 
 def test_a_package_that_is_not_there_for_an_older_python(monkeypatch):

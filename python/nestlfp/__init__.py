@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import activity, ensemble, plotting, signals, sources
+    from . import errors as errors
+    from . import filters as filters
+    from . import geometry as geometry
+    from . import kernels as kernels
+    from . import testing as testing
     from .errors import (
+        ActivityError,
+        EnsembleError,
         KernelError,
+        MissingExtraError,
         NestLFPError,
         NetworkError,
+        SignalError,
+        StreamError,
         ToleranceError,
         ToolchainError,
     )
@@ -32,17 +42,22 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FIR",
+    "ActivityError",
     "Auto",
+    "EnsembleError",
     "FieldRecorder",
     "FilterBank",
     "Inputs",
     "KernelError",
     "KernelSet",
+    "MissingExtraError",
     "NestLFPError",
     "NetworkError",
     "NeuronKernels",
     "Separable",
+    "SignalError",
     "StateSpace",
+    "StreamError",
     "ToleranceError",
     "ToolchainError",
     "Trigger",
@@ -61,7 +76,18 @@ __all__ = [
 # Where the public names live. They are imported when they are first used: the command line and
 # the steps of a build need few of them, and answer at once.
 _HOMES = {
-    "errors": ["KernelError", "NestLFPError", "NetworkError", "ToleranceError", "ToolchainError"],
+    "errors": [
+        "ActivityError",
+        "EnsembleError",
+        "KernelError",
+        "MissingExtraError",
+        "NestLFPError",
+        "NetworkError",
+        "SignalError",
+        "StreamError",
+        "ToleranceError",
+        "ToolchainError",
+    ],
     "filters.options": ["FIR", "Auto", "Separable", "StateSpace"],
     "kernels": ["KernelSet", "NeuronKernels"],
     "kernels.neurons.validity": ["validity"],
@@ -75,12 +101,26 @@ _HOMES = {
     "runtime.trigger": ["Trigger"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+# Rooms that need no import of their own. Those that `__all__` leaves out have names, such as
+# kernels, that a script's own variables have.
+_ROOMS = {
+    "activity",
+    "ensemble",
+    "errors",
+    "filters",
+    "geometry",
+    "kernels",
+    "plotting",
+    "signals",
+    "sources",
+    "testing",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    elif name in __all__:
+    elif name in _ROOMS:
         value = import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -89,4 +129,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -41,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+_Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an existing figure.")]
 
 
 def main() -> None:
@@ -98,14 +99,12 @@ def doctor() -> None:
 
 @app.command()
 def info(
-    file: Annotated[Path, typer.Argument(help="Kernels or signals: netCDF, or a .zarr folder.")],
+    file: Annotated[Path, typer.Argument(help="Kernels or signals: .nc, .nwb, or a .zarr folder.")],
     figure: Annotated[
         Path | None,
         typer.Option(help="Draw the singular values of kernels to this file: .png, .pdf, ..."),
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Replace an existing figure.")
-    ] = False,
+    force: _Force = False,
 ) -> None:
     """Say what is in a file of kernels or signals.
 
@@ -271,7 +270,7 @@ def convolve(
 
 @app.command()
 def plot(
-    file: Annotated[Path, typer.Argument(help="Signals or kernels: netCDF, or a .zarr folder.")],
+    file: Annotated[Path, typer.Argument(help="Signals or kernels: .nc, .nwb, or a .zarr folder.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The figure: .png, .pdf, .svg, ...")
     ],
@@ -293,9 +292,7 @@ def plot(
     segment: Annotated[
         float, typer.Option(help="Length of the pieces whose spectra are averaged (ms).")
     ] = 500.0,
-    force: Annotated[
-        bool, typer.Option("--force", "-f", help="Replace an existing figure.")
-    ] = False,
+    force: _Force = False,
 ) -> None:
     """Draw signals by depth, or their spectra, or kernels by pathway.
 
@@ -396,6 +393,9 @@ def _load(file: Path) -> Any:
 
 
 def _check_free(figure: Path, force: bool) -> None:
+    from .plotting.style import checked_format
+
+    checked_format(figure)
     if figure.exists() and not force:
         raise NestLFPError(f"{str(figure)!r} exists: choose another name, or add --force")
 

@@ -76,6 +76,10 @@ class StreamError(NestLFPError, OSError):
     """Signals cannot be written to, or do not continue, a store on disk."""
 
 
+class StoreLostError(StreamError):
+    """The store that signals are written to was renamed, deleted or replaced meanwhile."""
+
+
 class EnsembleError(NestLFPError, ValueError):
     """Runs of an ensemble cannot be made, or do not fit those that are there."""
 

@@ -22,6 +22,10 @@ def require(module: str, extra: str) -> Any:
         )
     try:
         return import_module(module)
+    except RuntimeError as error:  # mpi4py's, where it finds no MPI library
+        raise MissingExtraError(
+            f"{module.partition('.')[0]} is installed, but cannot be imported: {error}"
+        ) from error
     except ImportError as error:
         raise MissingExtraError(
             f"{module.partition('.')[0]} cannot be imported ({error}): "

@@ -19,9 +19,14 @@ from .kernels import KernelSet, check_name
 from .kernels.checks import real
 from .kernels.positions import (
     GEOMETRY,
+    SEVERAL_UM,
     Cylinder,
     Geometry,
+    cells,
     check_micrometres,
+    check_no_group,
+    check_together,
+    contact_labels,
     contact_positions,
     is_probe,
     position,
@@ -29,10 +34,15 @@ from .kernels.positions import (
 )
 
 __all__ = [
+    "SEVERAL_UM",
     "Cylinder",
     "Geometry",
     "cell_segments",
+    "cells",
     "check_micrometres",
+    "check_no_group",
+    "check_together",
+    "contact_labels",
     "contact_positions",
     "geometry_of",
     "is_probe",

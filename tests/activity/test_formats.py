@@ -244,7 +244,7 @@ def test_whose_spikes(hagen, neurons, found, tmp_path):
     [
         ("a.dat", "sender\ttime_ms\n1\tx\n", "times in .* must be numbers"),
         ("a.dat", "1 2.0\n1.5 3.0\n", "senders in .* must be whole"),
-        ("a.dat", "1 nan\n", "must be finite"),
+        ("a.dat", "1 nan\n", r"must be numbers, found \['nan'\]"),
         ("a.dat", "a b\n1 2.0\n", r"columns \['a', 'b'\]"),
         ("a.dat", "1 -2.0\n", "must not be negative, found -2"),
         ("a.csv", "a,b\n1,2\n", "with 'times' among"),
@@ -341,3 +341,20 @@ def test_duration_and_interval(hagen, found, expected, tmp_path):
         {"duration": 1.0, "interval": 2.0},
     ):
         wrong(hagen, files, "duration|interval", populations=ranges, **options)
+
+
+@pytest.mark.parametrize("name", ["NA", "nan", "null", "None", "007", "1e3", "True"])
+@pytest.mark.parametrize("column", ["population", "cell type"])
+def test_names_in_tables_stay_as_they_are_written(tmp_path, name, column):
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": [[[[1.0]], [[2.0]]]]}, pre=[name, "E"], post=["P"], dt=1.0, units={"LFP": "mV"}
+    )
+    (tmp_path / "s.csv").write_text(f"times, {column.title()}\n1.0, {name}\n2.0, E\n3.0, {name}\n")
+    made = activity.convolve(kernels, tmp_path / "s.csv", duration=4.0, column=column)
+    assert made["LFP"].values.tolist() == [[0.0, 1.0, 2.0, 1.0]]
+    (tmp_path / "s.csv").write_text(f"times,{column}\n1.0,{name}\n2.0,\n")
+    with pytest.raises(ActivityError, match="spikes without a name"):
+        activity.convolve(kernels, tmp_path / "s.csv", duration=4.0, column=column)
+    (tmp_path / "s.csv").write_text(f"times,{column}\nNA,{name}\n")
+    with pytest.raises(ActivityError, match=r"times in .* must be numbers, found \['NA'\]"):
+        activity.convolve(kernels, tmp_path / "s.csv", duration=4.0, column=column)

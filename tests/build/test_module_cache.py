@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+
 import nestlfp
 from nestlfp.build.modules import compile_module, problem_with
 from nestlfp.build.toolchain import find_nest

@@ -18,7 +18,7 @@ from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
 from nestlfp.nodes.model import Model
 from nestlfp.remedies import explain
-from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
+from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
 pytestmark = pytest.mark.compile
 

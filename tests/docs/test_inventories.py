@@ -1,12 +1,12 @@
 """Links to other packages' documentation, with and without a network."""
 
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from sites import served
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
 from inventories import reachable
@@ -16,7 +16,7 @@ INVENTORY = b"# Sphinx inventory version 2\n# Project: x\n# Version: 1\n"
 
 class Site(BaseHTTPRequestHandler):
     def do_GET(self):
-        time.sleep(5 if "slow" in self.path else 0)
+        time.sleep(1 if "slow" in self.path else 0)
         self.send_response(404 if "gone" in self.path else 200)
         self.end_headers()
         if "gone" not in self.path:
@@ -27,11 +27,10 @@ class Site(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def address():
-    server = HTTPServer(("127.0.0.1", 0), Site)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+def address(capfd):
+    with served(Site) as found:
+        yield found
+    assert capfd.readouterr() == ("", "")  # also of the visitor that did not wait
 
 
 def test_only_what_answers(address, tmp_path):

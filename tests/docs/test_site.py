@@ -4,14 +4,14 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from sites import served
 
 from nestlfp.cli import app
 from view.served import chromium
@@ -135,10 +135,8 @@ def test_the_command_line_is_that_of_the_program(site):
 @pytest.fixture(scope="module")
 def address(site):
     quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
+    with served(partial(quiet, directory=str(site))) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

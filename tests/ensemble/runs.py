@@ -57,3 +57,29 @@ def in_nest(weight, seed):
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=1.0)
     nestlfp.simulate(50.0, progress=False, complete=True)
     return recorder.signals()["LFP"] * weight
+
+
+def scaled(a, seed, J=0.1):
+    """Has a parameter that an ensemble may bind."""
+    return {"x": a * J}
+
+
+class Model:
+    """Something with a state, methods, and a call."""
+
+    def __init__(self, J):
+        self.J = J
+        self.weights = np.array([J, 2 * J])
+        self.calls = 0
+
+    def simulate(self, a, seed):
+        self.calls += 1
+        return {"x": a * self.J}
+
+    def __call__(self, a, seed):
+        return self.simulate(a, seed)
+
+
+def large(mb, seed):
+    """A result of so many MB."""
+    return {"signal": np.random.default_rng(seed).normal(size=(16, mb * 2**13))}

@@ -271,6 +271,7 @@ def test_what_cannot_be_run(tmp_path):
 
 
 def test_a_script_that_processes_would_run_again(tmp_path):
+    pytest.importorskip("zarr")
     script = tmp_path / "script.py"
     call = "ensemble.run(runs.troubled, {'a': [0]}, 'e.zarr', progress=False)"
     head = "import sys\nfrom nestlfp import ensemble\n"
@@ -329,6 +330,7 @@ def children():
 
 def test_kill_at_random_moments(tmp_path):
     """40 runs on two workers, killed again and again: none is lost, none is there twice."""
+    pytest.importorskip("zarr")
     command = [sys.executable, str(HERE / "ensemble_run.py")]
     undisturbed = tmp_path / "undisturbed.zarr"
     subprocess.run([*command, str(undisturbed)], check=True)
@@ -374,6 +376,7 @@ def test_an_executor_that_breaks_is_told(tmp_path):
 
 
 def test_interrupted(tmp_path):
+    pytest.importorskip("zarr")
     process = subprocess.Popen(
         [sys.executable, str(HERE / "ensemble_run.py"), str(tmp_path / "e.zarr")],
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509

@@ -120,7 +120,9 @@ print("same")
     assert "same" in run("-c", script)
 
 
+@pytest.mark.inference
 def test_too_few_runs_to_learn_from(simulated):
+    pytest.importorskip("sklearn")
     done = subprocess.run(
         [sys.executable, ESTIMATION, "--out", simulated, "--neurons", "100", "--runs", "4"],
         capture_output=True, text=True, check=False,
@@ -140,6 +142,7 @@ def estimated(tmp_path_factory):
     return out, json.loads((out / "report.json").read_text())
 
 
+@pytest.mark.inference
 def test_estimates_are_better_than_guessing(estimated):
     out, report = estimated
     assert report["runs"] == {"all": 250, "known": 200, "test": 50}
@@ -155,6 +158,7 @@ def test_estimates_are_better_than_guessing(estimated):
         assert (out / figure).stat().st_size > 10_000
 
 
+@pytest.mark.inference
 def test_the_network_of_the_paper(estimated):
     pytest.importorskip("torch")
     report = estimated[1]
@@ -180,6 +184,7 @@ print(shapes[::3][:3], shapes[2::3][:3], shapes[-1])
     ]
 
 
+@pytest.mark.inference
 def test_posteriors_hold_the_truth(estimated):
     pytest.importorskip("sbi")
     out, report = estimated

@@ -468,3 +468,38 @@ def test_mean_kernels_are_those_of_populations(hagen):
     assert mean["LFP"].attrs["units"] == "mV"
     again = nestlfp.NeuronKernels.by_pathway(hagen).mean()
     assert again.fingerprint == hagen.fingerprint
+
+
+@pytest.mark.parametrize("options", [{"modes": 1}, {"modes": 3}, {"tolerance": 0.1}])
+def test_mean_kernels_do_not_depend_on_rates(tmp_path, options):
+    """All neurons count alike in them, whatever the modes were made for, and however few."""
+    kernels = NeuronKernels.from_arrays(SINGLE, rates=RATES, **options, **LABELS)
+    kernels.save(tmp_path / "kernels.nc")
+    other = NeuronKernels.from_arrays({"X": SINGLE["E"]}, modes=1, post="all", **LABELS)
+    kept = {
+        "itself": kernels,
+        "with less weights": kernels.sparse(0.01),
+        "from a file": NeuronKernels.load(tmp_path / "kernels.nc"),
+        "beside others": kernels.join(other),
+        "others beside it": other.join(kernels),
+    }
+    for how, each in kept.items():
+        mean = each.mean()
+        for name, signals in SINGLE.items():
+            for signal, values in signals.items():
+                found = mean[signal].sel(pre=name).values[0]
+                np.testing.assert_allclose(
+                    found, values.mean(axis=0), atol=1e-9 * np.abs(values).max(), err_msg=how
+                )
+    assert mean.pre == ("X", "E", "I")
+    alike = NeuronKernels.from_arrays(SINGLE, **options, **LABELS)
+    assert alike.sparse(0.01).mean().fingerprint == alike.mean().fingerprint
+    resampled = kernels.resample(DT / 2).mean()
+    assert resampled.fingerprint == kernels.mean().resample(DT / 2).fingerprint
+
+
+def test_there_is_no_mean_kernel_without_the_weights_it_takes():
+    kernels = NeuronKernels.from_arrays(SINGLE, modes=2, **LABELS)
+    known = NeuronKernels(kernels.modes, kernels.populations, {"E": kernels.weights["E"]})
+    with pytest.raises(KernelError, match=r"weights of 'I' are not known.*no mean kernel"):
+        known.mean()

@@ -13,6 +13,7 @@ from networks import (
     convolved,
     exponential_kernels,
     installed,
+    random_network,
     replayed,
     reset,
 )
@@ -372,3 +373,18 @@ def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
         bank, nestlfp.Inputs(only, weights={"I": 2.0}, delays={"I": [0.5]}), interval=0.5
     )
     nest.Simulate(50.0)
+
+
+@pytest.mark.parametrize("what", ["weights", "delays"])
+@pytest.mark.parametrize("wrong", [1 + 2j, np.full(40, 1j), "2", ["2"] * 40, [None] * 40])
+def test_values_that_are_no_real_numbers(nest, what, wrong):
+    reset(nest)
+    bank = installed(exponential_kernels())
+    populations = random_network(nest).populations
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_refused(
+            nest,
+            f"{what} of 'E' must be a number, or one for each neuron|{what} of 'E' must be finite",
+            lambda: nestlfp.FieldRecorder(bank, populations, **{what: {"E": wrong}}),
+        )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import nestlfp
+from nestlfp import synapses
 from nestlfp.runtime import strengths
 from networks import assert_refused, events, exponential_kernels, installed, random_network, reset
 
@@ -32,7 +33,7 @@ def uneven_network(nest):
 @pytest.mark.parametrize("block", [7, 10**6])
 def test_sums_of_weights(nest, threads, block, monkeypatch):
     monkeypatch.setattr(strengths, "_BLOCK", block)
-    monkeypatch.setattr(strengths, "_READ", max(1, block // 3))
+    monkeypatch.setattr(synapses, "_READ", max(1, block // 3))
     reset(nest, threads=threads)
     populations = uneven_network(nest).populations
     for post in (None, {"I": populations["I"]}):

@@ -1,5 +1,7 @@
 """The current source density, against what it is of potentials that are known."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -152,3 +154,37 @@ def test_what_it_cannot_be_made_of(monkeypatch):
     monkeypatch.setitem(sys.modules, "elephant", None)
     with pytest.raises(MissingExtraError, match=r"nestlfp\[csd\]"):
         current_source_density(good, "StepiCSD", diameter=500.0)
+    in_mm = good.assign_coords(LFP_z=good["LFP_z"] * 1e-3)
+    with pytest.raises(SignalError, match=r"look like millimetres: none exceeds 1\.5"):
+        current_source_density(in_mm)
+
+
+@pytest.mark.parametrize("method", ["KCSD1D", "StepiCSD"])
+def test_elephant_needs_no_mpi_library(method):
+    """It imports mpi4py where that is installed, which may find no library."""
+    pytest.importorskip("elephant")
+    pytest.importorskip("mpi4py")
+    script = f"""
+import sys
+import numpy as np
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from test_csd import RADIUS, Z, on_axis, recorded
+from nestlfp.signals import current_source_density
+made = current_source_density(recorded(on_axis(Z, RADIUS)[:, None]), {method!r}, diameter=500.0)
+print(float(made["CSD"][6, 0]))
+import mpi4py
+try:
+    from mpi4py import MPI
+except RuntimeError as error:
+    print(error)
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "MPI4PY_LIBMPI": "/no/libmpi.so"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    assert float(told.stdout.split()[0]) == pytest.approx(float(density(600.0)), abs=0.15)
+    assert "cannot load MPI library" in told.stdout

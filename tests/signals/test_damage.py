@@ -197,6 +197,16 @@ def test_wrong_types_in_a_store_of_another_program(intact, kind, data, wrong):
             assert told is not None
 
 
+def test_a_coordinate_that_lies_along_another_dimension(intact):
+    with Copy(intact, "saved.zarr") as copy:
+        file = copy.path / ".zmetadata"
+        whole = json.loads(file.read_text())
+        del whole["nestlfp_sha256"]
+        whole["metadata"]["CDM_channel/.zattrs"]["_ARRAY_DIMENSIONS"] = ["a"]
+        file.write_text(json.dumps(whole))
+        assert "'CDM_channel' must lie along the dimension of its name" in copy.told()
+
+
 @pytest.mark.parametrize("kind", ["kernels.nc", "signals.nc"])
 @settings(MANY, max_examples=30)
 @given(data=st.data(), wrong=st.sampled_from([5, 2.5, "text", "", [1, 2], ["a", "b"], b"\xff"]))
@@ -297,6 +307,7 @@ def test_values_that_are_zero_are_on_disk(tmp_path):
 
 # ---------------------------------------------------------------------- stores of version 0.1
 def test_stores_of_version_0_1_are_read_and_continued(tmp_path):
+    pytest.importorskip("zarr")
     whole = signals().assign_attrs(format=nestlfp.signals.FORMAT)
     as_object = {n: c.astype(object) for n, c in whole.coords.items() if c.dtype.kind == "U"}
     whole.assign_coords(as_object).to_zarr(tmp_path / "saved.zarr", consolidated=False)

@@ -1,5 +1,6 @@
 """Stores that are no longer those that a recorder's signals were written to."""
 
+import re
 import shutil
 
 import pytest
@@ -8,7 +9,15 @@ import xarray as xr
 import nestlfp
 from nestlfp.errors import SignalError, StreamError
 from nestlfp.signals import load, save
-from networks import exponential_kernels, installed, random_network, reset, streamed_network
+from networks import (
+    assert_signal_is_convolution,
+    events,
+    exponential_kernels,
+    installed,
+    random_network,
+    reset,
+    streamed_network,
+)
 
 # The networks are so small that their kernels are much faster than their samples.
 pytestmark = pytest.mark.filterwarnings("ignore:samples every")
@@ -69,6 +78,84 @@ def test_a_store_that_was_moved_away_and_back_is_the_same(nest, tmp_path):
     simulate(20.0, store, append=True)
     assert recorder.signals().sizes["time"] > 96
     assert load(store).load().identical(recorder.signals().load())
+
+
+def lose(how, store):
+    """What may happen to a store while a simulation writes to it."""
+    if how == "renamed":
+        store.rename(store.with_name("renamed.zarr"))
+    elif how == "its folder renamed":
+        store.parent.rename(store.parent.with_name("elsewhere"))
+    else:
+        shutil.rmtree(store)
+    if how == "replaced":
+        save(exponential_kernels().convolve({"E": [1.0]}, 5.0), store.with_name("other.zarr"))
+        store.with_name("other.zarr").rename(store)
+
+
+WAYS = ["renamed", "its folder renamed", "deleted", "replaced"]
+
+
+@pytest.mark.parametrize("call", ["simulate", "run"])
+@pytest.mark.parametrize("how", WAYS)
+def test_a_store_that_is_lost_while_signals_are_written_to_it(nest, tmp_path, how, call):
+    recorder, network = streamed_network(nest)
+    store = tmp_path / "folder" / "x.zarr"
+    simulate(20.0, store)
+    happens = iter([lambda: lose(how, store)])
+
+    def go_on():
+        if call == "simulate":
+            simulate(200.0, store, append=True, on_chunk=lambda _: next(happens)())
+        options = {"to": store, "append": True, "chunk": 20.0, "progress": False}
+        for _ in nestlfp.loop(200.0, every=21.0, **options):
+            if nest.biological_time > 60.0:
+                next(happens)()
+
+    with pytest.raises(StreamError, match="was renamed, deleted or replaced while") as error:
+        go_on()
+    first = float(re.search(r"Those from ([\d.]+) ms on are still in memory", str(error.value))[1])
+    assert first > 20.0
+    if how != "replaced":
+        assert not store.exists()  # no stub
+    with pytest.warns(UserWarning, match=rf"begin at {first:g} ms.*'{store}', which was"):
+        left = recorder.signals().load()
+    assert left["time"][0] == first
+    spikes = network.spikes(events(network))
+    assert_signal_is_convolution(left, recorder.bank.kernels, spikes, nest.biological_time)
+    simulate(0.0, tmp_path / "rest.zarr")
+    rest = load(tmp_path / "rest.zarr").load()
+    assert rest.identical(left)
+    simulate(20.0, tmp_path / "rest.zarr", append=True)
+    with pytest.warns(UserWarning, match="begin at"):
+        assert recorder.signals().identical(load(tmp_path / "rest.zarr").load())
+    if how == "renamed":  # and back
+        store.with_name("renamed.zarr").rename(store)
+        assert recorder.signals()["time"][0] == 0.5
+
+
+def test_a_store_of_several_recorders_that_is_lost(nest, tmp_path):
+    reset(nest)
+    banks = [installed(exponential_kernels(signals=(name,))) for name in ("LFP", "EEG")]
+    populations = random_network(nest).populations
+    recorders = [nestlfp.FieldRecorder(bank, populations, interval=0.5) for bank in banks]
+    store = tmp_path / "x.zarr"
+    with pytest.raises(StreamError, match="was renamed, deleted or replaced while"):
+        simulate(100.0, store, on_chunk=lambda _: lose("deleted", store))
+    for recorder in recorders:
+        with pytest.warns(UserWarning, match=r"begin at 20\.5 ms"):
+            assert recorder.signals()["time"][0] == 20.5
+
+
+def test_what_is_left_after_a_store_was_deleted_can_be_written(nest, tmp_path):
+    recorder, _ = streamed_network(nest)
+    simulate(30.0, tmp_path / "x.zarr")
+    shutil.rmtree(tmp_path / "x.zarr")
+    nest.Simulate(20.0)
+    with pytest.raises(SignalError, match=r"nestlfp\.simulate\(0, to='another\.zarr'\) writes the"):
+        recorder.signals()
+    simulate(0.0, tmp_path / "another.zarr")
+    assert load(tmp_path / "another.zarr").sizes["time"] > 38
 
 
 @pytest.mark.parametrize("outer_first", [True, False])

@@ -1,12 +1,16 @@
 """Signals in files, as Neo objects and as NWB."""
 
 import json
+import re
 import sys
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
 import xarray as xr
+from pynwb import NWBHDF5IO, NWBFile, TimeSeries, validate
 
+import nestlfp
 from nestlfp import KernelSet, NestLFPError
 from nestlfp.errors import MissingExtraError, SignalError
 from nestlfp.signals import FORMAT, describe, load, save, to_neo, to_nwb
@@ -31,7 +35,7 @@ def small(unit="mV", **attrs):
 
 
 # ---------------------------------------------------------------------- files
-@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
+@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr", "signals.nwb"])
 @pytest.mark.filterwarnings("error")
 def test_file_round_trip(apart, tmp_path, name):
     save(apart, tmp_path / name)
@@ -40,6 +44,67 @@ def test_file_round_trip(apart, tmp_path, name):
     xr.testing.assert_identical(found.load(), apart.assign_attrs(format=FORMAT))
     assert found["pre"].dtype.kind == "U"
     assert found["time"].attrs == {"units": "ms"}
+
+
+def test_files_are_of_the_format_that_their_name_says(summed, tmp_path):
+    begins = {"s.nc": b"\x89HDF", "s.nwb": b"\x89HDF"}
+    for name, begin in begins.items():
+        save(summed, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+    with xr.open_dataset(tmp_path / "s.nc", engine="h5netcdf") as plain:
+        assert plain["LFP"].attrs["units"] == "mV"
+    with NWBHDF5IO(tmp_path / "s.nwb", "r") as io:
+        assert not validate(io=io)
+        series = io.read().processing["ecephys"]["LFP"]["LFP"]
+        np.testing.assert_array_equal(series.data[:], summed["LFP"].values.T)
+
+
+@pytest.mark.parametrize("name", ["s.mat", "s.csv", "s.npz", "s.NC", "s.h5", "s", "s.nc.gz"])
+def test_names_that_say_another_format(hagen, summed, tmp_path, name):
+    right = re.escape(str((tmp_path / name).with_suffix(".nc")))
+    with pytest.raises(SignalError, match=rf"must end in one of .*\.nwb .*found .*{name}.*{right}"):
+        save(summed, tmp_path / name)
+    for kernels in (hagen, nestlfp.NeuronKernels(hagen, {"E": ["E"], "I": ["I"]})):
+        with pytest.raises(nestlfp.KernelError, match=rf"names end in '\.nc', found .*{right}"):
+            kernels.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_kernels_in_a_file_that_is_called_nwb(hagen, tmp_path):
+    with pytest.raises(nestlfp.KernelError, match=r"kernels are written to netCDF files"):
+        hagen.save(tmp_path / "k.nwb")
+
+
+def test_nwb_files_of_others_and_damaged_ones(summed, tmp_path):
+    other = NWBFile("a session", "1", datetime.now(timezone.utc), notes="[1, 2]")
+    with written(other, tmp_path / "other.nwb"):
+        pass
+    with pytest.raises(SignalError, match=r"other\.nwb' is no signals file of nestlfp"):
+        load(tmp_path / "other.nwb")
+    save(summed, tmp_path / "s.nwb")
+    content = bytearray((tmp_path / "s.nwb").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "s.nwb").write_bytes(content)
+    with pytest.raises(SignalError, match="it is damaged, its bytes are not those"):
+        load(tmp_path / "s.nwb")
+    (tmp_path / "text.nwb").write_text("spikes")
+    with pytest.raises(SignalError, match=r"text\.nwb' cannot be read as an NWB file"):
+        load(tmp_path / "text.nwb")
+
+
+def test_an_nwb_file_to_which_something_was_added(summed, tmp_path):
+    save(summed, tmp_path / "s.nwb")
+    with NWBHDF5IO(tmp_path / "s.nwb", "a") as io:
+        nwb = io.read()
+        nwb.add_acquisition(TimeSeries(name="speed", data=[1.0, 2.0], unit="m/s", rate=1.0))
+        io.write(nwb)
+    xr.testing.assert_identical(load(tmp_path / "s.nwb"), summed.assign_attrs(format=FORMAT))
+
+
+def test_nwb_needs_a_sampling_rate(tmp_path):
+    with pytest.raises(SignalError, match=r"cannot write signals to .*not equally spaced"):
+        save(small().assign_coords(time=[0.5, 1.0, 1.6]), tmp_path / "s.nwb")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
@@ -143,6 +208,36 @@ def test_layout_is_checked(tmp_path):
     assert not (tmp_path / "x.nc").exists()
 
 
+LABELS = [
+    [None, "a"],
+    [None, None],
+    [True, False],
+    [np.nan, 1.0],
+    [b"a", b"b"],
+    [1j, 2],
+    ["a", 1],
+    [(1,), (2,)],
+]
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_labels_that_no_file_keeps(tmp_path, labels):
+    given = np.empty(2, object)
+    given[:] = labels
+    for dim in ("LFP_channel", "pre"):
+        signals = small().expand_dims(pre=["E", "I"]) if dim == "pre" else small()
+        for name in ("s.nc", "s.zarr", "s.nwb"):
+            with pytest.raises(SignalError, match=f"labels of '{dim}' must be all text, or all"):
+                save(signals.assign_coords({dim: given}), tmp_path / name)
+    if labels != ["a", 1]:  # which NumPy makes text of
+        with pytest.raises(nestlfp.KernelError, match="'LFP'"):
+            KernelSet.from_arrays(
+                {"LFP": np.ones((1, 1, 2, 1))}, pre=["E"], post=["E"], dt=0.1,
+                units={"LFP": "mV"}, channels={"LFP": labels},
+            )  # fmt: skip
+    assert not list(tmp_path.iterdir())
+
+
 def test_zarr_missing_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "zarr", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nestlfp\[stream\]'") as caught:
@@ -237,15 +332,12 @@ def test_missing_packages_name_their_extra(convert, package, extra, monkeypatch)
 
 # ---------------------------------------------------------------------- NWB
 def written(nwb, path):
-    from pynwb import NWBHDF5IO
-
     with NWBHDF5IO(path, "w") as io:
         io.write(nwb)
     return NWBHDF5IO(path, "r")
 
 
 def test_nwb_file(summed, tmp_path):
-    from pynwb import validate
     from pynwb.ecephys import LFP, ElectricalSeries
 
     known = summed.assign_attrs(kernels="0123abcd", interval_ms=np.float64(0.0625))
@@ -277,21 +369,24 @@ def test_nwb_of_two_potentials_with_and_without_positions(tmp_path):
     eeg = dataset["LFP"].drop_vars(["LFP_x", "LFP_y", "LFP_z"]).rename(LFP_channel="EEG_channel")
     dataset["EEG"] = eeg.assign_attrs(units="µV")
     with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
-        series = io.read().processing["ecephys"]["LFP"]
-        assert series["EEG"].conversion == 1e-6
-        assert list(series["LFP"].electrodes.data[:]) == [0, 1]
-        assert list(series["EEG"].electrodes.data[:]) == [2, 3]
-        assert np.isnan(series["EEG"].electrodes.to_dataframe()["rel_z"]).all()
+        module = io.read().processing["ecephys"]
+        assert list(module["LFP"].electrical_series) == ["LFP"]  # an EEG is none
+        assert module["EEG"].conversion == 1e-6
+        assert list(module["LFP"]["LFP"].electrodes.data[:]) == [0, 1]
+        assert list(module["EEG"].electrodes.data[:]) == [2, 3]
+        assert np.isnan(module["EEG"].electrodes.to_dataframe()["rel_z"]).all()
 
 
 def test_nwb_of_a_signal_named_lfp_that_is_no_potential(tmp_path):
     dataset = small("1")
     eeg = dataset["LFP"].rename(LFP_channel="EEG_channel")
     dataset["EEG"] = eeg.assign_attrs(units="V")
+    fast = dataset["LFP"].rename(LFP_channel="LFP_fast_channel")
+    dataset["LFP_fast"] = fast.assign_attrs(units="V")
     with written(to_nwb(dataset), tmp_path / "s.nwb") as io:
         module = io.read().processing["ecephys"]
         assert module["LFP"].unit == "1"
-        assert module["potentials"]["EEG"].conversion == 1.0
+        assert module["potentials"]["LFP_fast"].conversion == module["EEG"].conversion == 1.0
     assert set(to_nwb(small("nT")).processing["ecephys"].data_interfaces) == {"LFP"}
 
 

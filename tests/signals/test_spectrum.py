@@ -145,7 +145,7 @@ def test_figure_of_channels():
     assert peak[peak[:, 1].argmax(), 0] == 100.0
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")  # of an older matplotlib
 def test_figure_of_contributions_and_of_nothing(hagen, tmp_path):
     apart = hagen.convolve({"E": [1.0], "I": [5.0]}, 1000.0, by="pre")
     lfp, cdm = plotting.spectrum(apart).axes
@@ -175,3 +175,17 @@ def test_command(tmp_path):
     told = run("--spectrum")
     assert told.exit_code == 1
     assert told.stderr.startswith("nestlfp: signal 'LFP' is too large for a spectrum")
+
+
+def test_a_signal_that_is_called_as_its_axis_would_be():
+    array = xr.DataArray(
+        np.random.default_rng(1).normal(size=(2, 1000)),
+        dims=("frequency_channel", "time"),
+        coords={"time": np.arange(1000.0)},
+        name="frequency",
+        attrs={"units": "mV"},
+    )
+    for signals in (array, array.to_dataset()):
+        for call in (spectrum, lambda signals: band_power(signals, 10.0, 50.0)):
+            with pytest.raises(SignalError, match=r"rename\(frequency=\.\.\.\) gives it another"):
+                call(signals)

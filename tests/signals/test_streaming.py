@@ -305,8 +305,7 @@ def test_a_name_that_no_reader_would_take(nest, tmp_path, name):
 # ---------------------------------------------------------------------- one writer at a time
 def test_a_store_has_one_writer(nest, store):
     process = start(store, "1000000", "10")
-    while not store.exists():
-        time.sleep(0.01)
+    wait(store.exists, process)
     streamed_network(nest)
     for options in ({}, {"append": True}, {"overwrite": True}):
         with pytest.raises(StreamError, match="is being written by another simulation"):
@@ -420,6 +419,13 @@ def test_what_to_stream_must_be_clear(nest, store):
 
 
 # ---------------------------------------------------------------------- processes that end
+def wait(condition, process):
+    """Until it is so, or the process has ended."""
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.002)
+
+
 def start(store, duration, chunk):
     """streamed_run.py in a process of its own, when its simulation starts."""
     process = subprocess.Popen(
@@ -434,10 +440,10 @@ def start(store, duration, chunk):
     return process
 
 
+@pytest.mark.compile
 def test_interrupt_ends_at_a_chunk_boundary(store):
     process = start(store, "1000000", "100")
-    while not store.exists() or opened(store).sizes["time"] < 400:
-        time.sleep(0.02)
+    wait(lambda: store.exists() and opened(store).sizes["time"] >= 400, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -470,8 +476,7 @@ def test_kill_at_random_moments(nest, tmp_path):
     def killed(i):
         store = tmp_path / f"{i}.zarr"
         process = start(store, "1000000", str(chunk))
-        while not store.exists():
-            time.sleep(0.001)
+        wait(store.exists, process)
         end = time.monotonic() + moments.uniform(0.0, 1.5)
         seen = [0]
         while time.monotonic() < end:

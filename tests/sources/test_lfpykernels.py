@@ -10,8 +10,8 @@ import pytest
 
 from nestlfp import KernelError, KernelSet
 from nestlfp.errors import MissingExtraError
+from nestlfp.sources import layers, mechanisms
 from nestlfp.sources import lfpykernels as source
-from nestlfp.sources import mechanisms
 
 pytestmark = pytest.mark.compile
 
@@ -410,6 +410,68 @@ def test_bad_approximations_and_probes(example):
     broken = copy.deepcopy(E)
     broken.cellParameters["morphology"] = "nowhere.hoc"
     assert "LFPykernels failed for E -> E: non-existent file nowhere.hoc" in message([broken])
+
+
+def without_template(approximation, morphology):
+    changed = copy.deepcopy(approximation)
+    for key in ("templatefile", "templatename"):
+        del changed.cellParameters[key]
+    changed.cellParameters["morphology"] = morphology
+    return changed
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_bare_morphology_needs_no_template(example, tmp_path, kind):
+    """As with a template that has the sections of this morphology, and no others."""
+    morphology = tmp_path / "cell.swc"
+    morphology.write_text(  # a soma and an apical dendrite along z
+        "1 1 0 0 -10 10 -1\n2 1 0 0 0 10 1\n3 1 0 0 10 10 2\n4 4 0 0 60 1.5 3\n5 4 0 0 900 1.0 4\n"
+    )
+    bare = without_template(example.approximation("E"), kind(morphology))
+    written = without_template(example.approximation("E"), str(morphology))
+    template = tmp_path / "template.hoc"
+    template.write_text(
+        "begintemplate ByHand\npublic soma, apic, all, somatic, basal, apical, axonal\n"
+        "objref all, somatic, basal, apical, axonal\ncreate soma[1], apic[1]\n"
+        "proc init() { all = new SectionList() somatic = new SectionList() "
+        "basal = new SectionList() apical = new SectionList() axonal = new SectionList() }\n"
+        "endtemplate ByHand\n"
+    )
+    written.cellParameters |= {"templatefile": str(template), "templatename": "ByHand"}
+    how = {"dt": 2**-3, "t_X": 20, "tau": 20, "progress": False}
+    found, expected = (source.compute([each], example.probes(), **how) for each in (bare, written))
+    assert np.abs(expected["LFP"]).max() > 0
+    np.testing.assert_allclose(found["LFP"], expected["LFP"], rtol=1e-9, atol=1e-15)
+    area = layers.membrane_areas(bare.cellParameters, {"all": (-200.0, 1000.0)}, depth=0.0)
+    other = layers.membrane_areas(written.cellParameters, {"all": (-200.0, 1000.0)}, depth=0.0)
+    assert area == other
+    assert "templatefile" not in bare.cellParameters
+
+
+def test_a_morphology_that_needs_a_template(example):
+    approximation = without_template(example.approximation("E"), "cells/E.hoc")
+    with pytest.raises(KernelError, match=r"cell of 'E' .*E\.hoc', but no template.*templatename"):
+        source.compute([approximation], example.probes(), progress=False)
+
+
+def test_layouts_of_electrodes_are_no_models(example):
+    probeinterface = pytest.importorskip("probeinterface")
+    layout = probeinterface.generate_linear_probe(4, 100.0)
+    group = probeinterface.ProbeGroup()
+    group.add_probe(layout)
+    for given in (layout, group):
+        with pytest.raises(KernelError, match=r"Probe.* says where .*contact_positions\(probe\)"):
+            source.compute([example.approximation("E")], [given], progress=False)
+
+
+def test_contacts_in_mm_are_told_before_cells_are_computed(example):
+    import lfpykernels
+
+    probe = lfpykernels.GaussCylinderPotential(
+        None, z=np.linspace(1.0, -0.2, 5), sigma=0.3, R=150.0, sigma_z=75.0
+    )
+    with pytest.raises(KernelError, match="look like millimetres: none exceeds 1 "):
+        source.compute([example.approximation("E")], [probe], progress=True)
 
 
 def test_missing_package_names_the_extra(monkeypatch):

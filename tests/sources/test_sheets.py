@@ -301,6 +301,101 @@ def test_spikes_that_take_time_to_travel():
     close(single(kernels, place)[0, 0], expected, 0.02)
 
 
+def target_by_target(sheet, contact, places, spread, speed):
+    """Kernels (neuron, lag) of cells at the targets themselves, on a fine lattice."""
+    along = np.arange(2.0, sheet.width, 4.0)
+    targets = sheet.corner + np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
+    seen = 16.0 * gaussian(np.linalg.norm(targets - contact[:2], axis=1), CELL)
+    found = []
+    for place in places:
+        away = np.linalg.norm(targets - place, axis=1)
+        late = away / (speed * DT)
+        whole = np.floor(late).astype(int)
+        share = seen * gaussian(away, spread)
+        counts = np.bincount(whole, share * (1 - late % 1), 60)
+        counts += np.bincount(whole + 1, share * (late % 1), 60)
+        found.append(np.convolve(counts, COURSE))
+    return np.array(found)
+
+
+@pytest.mark.filterwarnings("ignore:patches of width")
+@pytest.mark.parametrize(("speed", "place"), [(100.0, 0.0), (300.0, 0.0), (100.0, 300.0)])
+def test_what_is_left_out_covers_slow_axons_and_edges(speed, place):
+    """All that is wrong, by the grid and by the patches, in neurons everywhere in the sheet."""
+    sheet = sheets.Sheet(600.0, x=300.0, y=300.0)
+    contacts = contacts_at((place + 5.0, place + 5.0))
+    kernels = sheets.kernels(
+        patches(sheet, contacts),
+        sheet,
+        contacts,
+        {"E": sheets.Gaussian(130.0)},
+        speeds={"E": speed},
+        tolerance=0.01,
+    )
+    along = np.linspace(0.0, 600.0, 13)  # edges and corners among them
+    places = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
+    exact = target_by_target(sheet, contacts[0], places, 130.0, speed)
+    found = single(kernels, places)[:, 0]
+    n = min(found.shape[1], exact.shape[1])
+    share = np.sum((found[:, :n] - exact[:, :n]) ** 2) / np.sum(exact**2)
+    told = kernels.left_out()["LFP"].item()
+    assert share < told < 10 * share
+    nearest = np.linalg.norm(places - contacts[0, :2], axis=1).argmin()
+    assert (
+        np.abs(found[nearest, :n] - exact[nearest, :n]).max() < 0.3 * np.abs(exact[nearest]).max()
+    )
+
+
+def test_patches_that_are_too_wide_are_told():
+    sheet = sheets.Sheet(600.0)
+    contacts = contacts_at((-290.0, -290.0))
+    how = {"profiles": {"E": sheets.Gaussian(130.0)}, "speeds": {"E": 100.0}, "tolerance": 0.01}
+    with pytest.warns(
+        UserWarning, match=r"patches of width 40 .* of the variance at contact 0 "
+    ) as w:
+        sheets.kernels(patches(sheet, contacts), sheet, contacts, **how)
+    enough = float(str(w[0].message).rpartition("=")[2].rstrip(")"))
+    assert 5.0 < enough < 40.0
+    kernels = sheets.kernels(patches(sheet, contacts, enough), sheet, contacts, **how)
+    assert kernels.left_out()["LFP"].item() < 0.025
+
+
+@pytest.mark.parametrize("spread", [0.3, 0.42])
+def test_targets_in_a_periodic_sheet_are_the_nearest_ones(spread):
+    """As with NEST's edge_wrap, where each target has one distance, however wide the profile."""
+    import nest
+
+    side = 1000.0
+    sheet = sheets.Sheet(side, periodic=True)
+    contacts = contacts_at((0.0, 0.0))
+    kernels = sheets.kernels(
+        patches(sheet, contacts),
+        sheet,
+        contacts,
+        {"E": sheets.Gaussian(spread * side)},
+        tolerance=1e-4,
+    )
+    places = np.array([[0.0, 0.0], [250.0, 0.0], [480.0, 480.0]])
+    nest.ResetKernel()
+    grid = nest.spatial.grid([100, 100], extent=[1.0, 1.0], edge_wrap=True)
+    targets = nest.Create("parrot_neuron", positions=grid)
+    here = 1000.0 * np.array(nest.GetPosition(targets))
+    expected = []
+    for place in places:
+        own = nest.Create(
+            "parrot_neuron",
+            positions=nest.spatial.free([list(place / 1000.0)], extent=[1.0, 1.0], edge_wrap=True),
+        )
+        away = 1000.0 * np.array(nest.Distance(own, targets))
+        density = gaussian(away, spread * side)
+        images = (here - contacts[0, :2])[:, None] + side * np.array(
+            [[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        )
+        seen = gaussian(np.linalg.norm(images, axis=2), CELL).sum(axis=1)
+        expected.append(np.sum(seen * density) / np.sum(density) * COURSE)
+    close(single(kernels, places)[:, 0], np.array(expected), 0.02)
+
+
 def test_profiles_by_postsynaptic_population_and_a_grid_of_ones_own():
     sheet = sheets.Sheet(2000.0)
     contacts = contacts_at((0.0, 0.0))

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from proxy_cases import CONTACTS, DT, agreement, cells, rounded_tklfp, spikes
+from proxy_cases import CONTACTS, DT, WEIGHTS, agreement, cells, rounded_tklfp, spikes
 
-from nestlfp.errors import KernelError
-from nestlfp.sources.proxies import telenczuk
+import nestlfp
+from nestlfp import KernelError, NeuronKernels
+from nestlfp.sources.proxies import rwslfp, telenczuk
 
 tklfp = pytest.importorskip("tklfp")
 
@@ -68,6 +69,14 @@ def test_delays_as_modes(tolerance):
     np.testing.assert_array_equal(found["LFP_x"], CONTACTS[:, 0])
 
 
+def test_mean_kernels_of_modes_made_for_rates():
+    proxy = telenczuk(CONTACTS, dt=DT, excitatory={"E": cells(30)})
+    kernels = proxy.by_modes(modes=2, rates={"E": np.linspace(0.0, 9.0, 30)})
+    mean = kernels.mean().convolve({"E": [20.0]}, 60.0)["LFP"]
+    every = {"E": (np.full(30, 20.0), np.arange(30))}
+    np.testing.assert_allclose(mean, proxy.convolve(every, 60.0)["LFP"] / 30, atol=1e-9)
+
+
 def test_one_neuron_and_contact_as_modes():
     proxy = telenczuk(CONTACTS[:1], dt=DT, inhibitory={"I": cells(1)}, channels=["a"])
     kernels = proxy.by_modes()
@@ -79,11 +88,54 @@ def test_one_neuron_and_contact_as_modes():
     assert len(proxy.by_modes(modes=5).populations["I"]) == 1
 
 
+def test_a_probes_ids_are_the_channels():
+    probeinterface = pytest.importorskip("probeinterface")
+    probe = probeinterface.generate_linear_probe(4, 100.0)
+    probe.set_contact_ids([f"site {n}" for n in range(4)])
+    proxy = telenczuk(probe, dt=DT, excitatory={"E": cells(5)})
+    assert proxy.channels == ("site 0", "site 1", "site 2", "site 3")
+    weighted = rwslfp(probe, [0.0, 0.0, 50.0], dt=DT, **WEIGHTS)
+    assert tuple(weighted["LFP"]["LFP_channel"].values) == proxy.channels
+    for ask in (telenczuk, lambda given, **how: rwslfp(given, [0.0, 0, 0], dt=DT, **WEIGHTS)):
+        group = probeinterface.ProbeGroup()
+        group.add_probe(probeinterface.generate_linear_probe(4, 100.0))
+        with pytest.raises(KernelError, match=r"ProbeGroup of 1 probes.*\.probes\[0\]"):
+            ask(group, dt=DT, excitatory={"E": cells(5)})
+
+
 # ---------------------------------------------------------------------- bad input
+def test_unitary_lfps_are_not_kernels_of_populations(tmp_path):
+    proxy = telenczuk(CONTACTS, dt=DT, excitatory={"E": cells(4)})
+    told = r"PerNeuronKernels.*\.by_modes\(\).*\.kernels.*per_contact\(\)"
+    with pytest.raises(KernelError, match=told):
+        nestlfp.FilterBank(proxy)
+    with pytest.raises(nestlfp.errors.ActivityError, match=told):
+        nestlfp.activity.convolve(proxy, tmp_path)
+    single = NeuronKernels.from_arrays(
+        {"E": {"LFP": np.ones((2, 1, 3))}}, dt=DT, units={"LFP": "mV"}, modes=1
+    ).single("E")
+    for other, how in (
+        ({"E": single}, r"found dict with datasets: NeuronKernels\.from_single"),
+        (proxy.kernels.dataset, r"found Dataset: KernelSet\(dataset\)"),
+        (tmp_path / "kernels.nc", r"KernelSet\.load\('.*kernels\.nc'\)"),
+    ):
+        with pytest.raises(KernelError, match=how):
+            nestlfp.FilterBank(other)
+
+
 BAD_TELENCZUK = {
     "no neurons": ({"excitatory": {}}, "no presynaptic populations"),
     "both roles": ({"inhibitory": {"E": cells(2)}}, "both excitatory and inhibitory"),
     "neurons in mm": ({"excitatory": {"E": cells(3) / 1e3}}, "'E' must be in µm and look like"),
+    "all in mm": (
+        {"contacts": CONTACTS / 1e2, "excitatory": {"E": cells(50) / 50}},
+        "contacts must be in µm and look like millimetres: none exceeds 4 ",
+    ),
+    "neurons in mm, widely": ({"excitatory": {"E": cells(50) / 20}}, "'E' must .* millimetres"),
+    "one of each in mm": (
+        {"contacts": [[0.0, 0.0, 2.5]], "excitatory": {"E": [[0.0, 0.0, 1.5]]}},
+        "contacts and neurons must be in µm and look like millimetres: none exceeds 2.5 ",
+    ),
     "one neuron's shape": ({"excitatory": {"E": [0, 0, 0]}}, r"'E' must have shape \(n, 3\)"),
     "contacts in metres": ({"contacts": CONTACTS * 1e-6}, "contacts must be in µm and look like"),
     "labels": ({"channels": ["a"]}, "there are 4 contacts but 1 channels"),

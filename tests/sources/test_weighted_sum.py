@@ -164,6 +164,13 @@ BAD_RWSLFP = {
         {"synaptic_delay": {"E": 1.0}},
         r"synaptic_delay must be of the populations \['E', 'I'\]",
     ),
+    "all in mm": (
+        {"contacts": [[0.0, 0.0, 2.5]], "somata": [0.0, 0.0, 1.5]},
+        "contacts and somata must be in µm and look like millimetres: none exceeds 2.5 ",
+    ),
+    "contacts in mm": ({"contacts": CONTACTS / 1e2}, "contacts must be in µm and look like mill"),
+    "somata in mm": ({"somata": cells(20) / 50}, "somata must be in µm and look like mill"),
+    "dendrites in mm": ({"dendrite_length": 1.25}, "dendrites .* must be in µm and look like mill"),
     "no dt": ({"dt": 0.0}, "dt must be a positive number"),
     "positive inhibition": ({"inhibitory": {"I": 90.0}}, "inhibitory population 'I' .* at most 0"),
     "negative excitation": ({"excitatory": {"E": -1.0}}, "excitatory population 'E' .* at least 0"),

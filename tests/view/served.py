@@ -56,7 +56,7 @@ def served(*arguments, folder=None):
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     # Requests that it refuses are logged; anything else is a defect.
-    left = [line for line in errors.splitlines() if not line.startswith("403 GET ")]
+    left = [line for line in errors.splitlines() if not line.startswith(("400 GET ", "403 GET "))]
     assert not left, errors
 
 

@@ -97,6 +97,28 @@ def test_pages_of_other_sites_cannot_use_it(private):
     assert websocket(url, Host="evil.example", Origin="http://evil.example") == 403
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    ["[::1", "[::1]x", "[", "localhost:x", "127.0.0.1:80:1", "::1"],
+)
+def test_hosts_and_origins_that_are_none(private, guarded, wrong):
+    for url in (private[0], guarded[0], f"{guarded[0]}?token={guarded[1]}"):
+        assert status(url, Host=wrong) == 400
+        assert status(url, Origin=f"http://{wrong}") == 400
+    assert websocket(private[0], Origin=f"http://{wrong}") == 400
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_a_page_at_an_address_of_ipv6(tmp_path):
+    with served(tmp_path / "x.zarr", "--port", 0, "--address", "::1") as (url, told):
+        host = url.removeprefix("http://").strip("/")
+        port = host.removeprefix("[::1]:")
+        assert f"ssh -N -L {port}:[::1]:{port} " in told
+        assert [status(url + file) for file in FILES] == [200] * len(FILES)
+        assert websocket(url, Origin=f"http://{host}") == "open"
+        assert status(url, Host="evil.example") == 403
+
+
 def test_others_need_the_token(guarded):
     url, token = guarded
     assert len(token) >= 20

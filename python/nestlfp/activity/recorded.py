@@ -21,7 +21,9 @@ from ..errors import ActivityError
 from ..extras import require
 from ..grid import Rounding, check_rounding, step
 from ..kernels import KernelSet, NeuronKernels
+from ..kernels.checks import found_instead
 from ..kernels.names import by_dims
+from ..signals.files import FORMATS
 from ..signals.stream import ZarrStream
 from .blocks import Blocks, bar, filled
 from .formats import portions
@@ -29,8 +31,6 @@ from .portion import Asked
 from .spool import Spool
 from .times import steps_of
 from .whose import Whose, files, rules
-
-_SUFFIXES = (".nc", ".zarr", ".nwb")
 
 
 def convolve(
@@ -132,7 +132,7 @@ def convolve(
     modes = kernels.modes if isinstance(kernels, NeuronKernels) else kernels
     if not isinstance(modes, KernelSet):
         raise ActivityError(
-            f"kernels must be a KernelSet or NeuronKernels, found {type(kernels).__name__}"
+            f"kernels must be a KernelSet or NeuronKernels, {found_instead(kernels)}"
         )
     check_rounding(rounding, ActivityError)
     keep, place = by_dims(by), _place(to, overwrite)
@@ -170,7 +170,7 @@ def convolve(
             return signals.load(place)
         whole = filled(template, parts, n // every)
     if place is not None:
-        _save(whole, place)
+        signals.save(whole, place)
     return whole
 
 
@@ -179,9 +179,9 @@ def _place(to: str | os.PathLike[str] | None, overwrite: bool) -> Path | None:
     if to is None:
         return None
     place = Path(to)
-    if place.suffix not in _SUFFIXES:
+    if place.suffix not in FORMATS:
         raise ActivityError(
-            f"signals are written to {', '.join(_SUFFIXES)} files, found {str(place)!r}"
+            f"signals are written to {', '.join(FORMATS)} files, found {str(place)!r}"
         )
     if place.exists() and not overwrite:
         raise ActivityError(
@@ -234,17 +234,3 @@ def _read(
     whose.check_rules()
     spool.finish()
     return dict(used), late
-
-
-def _save(whole: xr.Dataset, place: Path) -> None:
-    if place.suffix == ".nc":
-        signals.save(whole, place)
-        return
-    pynwb = require("pynwb", "nwb")
-    partial = place.with_name(f".{place.name}.part.nwb")
-    try:
-        with pynwb.NWBHDF5IO(str(partial), "w") as file:
-            file.write(signals.to_nwb(whole, session_description="Signals of recorded spikes"))
-        os.replace(partial, place)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -69,7 +69,7 @@ def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
     options: dict[str, Any] = {"printed": 0.0 if stepped else table.printed}
     if labels is not None and senders is not None:  # SONATA's ids are places in a population
         options["from_zero"] = _plain(table.names[senders]).startswith("node_id")
-    for k, part in enumerate(_portions(path, table)):
+    for k, part in enumerate(_portions(path, table, text=labels)):
         ids = None if senders is None else whole(part[senders], f"senders in {where}")
         given = part[roles["steps" if stepped else "times"]]
         if k == 0 and unit is None and table.by_nest and not stepped:
@@ -190,8 +190,12 @@ def _roles(names: Sequence[str], asked: Asked, where: str) -> tuple[dict[str, in
     return roles, unit
 
 
-def _portions(path: Path, table: _Table) -> Iterator[Any]:
-    """The table in portions, without a last line that was cut."""
+def _portions(path: Path, table: _Table, text: int | None) -> Iterator[Any]:
+    """The table in portions, without a last line that was cut.
+
+    A column of text, such as of populations' names, stays as it is written: NA, 007 and True are
+    names. Only what is empty is none.
+    """
     import pandas as pd
 
     n, rows = len(table.names), None
@@ -212,6 +216,9 @@ def _portions(path: Path, table: _Table) -> Iterator[Any]:
             index_col=False,
             skiprows=table.skipped,
             skipinitialspace=True,
+            keep_default_na=False,
+            na_values=[""],
+            dtype={} if text is None else {text: str},
             nrows=rows,
             chunksize=SIZE,
             encoding_errors="replace",

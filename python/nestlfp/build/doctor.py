@@ -7,10 +7,14 @@ modules came with nestlfp that fit NEST's build, one of these is, and a compiler
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+
+from packaging.requirements import Requirement
 
 from ..errors import ToolchainError
 from ..remedies import remedy
@@ -19,7 +23,10 @@ from .modules import CachedModule, build_environment, compile_module, modules_di
 from .prebuilt import fits, prebuilt_dir
 from .toolchain import Nest, find_nest
 
-OPTIONAL = {"LFPykernels": "lfpykernels", "matplotlib": "plot", "zarr": "stream", "panel": "view"}
+EXAMINED = {"cmake", "nestml"}
+"""Requirements that have lines of their own, and need not come from pip."""
+NOT_OPTIONAL = {"all", "docs", "nest", "test"}
+"""Extras that are no package for users, or that have lines of their own."""
 
 MODEL = "nestlfp_doctor"
 TEXT = f"""model {MODEL}:
@@ -46,6 +53,16 @@ assert node.y == 1.0, f"it computes {{node.y}}, not 1"
 """
 
 
+# Names of files do not tell whose MPI it is: both MPICH's and Open MPI's is libmpi.so. What NEST's
+# library is linked to is asked itself, and loaded first, as it is where nestlfp meets it.
+LIBRARIES = """
+import ctypes, json, sys
+nest = ctypes.CDLL(sys.argv[1])
+text, length = ctypes.create_string_buffer(8192 + 1), ctypes.c_int()  # MPICH's longest
+nest.MPI_Get_library_version(text, ctypes.byref(length))
+from mpi4py import MPI
+print(json.dumps([text.value.decode(), MPI.Get_library_version().rstrip(chr(0))]))
+"""
 SIGNAL = """
 import numpy as np, nest, nestlfp
 nest.verbosity = nest.VerbosityLevel.ERROR
@@ -81,6 +98,7 @@ def doctor() -> tuple[str, bool]:
         ("CMake", find_cmake, True),
         ("make", lambda: find_make()[0], True),
         ("NESTML", lambda: _version("nestml", "NESTML"), True),
+        ("Python packages", _packages, False),
         ("module cache", _cache, False),
         ("MPI", lambda: _mpi(find_nest()), False),
     ]
@@ -109,11 +127,7 @@ def doctor() -> tuple[str, bool]:
         lines.append("untried  a module: compiling is for kernels that none of the above serves")
     else:
         lines.append("untried  a module: compiled and loaded once nothing is missing")
-    for package, extra in OPTIONAL.items():
-        try:
-            lines.append(f"ok       {package}: {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            lines.append(f"optional {package}: missing; pip install 'nestlfp[{extra}]'")
+    lines += _optional()
     return "\n".join(lines), healthy
 
 
@@ -165,6 +179,72 @@ def _header(name: str, nest: Nest) -> str:
     return f"{found}" + (", of PyPI's boost-headers: the system has none" if packaged else "")
 
 
+def _requirements() -> list[Requirement]:
+    """What the metadata of nestlfp asks for, that of its extras included."""
+    try:
+        told = importlib.metadata.requires("nestlfp") or []
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolchainError(
+            "nestlfp is found by Python but not installed, so that its requirements are not "
+            "known: install it with pip"
+        ) from None
+    return [Requirement(line) for line in told if not line.startswith("nestlfp[")]
+
+
+def _installed(needed: Requirement) -> str:
+    """The version that is there, if it is one that is needed."""
+    try:
+        version = importlib.metadata.version(needed.name)
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolchainError("missing") from None
+    if not needed.specifier.contains(version, prereleases=True):
+        raise ToolchainError(f"{version}, nestlfp needs {needed.specifier}")
+    return version
+
+
+def _packages() -> str:
+    """The requirements that come with nestlfp: other installations may have replaced them."""
+    needed = [
+        one
+        for one in _requirements()
+        if (one.marker is None or one.marker.evaluate({"extra": ""})) and one.name not in EXAMINED
+    ]
+    wrong = []
+    for one in needed:
+        try:
+            _installed(one)
+        except ToolchainError as error:
+            wrong.append((f"{one.name}: {error}", f"'{one.name}{one.specifier}'"))
+    if wrong:
+        told, wanted = zip(*wrong, strict=True)
+        raise ToolchainError(f"{'; '.join(told)}; pip install {' '.join(wanted)}")
+    return f"the {len(needed)} that nestlfp needs"
+
+
+def _optional() -> list[str]:
+    """A line for each package of an extra."""
+    try:
+        requirements = _requirements()
+    except ToolchainError:  # told above
+        return []
+    lines: dict[str, str] = {}
+    for one in requirements:
+        for extra in re.findall('extra == "([^"]+)"', str(one.marker)):
+            if extra not in NOT_OPTIONAL:
+                lines.setdefault(one.name, _line(one, extra))
+    return list(lines.values())
+
+
+def _line(one: Requirement, extra: str) -> str:
+    """What there is of an extra's package."""
+    if one.marker is None or not one.marker.evaluate({"extra": extra}):
+        return f"optional {one.name}: not for this Python ({one.marker})"
+    try:
+        return f"ok       {one.name}: {_installed(one)}"
+    except ToolchainError as error:
+        return f"optional {one.name}: {error}; pip install 'nestlfp[{extra}]'"
+
+
 def _version(package: str, what: str) -> str:
     try:
         return importlib.metadata.version(package)
@@ -205,18 +285,22 @@ def _mpi(nest: Nest) -> str:
     if not nest.mpi:
         return "this NEST runs in one process, with threads; nothing else is needed"
     version = _version("mpi4py", "mpi4py")
-    mend = "'pip install --force-reinstall --no-binary mpi4py mpi4py' builds it for this MPI"
-    # Importing mpi4py starts MPI, which a doctor had better do in another process.
-    told = _python(
-        "from mpi4py import MPI; print(MPI.Get_library_version().split(chr(10))[0].strip())"
+    mend = (
+        "'pip install --force-reinstall --no-binary mpi4py mpi4py' builds it for the MPI whose "
+        "mpicc comes first on PATH, which must be NEST's"
     )
+    # Importing mpi4py starts MPI, which a doctor had better do in another process.
+    told = _python(LIBRARIES, str(nest.library))
     if told.returncode != 0:
-        raise ToolchainError(f"mpi4py {version} does not start; {mend}: {told.stderr[-300:]}")
-    library = told.stdout.strip()
-    uses_open_mpi = b"libmpi.so" in nest.library.read_bytes()
-    if uses_open_mpi != ("Open MPI" in library):
-        raise ToolchainError(f"mpi4py {version} uses {library}, NEST another MPI library; {mend}")
-    return f"mpi4py {version} with the MPI library that NEST uses, {library}"
+        raise ToolchainError(
+            f"mpi4py {version} does not start beside NEST's MPI; {mend}: {told.stderr[-300:]}"
+        )
+    of_nest, of_mpi4py = (" ".join(told.split()) for told in json.loads(told.stdout))
+    if of_nest != of_mpi4py:
+        raise ToolchainError(
+            f"mpi4py {version} uses {of_mpi4py[:80]}, NEST uses {of_nest[:80]}; {mend}"
+        )
+    return f"mpi4py {version} with the MPI library that NEST uses, {of_nest[:80]}"
 
 
 def _python(

@@ -37,7 +37,7 @@ def as_dataset(result: Any) -> xr.Dataset:
         if array.dtype.kind not in "biuf":
             raise EnsembleError(f"{name!r} of a run must hold real numbers, found {array.dtype}")
         kind = array.dtype if array.dtype.kind == "f" else np.dtype(float)
-        values[name] = (array.dims, array.values.astype(kind), array.attrs)
+        values[name] = (array.dims, array.values.astype(kind, copy=False), array.attrs)
     return with_text_as_str(xr.Dataset(values, coords=result.coords))
 
 
@@ -49,8 +49,12 @@ def _variable(name: str, given: Any) -> Any:
 
 
 def blank(result: xr.Dataset) -> xr.Dataset:
-    """What a run that failed has instead of a result."""
-    return xr.full_like(result, np.nan)
+    """What a run that failed has instead of a result: NaN, which takes no memory."""
+    nothing = {
+        name: np.broadcast_to(np.array(np.nan, array.dtype), array.shape)
+        for name, array in result.data_vars.items()
+    }
+    return result.copy(data=nothing)
 
 
 def difference(like: xr.Dataset, result: xr.Dataset, columns: set[str]) -> str:

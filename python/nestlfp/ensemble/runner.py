@@ -19,6 +19,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import EnsembleError
+from .identity import identity
 from .parameters import RUN, plan, whole
 from .processes import FreshProcesses
 from .results import as_dataset
@@ -56,7 +57,9 @@ def run(
         The value of each parameter in each run, as `sample` and `grid` make them.
     to : path
         The store, whose name ends in ``.zarr``. Runs that it has are not repeated; more runs may
-        be added to the same parameters.
+        be added to the same parameters. The function must be the same: where it comes from, its
+        text, and all that is bound to it, such as the arguments of a `functools.partial`. Changes
+        of other functions that it calls are not noticed.
     seed : int
         What the seeds of all runs follow from. A run's seed depends on it and on the run's number
         alone; seeds lie between 1 and 2³¹ - 1, and all differ.
@@ -110,15 +113,18 @@ def run(
     count = _workers(workers)
     names = [str(name) for name in runs.coords if name != RUN]
     _check_function(function, names, importable=executor is None)
-    with EnsembleStore.opened(to, runs, _name(function), retry=retry) as store:
+    with EnsembleStore.opened(to, runs, identity(function), retry=retry) as store:
         todo = [k for k in range(runs.sizes[RUN]) if k not in store.done | store.failed]
         arguments = {k: {name: runs[name].values[k].item() for name in names} for k in todo}
         with (
             FreshProcesses(count) if executor is None else contextlib.nullcontext(executor) as by,
             _Report(store, runs.sizes[RUN], progress) as report,
         ):
-            for k, (result, error, seconds) in _outcomes(by, function, arguments, count):
-                report.add(k, store.add(k, result, error, seconds))
+            try:
+                for k, (result, error, seconds) in _outcomes(by, function, arguments, count):
+                    report.add(k, store.add(k, result, error, seconds))
+            finally:
+                store.became(identity(function))
     if store.failed:
         warnings.warn(
             f"{len(store.failed)} of {runs.sizes[RUN]} runs failed; each says why in its 'error'. "

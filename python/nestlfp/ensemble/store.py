@@ -7,6 +7,7 @@ Runs are appended as they end, so that rows are in that order; each is committed
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,15 @@ from ..extras import require
 from ..kernels.files import brief
 from ..signals import stores
 from ..signals.commit import ENSEMBLE_FORMAT, Commit
+from .identity import NAME, TEXT
 from .parameters import OWN, RUN
 from .results import blank, difference
 
 ERROR_LETTERS = 240  # of the text of an error, at most: Zarr's arrays have text of fixed width
-_CHUNK = 32  # runs in a file of each variable: few files, and still quickly written again
+# Runs in a file of each variable, at most: few files, and still quickly written again. A run of
+# 8 MB or more has files of its own, so that no others are written with it.
+_CHUNK = 32
+_BLOCK = 2**22  # values of runs that are copied at once: 32 MB
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -52,20 +57,27 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
 class EnsembleStore:
     """Runs on disk, of which one process at a time writes more."""
 
-    def __init__(self, path: Path, plan: xr.Dataset, function: str) -> None:
+    def __init__(self, path: Path, plan: xr.Dataset, function: dict[str, str]) -> None:
         self.path = path
         self.done: set[int] = set()
         self.failed: set[int] = set()
         self._plan = plan
-        self._function = function
+        self._functions = [function]  # as it was at first, and at last where runs changed it
         self._blank: xr.Dataset | None = None  # unknown until a run has had a result
 
     @classmethod
     @contextlib.contextmanager
     def opened(
-        cls, path: str | os.PathLike[str], plan: xr.Dataset, function: str, *, retry: bool
+        cls,
+        path: str | os.PathLike[str],
+        plan: xr.Dataset,
+        function: dict[str, str],
+        *,
+        retry: bool,
     ) -> Iterator[EnsembleStore]:
         """The store at `path`, for writing; runs that it has are in `done` or `failed`.
+
+        `function` is its identity, see `nestlfp.ensemble.identity`.
 
         Raises
         ------
@@ -97,42 +109,55 @@ class EnsembleStore:
             error = difference(like, result, set(map(str, self._plan.coords)))
         with self._told():
             if error or self._blank is not None:
-                self._append(self._row(run, None if error else result, error, seconds))
+                kept = None if error else result
+                self._append(self._rows([run], kept, [error], [seconds]))
             else:
                 self._begin(run, result, seconds)
         (self.failed if error else self.done).add(run)
         return error
 
+    def became(self, function: dict[str, str]) -> None:
+        """Note what runs have changed of what is bound to the function, such as a count of them."""
+        if function not in self._functions and (self.done or self.failed):
+            self._functions = [self._functions[0], function]
+            with self._told():
+                stores.label(self.path, self._attrs())
+
     def _append(self, row: xr.Dataset) -> None:
         if self.done or self.failed:
             stores.append(self.path, row, RUN)
         else:
-            stores.create(self.path, row, _CHUNK, RUN)
+            stores.create(self.path, row, along=RUN, room=_CHUNK)
 
     def _begin(self, run: int, result: Any, seconds: float) -> None:
         """The first result of all: the rows of runs that failed before it get the shape of it."""
         self._blank = blank(result)
-        rows = [self._row(run, result, "", seconds)]
-        if self.failed:
-            before = stores.opened(self.path, ENSEMBLE_FORMAT).load()
-            for each, error, took in zip(
-                *(before[name].values.tolist() for name in (RUN, "error", "seconds")), strict=True
-            ):
-                rows.insert(-1, self._row(each, None, error, took))
-        stores.create(self.path, xr.concat(rows, RUN), _CHUNK, RUN)
+        row = self._rows([run], result, [""], [seconds])
+        if not self.failed:
+            self._append(row)
+            return
+        before = stores.opened(self.path, ENSEMBLE_FORMAT).load()
+        runs, errors, took = (before[name].values.tolist() for name in (RUN, "error", "seconds"))
+        failed = self._rows(runs, None, errors, took)
+        stores.create(self.path, failed, along=RUN, room=_CHUNK, more=[row])
 
-    def _row(self, run: int, result: xr.Dataset | None, error: str, seconds: float) -> xr.Dataset:
-        """A run as it stands in the store."""
+    def _rows(
+        self, runs: list[int], result: xr.Dataset | None, errors: list[str], seconds: list[float]
+    ) -> xr.Dataset:
+        """Runs as they stand in the store."""
         values = result if result is not None else self._blank
-        row = (xr.Dataset() if values is None else values).expand_dims({RUN: [run]})
+        rows = (xr.Dataset() if values is None else values).expand_dims({RUN: runs})
         own = {
-            "error": (RUN, np.array([error], dtype=f"U{ERROR_LETTERS}")),
-            "seconds": (RUN, np.array([seconds]), {"units": "s"}),
+            "error": (RUN, np.array(errors, dtype=f"U{ERROR_LETTERS}")),
+            "seconds": (RUN, np.array(seconds), {"units": "s"}),
         }
-        plan = self._plan.isel({RUN: [run]}).coords
-        row = row.assign_coords({**plan, **own})
-        row.attrs = {"format": ENSEMBLE_FORMAT, "function": self._function}
-        return row
+        plan = self._plan.isel({RUN: runs}).coords
+        rows = rows.assign_coords({**plan, **own})
+        rows.attrs = {"format": ENSEMBLE_FORMAT, **self._attrs()}
+        return rows
+
+    def _attrs(self) -> dict[str, str]:
+        return {"function": self._functions[0][NAME], "identity": json.dumps(self._functions)}
 
     # ------------------------------------------------------------------ going on
     def _continue(self, retry: bool) -> None:
@@ -144,20 +169,29 @@ class EnsembleStore:
         if self.done:
             one = there.isel({RUN: 0})
             columns = [name for name, array in there.coords.items() if array.dims == (RUN,)]
-            self._blank = blank(one.drop_vars(columns).load())
+            self._blank = blank(one.drop_vars(columns)).load()
         if retry and self.failed:
-            kept = there.isel({RUN: np.flatnonzero(~bad)}).load()
-            stores.create(self.path, kept, _CHUNK, RUN)
+            first, *others = self._kept()
+            more = (each.load() for each in others)
+            stores.create(self.path, first.load(), along=RUN, room=_CHUNK, more=more)
             self.failed = set()
+
+    def _kept(self) -> list[xr.Dataset]:
+        """The runs that did not fail, in parts, as they are in the store."""
+        there = stores.opened(self.path, ENSEMBLE_FORMAT)
+        good = np.flatnonzero(there["error"].values == "")
+        values = sum(array.size for array in there.data_vars.values()) // there.sizes[RUN]
+        step = max(1, _BLOCK // max(values, 1))
+        parts = range(0, max(good.size, 1), step)
+        return [there.isel({RUN: good[start : start + step]}) for start in parts]
 
     def _check_same(self, there: xr.Dataset) -> None:
         """Whether what is there are runs of this ensemble."""
         columns = {str(name) for name, array in there.coords.items() if array.dims == (RUN,)}
         before = columns - {RUN, *OWN} | {"seed"}
         wanted = {str(name) for name in self._plan.coords} - {RUN}
-        function, runs = there.attrs.get("function"), there[RUN].values
-        if function != self._function:
-            raise self._another(f"of the function {function!r}", repr(self._function))
+        self._check_function(there.attrs)
+        runs = there[RUN].values
         if before != wanted:
             raise self._another(f"with the parameters {sorted(before)}", str(sorted(wanted)))
         if runs.size and runs[-1] >= self._plan.sizes[RUN]:
@@ -168,6 +202,22 @@ class EnsembleStore:
             if wrong.size:
                 k = int(wrong[0])
                 raise self._another(f"with {name} = {old[k]} in run {runs[k]}", str(new[k]))
+
+    def _check_function(self, attrs: dict[str, Any]) -> None:
+        now, name = self._functions[0], attrs.get("function")
+        functions = json.loads(attrs.get("identity", "[{}]"))  # none was noted at first
+        if now in functions:
+            self._functions = functions
+            return
+        then = functions[-1]
+        if name != now[NAME]:
+            raise self._another(f"of the function {name!r}", repr(now[NAME]))
+        if then.get(TEXT) != now[TEXT]:
+            raise self._another(f"of {name!r} with another text than it has now", "of this one")
+        what = next(each for each in (*then, *now) if then.get(each) != now.get(each))
+        raise self._another(
+            f"of {name!r} with {what} = {then.get(what, 'nothing')}", now.get(what, "nothing")
+        )
 
     def _another(self, there: str, here: str) -> EnsembleError:
         return EnsembleError(

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import scipy
 
 from .. import state_space
 from ..errors import ToleranceError
+from ..kernels.files import replacing
 from ..paths import cache_dir
 from ..state_space import Realization, Ringing
 from .coefficients import Array
@@ -98,8 +98,7 @@ def _read(path: Path) -> Realization | ToleranceError | None:
 
 def _write(path: Path, arrays: dict[str, Any]) -> None:
     """Write it whole or not at all; a cache that cannot be written is none."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(partial, **arrays)
-        partial.replace(path)
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)

@@ -14,7 +14,8 @@ from .._types import Floats
 from ..errors import KernelError
 from ..grid import step
 from .checks import positive_ms, real
-from .names import AXES, channel_dim, check_signal_names, listed
+from .names import AXES, channel_dim, check_labels, check_signal_names, listed
+from .positions import check_no_group, check_several, contact_labels, contact_positions, is_probe
 
 
 def labelled(
@@ -61,7 +62,9 @@ def labelled(
             raise KernelError(f"signal {name!r} has no unit: add it to units={{...}}")
         dim = channel_dim(name)
         variables[name] = (("post", "pre", dim, "lag"), array, {"units": units[name]})
-        coords[dim] = _labels(name, given["channels"], array.shape[2])
+        ids = contact_labels(given["positions"].get(name))
+        chosen = given["channels"] if ids is None else {name: ids, **given["channels"]}
+        coords[dim] = _labels(name, chosen, array.shape[2])
         if name in given["positions"]:
             coords |= _places(name, given["positions"][name], array.shape[2])
     try:
@@ -85,16 +88,24 @@ def _labels(name: str, channels: Mapping[str, Any], count: int) -> np.ndarray[An
     labels = listed(channels.get(name, range(count)), f"channels of signal {name!r}")
     if len(labels) != count:
         raise KernelError(f"signal {name!r} has {count} channels but {len(labels)} labels")
-    return np.asarray(labels)
+    found = np.asarray(labels)
+    check_labels(found, f"the channels of {name!r}")
+    return found
 
 
-def _places(name: str, positions: ArrayLike, count: int) -> dict[str, Any]:
-    found = real(positions, f"positions of signal {name!r}")
+def _places(name: str, positions: Any, count: int) -> dict[str, Any]:
+    check_no_group(positions)
+    if is_probe(positions):
+        found = contact_positions(positions)
+    else:
+        found = real(positions, f"positions of signal {name!r}")
     if found.shape != (count, 3):
         raise KernelError(
             f"positions of signal {name!r} must have shape (channel, 3) = ({count}, 3) in µm, "
             f"found {found.shape}"
         )
+    if not is_probe(positions):
+        check_several(found, f"the contacts of {name!r}", several=3)
     return {
         f"{name}_{axis}": (channel_dim(name), found[:, i], {"units": "µm"})
         for i, axis in enumerate(AXES)

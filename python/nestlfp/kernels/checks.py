@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -12,7 +14,7 @@ import xarray as xr
 from .._types import Floats
 from ..errors import KernelError
 from ..grid import step, steps
-from .names import AXES, channel_dim, check_name, check_signal_names, check_unique
+from .names import AXES, channel_dim, check_labels, check_name, check_signal_names, check_unique
 
 LARGEST = 1e100
 """Kernels beyond this would make signals, or squares that filters are made with, infinite."""
@@ -51,6 +53,32 @@ def positive(value: Any, what: str, unit: str = "") -> float:
 def positive_ms(value: Any, what: str) -> float:
     """A positive time, or a `KernelError`."""
     return positive(value, what, " of ms")
+
+
+def found_instead(given: Any) -> str:
+    """What was given where kernels should have been, and how kernels are made of it."""
+    kind = type(given).__name__
+    if hasattr(given, "per_contact") and hasattr(given, "by_modes"):
+        return (
+            f"found {kind}, whose neurons differ from contact to contact: give its .by_modes() for "
+            "all contacts together, or its .kernels, with a recorder for each of its per_contact()"
+        )
+    if isinstance(given, xr.Dataset):
+        return f"found {kind}: KernelSet(dataset) takes one that has the layout of kernels"
+    if (
+        isinstance(given, Mapping)
+        and given
+        and all(isinstance(v, xr.Dataset) for v in given.values())
+    ):
+        return (
+            f"found {kind} with datasets: NeuronKernels.from_single takes single neurons' kernels"
+        )
+    if isinstance(given, str | os.PathLike):
+        return f"found {kind}: KernelSet.load({os.fspath(given)!r}) reads a file"
+    return (
+        f"found {kind}; KernelSet.load reads a file, KernelSet.from_lfpykernels takes LFPykernels' "
+        "dictionary"
+    )
 
 
 # ---------------------------------------------------------------------- the layout of a set
@@ -139,7 +167,7 @@ def _checked_signal(name: str, array: xr.DataArray) -> xr.DataArray:
     if array.sizes[dim] == 0:
         raise KernelError(f"signal {name!r} has no channels")
     check_name(array.attrs.get("units"), f"the unit of signal {name!r}")
-    labels = array[dim].values.tolist()
+    labels = check_labels(array[dim].values, f"the channels of {name!r}")
     for label in labels:
         check_name(str(label), f"a channel of {name!r}")
     check_unique(labels, f"the channels of {name!r}")

@@ -1,14 +1,20 @@
-"""Files of kernels, and netCDF-4 files of any kind that say when they are damaged.
+"""Files of kernels, and HDF5 files of any kind that say when they are damaged.
 
 HDF5 does not notice every changed byte, and some end the process that reads them. Behind the file,
 where HDF5 does not look, stands a seal: a digest of all bytes before it. A file without one, of
 another program or an earlier version, is read as it is.
+
+Nor can HDF5 close a file that it cannot write, as on a full disk, and ends the process later. So it
+writes through `_Held`, which keeps the error until HDF5 is done.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +26,7 @@ from ..errors import KernelError, NestLFPError
 FORMAT = "nestlfp-kernels-1"
 NEURONS_FORMAT = "nestlfp-neuron-kernels-1"
 _WRITTEN_BY = {FORMAT: "KernelSet", NEURONS_FORMAT: "NeuronKernels"}
+SUFFIX = ".nc"
 _MARK = b"\nnestlfp sha256\n"
 _SEAL = len(_MARK) + hashlib.sha256().digest_size
 _BLOCK = 2**20
@@ -41,6 +48,11 @@ _INSTRUCTIONS = {
 def save(dataset: xr.Dataset, path: str | os.PathLike[str], kind: str = FORMAT) -> None:
     """Write a dataset of kernels, see `KernelSet.save`."""
     target = checked_path(path, KernelError)
+    if target.suffix != SUFFIX:
+        raise KernelError(
+            f"kernels are written to netCDF files, whose names end in {SUFFIX!r}, found "
+            f"{str(target)!r}: save({str(target.with_suffix(SUFFIX))!r})"
+        )
     try:
         check_attributes(dataset, KernelError)
         write_netcdf(dataset.assign_attrs(format=kind), target)
@@ -116,19 +128,81 @@ def _storable(value: Any) -> bool:
 
 
 def write_netcdf(dataset: xr.Dataset, target: Path) -> None:
-    """Write a sealed file; an existing one, also behind a symbolic link, is replaced whole.
+    """Write a sealed file of netCDF-4, see `write_hdf5`."""
+    import h5netcdf
+
+    def write(file: io.FileIO) -> None:
+        with h5netcdf.File(file, "w") as opened:
+            dataset.dump_to_store(xr.backends.H5NetCDFStore(opened))
+
+    write_hdf5(target, write)
+
+
+def write_hdf5(target: Path, write: Callable[[io.FileIO], None]) -> None:
+    """Write a sealed file; an existing one is replaced whole.
+
+    Parameters
+    ----------
+    target : Path
+        Its place.
+    write : callable
+        Called with an open file, for h5py to write.
 
     Raises
     ------
     OSError
-        As HDF5 and the operating system do. An existing file is then as it was.
+        As the operating system does. An existing file is then as it was.
+    """
+    with replacing(target) as partial, _Held(partial, "w+b") as file:
+        try:
+            write(file)
+        finally:  # what HDF5 says of a file that was not written follows from that
+            file.check()
+        seal = _MARK + _digest(file, partial.stat().st_size)
+        file.write(seal)
+        file.check()
+
+
+class _Held(io.FileIO):
+    """A file whose errors of writing are kept, for `check` to raise."""
+
+    _error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """All of the data, unless writing has failed."""
+        rest = memoryview(data).cast("B")
+        length = len(rest)
+        try:
+            while rest and self._error is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self._error = error
+        return length
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the file's length, unless writing has failed."""
+        try:
+            return super().truncate(size) if self._error is None else size or 0
+        except OSError as error:
+            self._error = error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the first error."""
+        if self._error is not None:
+            raise self._error
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A place for a file that replaces `target` when it is complete, and is removed otherwise.
+
+    Where `target` is a symbolic link, what it leads to is replaced.
     """
     target = Path(os.path.realpath(target))
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        dataset.to_netcdf(partial, engine="h5netcdf")
-        with partial.open("r+b") as file:
-            file.write(_MARK + _digest(file, partial.stat().st_size))
+        yield partial
         os.replace(partial, target)
     finally:
         partial.unlink(missing_ok=True)
@@ -143,7 +217,7 @@ def read_netcdf(path: Path, error: type[NestLFPError]) -> xr.Dataset:
         Of the type `error`, if it cannot be read or is damaged.
     """
     try:
-        _check_seal(path, error)
+        check_seal(path, error)
         return as_written(xr.load_dataset(path, engine="h5netcdf", **AS_WRITTEN))
     except NestLFPError:
         raise
@@ -164,7 +238,8 @@ def as_written(dataset: xr.Dataset) -> xr.Dataset:
     return dataset
 
 
-def _check_seal(path: Path, error: type[NestLFPError]) -> None:
+def check_seal(path: Path, error: type[NestLFPError]) -> None:
+    """Raise `error` where the file's bytes are not those that were written."""
     length = path.stat().st_size - _SEAL
     if length <= 0:
         return
@@ -175,8 +250,8 @@ def _check_seal(path: Path, error: type[NestLFPError]) -> None:
         same = sum(a == b for a, b in zip(seal, _MARK, strict=False))
         if same > len(_MARK) // 2 and seal != _MARK + _digest(file, length):
             raise error(
-                f"{str(path)!r} cannot be read as a netCDF-4 file: it is damaged, its bytes are "
-                "not those that were written; take it from a backup, or make it anew"
+                f"{str(path)!r} cannot be read: it is damaged, its bytes are not those that were "
+                "written; take it from a backup, or make it anew"
             )
 
 

@@ -18,6 +18,7 @@ from ..errors import KernelError
 from .arrays import labelled
 from .checks import positive_ms, real
 from .names import AXES, check_name, check_signal_names
+from .positions import check_no_group, check_several, is_probe
 from .probes import DIPOLE, PREDICTS
 
 _QUIET = 1e-3  # a half of the lags below this part of the peak is probably not meant as a kernel
@@ -310,7 +311,16 @@ def _probe_positions(probes: Iterable[Any], signal_of: Mapping[str, str]) -> dic
     return places
 
 
-def _xyz(signal: str, given: ArrayLike) -> Floats:
+def check_probes(probes: Iterable[Any], signal_of: Mapping[str, str]) -> None:
+    """A `KernelError` where the contacts of probes are in another unit than µm."""
+    for signal, places in _probe_positions(probes, signal_of).items():
+        check_several(places, f"the contacts of {signal!r}")
+
+
+def _xyz(signal: str, given: Any) -> Any:
+    check_no_group(given)
+    if is_probe(given):
+        return given
     array = real(given, f"positions of {signal!r}")
     if array.ndim == 1:  # depths alone
         array = np.column_stack([np.zeros((array.size, 2)), array])

@@ -6,6 +6,7 @@ signals, which become variables of a file, do not take each other's place in it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -33,6 +34,15 @@ def check_name(name: Any, what: str) -> str:
     if not name.strip() or not name.isprintable():
         raise KernelError(f"the name of {what} must be printable text on one line, found {name!r}")
     return name
+
+
+def check_labels(labels: Any, what: str, error: type[NestLFPError] = KernelError) -> list[Any]:
+    """Labels of an array as a list, if they are text, or finite numbers: what all files keep."""
+    found: list[Any] = labels.tolist()
+    numbers = all(type(label) in (int, float) and math.isfinite(label) for label in found)
+    if not (numbers or all(isinstance(label, str) for label in found)):
+        raise error(f"labels of {what} must be all text, or all numbers, found {str(found)[:80]}")
+    return found
 
 
 def check_signal_names(names: Iterable[Any], error: type[NestLFPError] = KernelError) -> None:

@@ -8,7 +8,7 @@ positions; `Geometry` is what a set of kernels may know of its populations. User
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,6 +25,9 @@ GEOMETRY = "geometry"
 
 _MICROMETRES = {"um": 1.0, "µm": 1.0, "mm": 1e3, "m": 1e6}
 _SMALLEST_UM = 1.0  # no layout of contacts, cells or heads fits into a cube of this half-width
+SEVERAL_UM = 10.0
+"""No two contacts or cells, and no population, fit into a cube of this half-width, or of this width
+for cells: a soma alone is larger."""
 
 
 # ---------------------------------------------------------------------- positions
@@ -38,13 +41,15 @@ def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Float
     what : str
         What is there, for error messages: ``"the contacts"``.
     smallest : float, optional
-        Positions that all lie closer to the origin than this (µm) are in another unit.
+        Positions that all lie closer to the origin than this (µm) are in another unit; of several
+        places it is 10 µm or more. A probe has a unit of its own, which is believed.
 
     Raises
     ------
     KernelError
         If the shape is another one, a position is not finite, or the unit is not µm.
     """
+    check_no_group(given)
     if is_probe(given):
         return contact_positions(given)
     try:
@@ -57,8 +62,43 @@ def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Float
         raise KernelError(f"positions of {what} must have shape (n, 3) in µm, found {found.shape}")
     if not np.all(np.isfinite(found)):
         raise KernelError(f"positions of {what} must be finite, found {found.tolist()}")
-    check_micrometres(found, what, smallest)
+    check_several(found, what, smallest)
     return found
+
+
+def check_several(
+    found: Floats, what: str, smallest: float = _SMALLEST_UM, *, several: int = 2
+) -> None:
+    """As `check_micrometres`, of places of which several tell more; what is not finite does not."""
+    known = np.unique(found[np.isfinite(found).all(axis=1)], axis=0)
+    if len(known):
+        enough = len(known) >= several
+        check_micrometres(known, what, max(smallest, SEVERAL_UM) if enough else smallest)
+
+
+def cells(given: Any, what: str) -> Floats:
+    """Positions of somata, which do not overlap all; see `positions`."""
+    found = positions(given, what)
+    apart = float(np.ptp(found, axis=0).max())
+    if 0 < apart < SEVERAL_UM:
+        raise KernelError(
+            f"positions of {what} must be in µm and look like millimetres: all {len(found)} lie "
+            f"within {apart:g} of each other, and a soma alone is larger (multiply them by 1e3)"
+        )
+    return found
+
+
+def check_together(**places: Floats) -> None:
+    """A `KernelError` where contacts and cells are all so near to the origin that they are in mm.
+
+    A single place tells nothing of its unit, but a contact and a cell do together.
+    """
+    largest = max(float(np.max(np.abs(found), initial=0.0)) for found in places.values())
+    if 0 < largest < SEVERAL_UM:
+        raise KernelError(
+            f"positions of {' and '.join(places)} must be in µm and look like millimetres: none "
+            f"exceeds {largest:g} (multiply them by 1e3)"
+        )
 
 
 def position(given: ArrayLike, what: str, *, smallest: float = 0.0) -> Floats:
@@ -77,6 +117,10 @@ def check_micrometres(found: Floats, what: str, smallest: float = _SMALLEST_UM) 
         unit, advice = "metres", "multiply them by 1e6, or by 1e3 if they are millimetres"
     else:
         unit, advice = "millimetres", "multiply them by 1e3"
+        if "contacts" in what and smallest == SEVERAL_UM:
+            advice += (
+                "; of contacts that are so near, give a probeinterface Probe, which has a unit"
+            )
     raise KernelError(
         f"positions of {what} must be in µm and look like {unit}: none exceeds {largest:g} "
         f"({advice})"
@@ -86,6 +130,37 @@ def check_micrometres(found: Floats, what: str, smallest: float = _SMALLEST_UM) 
 def is_probe(given: Any) -> bool:
     """Whether this is a `Probe` of probeinterface."""
     return hasattr(given, "contact_positions") and hasattr(given, "si_units")
+
+
+def check_no_group(given: Any) -> None:
+    """A `KernelError` that tells how to give one of the probes of a `ProbeGroup`."""
+    if _is_group(given):
+        raise KernelError(
+            f"found a probeinterface ProbeGroup of {len(given.probes)} probes: give one of them, "
+            ".probes[0], whose contact ids are kept as labels"
+        )
+
+
+def check_no_layouts(probes: Iterable[Any]) -> None:
+    """A `KernelError` where layouts of electrodes stand for models of what these measure."""
+    for probe in probes:
+        if is_probe(probe) or _is_group(probe):
+            raise KernelError(
+                f"a probeinterface {type(probe).__name__} says where contacts are, not what they "
+                "measure. Make a probe of LFPykit or LFPykernels from it: x, y, z = "
+                "nestlfp.geometry.contact_positions(probe).T and GaussCylinderPotential(None, "
+                "z=z, ...) or LineSourcePotential(None, x=x, y=y, z=z)"
+            )
+
+
+def _is_group(given: Any) -> bool:
+    return hasattr(given, "probes") and hasattr(given, "add_probe")
+
+
+def contact_labels(given: Any) -> list[str] | None:
+    """The contact ids of a probeinterface probe, if it has them."""
+    ids = getattr(given, "contact_ids", None) if is_probe(given) else None
+    return None if ids is None or len(ids) == 0 else [str(each) for each in ids]
 
 
 def contact_positions(probe: Any) -> Floats:
@@ -105,6 +180,7 @@ def contact_positions(probe: Any) -> Floats:
         populations. To place it elsewhere, make it three-dimensional first
         (``probe.to_3d(...)``, ``probe.move(...)``).
     """
+    check_no_group(probe)
     if not is_probe(probe):
         raise KernelError(f"expected a probeinterface Probe, found {type(probe).__name__}")
     if probe.contact_positions is None or len(probe.contact_positions) == 0:
@@ -152,6 +228,8 @@ class Cylinder:
                 f"radius {self.radius}, bottom {self.bottom}, top {self.top}"
             )
         check_micrometres(values[:1], "a population's cylinder (its radius)")
+        if self.top > self.bottom:
+            check_micrometres(values[:3], "a population's cylinder", SEVERAL_UM)
 
     @classmethod
     def of_normal_depths(cls, radius: float, loc: float, scale: float) -> Cylinder:

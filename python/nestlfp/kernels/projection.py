@@ -21,7 +21,7 @@ from .arrays import labelled
 from .checks import dt_ms, first_lag_steps
 from .conductors import Conductor, conductor_of, unit_of
 from .names import AXES, channel_dim, listed
-from .positions import Cylinder, Geometry, position
+from .positions import Cylinder, Geometry, contact_labels, position
 
 _DIPOLE_UNITS = {"nA µm", "nA*µm", "nA·µm", "nA um", "nA*um"}
 _CLOSEST_UM = 1.0  # a contact nearer to a point dipole than this is at the dipole
@@ -68,7 +68,7 @@ def projected(
         Contact positions (µm) for ``InfiniteVolumeConductor``, and for no other model: they
         have their own.
     channels : sequence, optional
-        Label of each contact or sensor. Default: 0, 1, 2, ...
+        Label of each contact or sensor. Default: the probe's contact ids, or 0, 1, 2, ...
     normals : array, shape (n, 3), optional
         For MEG: the direction each sensor measures, one channel per sensor. Default: three
         channels per sensor, labelled ``"0_x", "0_y", "0_z"``, ...
@@ -120,7 +120,7 @@ def projected(
     places = _per_population(post, dipole_positions, "dipole_positions")
     directions = _per_population(post, [0.0, 0.0, 1.0] if axes is None else axes, "axes")
     where = conductor.contacts(model, contacts)
-    labels = _labels(channels, len(where))
+    labels = _labels(contact_labels(contacts) if channels is None else channels, len(where))
 
     geometry = Geometry.of(dataset) or Geometry({})
     responses = [

@@ -15,6 +15,7 @@ from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Array, Coefficients
 from ..filters.options import Method, Options, Separable, StateSpace
 from ..kernels import KernelSet, NeuronKernels
+from ..kernels.checks import found_instead
 from .detector import RECORDING, Detector
 from .model import Model, capacity, create_nodes, model_for
 
@@ -97,10 +98,7 @@ class FilterBank:
         once: Once | None = None,
     ) -> None:
         if not isinstance(kernels, KernelSet | NeuronKernels):
-            raise KernelError(
-                f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a "
-                "file, KernelSet.from_lfpykernels takes LFPykernels' dictionary"
-            )
+            raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
         populations: Mapping[str, Sequence[str]]
         if isinstance(kernels, KernelSet):
             populations, weights = {name: [name] for name in kernels.pre}, None

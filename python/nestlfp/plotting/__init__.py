@@ -10,10 +10,11 @@ The functions return a `matplotlib.figure.Figure` that does not belong to pyplot
 ``figure=plt.figure()`` to see it in a window.
 """
 
+from . import geometry
 from .responses import kernels
 from .singular import singular_values
 from .spectrum import spectrum
 from .style import save
 from .traces import signals
 
-__all__ = ["kernels", "save", "signals", "singular_values", "spectrum"]
+__all__ = ["geometry", "kernels", "save", "signals", "singular_values", "spectrum"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import SignalError
 from ..extras import require
+from ..kernels.files import brief, checked_path, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -62,6 +63,8 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 def save(figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 200) -> None:
     """Write a figure to a file, in the format that the path's suffix names.
 
+    An existing file is replaced whole.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -75,19 +78,25 @@ def save(figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 200) -> N
     SignalError
         If matplotlib does not know the format, or the file cannot be written.
     """
-    canvas = figure.figure.canvas
-    known = canvas.get_supported_filetypes()
-    suffix = Path(path).suffix.removeprefix(".").lower()
+    target = checked_path(path, SignalError)
+    suffix = checked_format(target)
+    try:
+        with style(), replacing(target) as partial:
+            figure.figure.savefig(partial, dpi=dpi, format=suffix)
+    except Exception as error:  # of the system, and of programs that matplotlib calls
+        raise SignalError(f"cannot write figure {str(target)!r}: {brief(error)}") from error
+
+
+def checked_format(path: Path) -> str:
+    """The format of a figure that the end of its name says, or a `SignalError`."""
+    known = require("matplotlib.figure", "plot").Figure().canvas.get_supported_filetypes()
+    suffix = path.suffix.removeprefix(".").lower()
     if suffix not in known:
         raise SignalError(
-            f"cannot tell the format of figure {os.fspath(path)!r}: its suffix must be one of "
+            f"cannot tell the format of figure {str(path)!r}: its suffix must be one of "
             + ", ".join(f".{name}" for name in sorted(known))
         )
-    try:
-        with style():
-            canvas.figure.savefig(path, dpi=dpi)
-    except OSError as error:
-        raise SignalError(f"cannot write figure {os.fspath(path)!r}: {error}") from error
+    return suffix
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:

@@ -252,9 +252,11 @@ def _per_neuron(
     out = {}
     for name, members in ids.items():
         try:
-            if np.ma.is_masked(given.get(name)):
+            values = np.asarray(given.get(name, default))
+            # NumPy makes numbers of text, and drops the imaginary part of complex ones.
+            if np.ma.is_masked(given.get(name)) or values.dtype.kind not in "biufO":
                 raise TypeError
-            values = np.asarray(given.get(name, default), dtype=float)
+            values = values.astype(float)
         except (TypeError, ValueError):
             raise NetworkError(
                 f"{what} of {name!r} must be a number, or one for each neuron, found "

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..errors import NetworkError, StreamError
+from ..errors import NetworkError, SignalError, StoreLostError, StreamError
+from ..signals.layout import checked
 from ..signals.stream import ZarrStream
 from .parallel import Ranks
 from .recorder import FieldRecorder
@@ -43,7 +44,9 @@ class Merged:
         if len({part.first_waiting for part in parts}) > 1:
             self._refuse("they were not made, or not streamed, at the same time")
         try:
-            self.waiting(0, 0)
+            checked(self.waiting(0, 0))
+        except SignalError as error:  # a signal with the name of another's positions, for one
+            self._refuse(str(error))
         except ValueError as error:
             self._refuse(f"their signals have dimensions of one name that differ ({error})")
 
@@ -90,7 +93,10 @@ class Merged:
         for key in parts[0].attrs:
             values = list(dict.fromkeys(part.attrs.get(key) for part in parts))
             attrs[key] = values[0] if len(values) == 1 else " + ".join(map(str, values))
-        return xr.merge(parts, join="exact", combine_attrs="drop").assign_attrs(attrs)
+        # "override" takes attributes of a variable, such as its unit, from the first that has it;
+        # "drop" would leave variables without.
+        merged = xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="override")
+        return merged.assign_attrs(attrs)
 
     def wrote_to(self, path: Path) -> bool:
         """Whether samples of any were put into this store."""
@@ -194,7 +200,12 @@ class Stream:
         if self._path is None:
             self._seen += n
         else:
-            self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
+            try:
+                self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
+            except StoreLostError:
+                for each in self._recorders:
+                    each.lost(self._path)
+                raise
             self._source.moved_to(self._path, self._identity, n)
         if self._on_chunk is not None and not self._stop:
             told = self._ranks.agree(partial(self._on_chunk, signals))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from .. import synapses
 from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..kernels.names import by_dims
@@ -20,8 +21,6 @@ from .session import check_not_prepared, import_nest
 _BLOCK = 1_000_000
 """Connections that NEST is asked for at once: 60 bytes each. It looks through all it has each time,
 8 ns for each."""
-_READ = 20_000
-"""Connections that are read at once. NEST makes a dictionary of a kilobyte of each."""
 
 
 def out_strengths(
@@ -59,13 +58,23 @@ def out_strengths(
     ------
     NetworkError
         If populations are empty or no nodes, or nodes that stand for many neurons, if weights sum
-        to zero over a population, or if NEST does not keep the sources of connections
-        (``keep_source_table=False``).
+        to zero over a population, if it is not known how a synapse model weighs spikes, or if NEST
+        does not keep the sources of connections (``keep_source_table=False``).
 
     Notes
     -----
-    With several MPI ranks it is collective, and the same on each. Weights are those of this moment.
-    NEST takes about 8 µs for each connection, and 100 MB however many there are.
+    Connections count that carry spikes, each with what a spike weighs that comes after a long
+    silence. For most synapse models that is the weight of this moment. It is U · weight for
+    ``tsodyks_synapse``, ``tsodyks_synapse_hom`` and ``tsodyks2_synapse``, n · U · weight for
+    ``quantal_stp_synapse``, p_transmit · weight for ``bernoulli_synapse``, P · weight for
+    ``ht_synapse``, and the model's weight for ``static_synapse_hom_w``. Copies count like these.
+    Gap junctions, and connections of rates and other continuous values, are left out. Any other
+    synapse model, such as one of your own module, is refused. Multapses count each; weights onto
+    different receptors of a neuron are added as they are. Connections to recorders, to nestlfp's
+    too, do not count: a target must be in `post`.
+
+    With several MPI ranks it is collective, and the same on each. NEST takes about 8 µs for each
+    connection, and 100 MB however many there are.
 
     Examples
     --------
@@ -79,11 +88,7 @@ def out_strengths(
     if "pre" in by_dims(by):
         raise NetworkError(f"by must be 'post', or nothing, found {by!r}")
     apart = "post" in by_dims(by)
-    if not nest.keep_source_table:  # NEST forgets the sources at once, and ends the process
-        raise NetworkError(
-            "NEST does not tell where connections come from: keep_source_table is False. Leave it "
-            "at True, or give the recorder weights of your own"
-        )
+    synapses.check_sources_kept(nest)
     pre = _ids(populations, "populations", nest)
     targets = pre if post is None else _ids(post, "post", nest)
     for name, ids in pre.items():
@@ -92,9 +97,12 @@ def out_strengths(
                 f"population {name!r}: {why}: it has no out-strengths of neurons, leave it out"
             )
     density = max(ranks.gather(int(nest.num_connections))) // max(1, int(nest.network_size))
+    size = _BLOCK // max(1, density) + 1
+    # Of all ranks: the first question about connections is collective.
+    models = sorted(set().union(*ranks.gather(synapses.used_models(nest))))
     found = {}
     for name, ids in pre.items():
-        own = ranks.agree(partial(_sums, nest, ids, targets, _BLOCK // max(1, density) + 1))
+        own = ranks.agree(partial(_sums, nest, ids, targets, models, size))
         sums = ranks.sum(own)
         if not apart:
             sums = sums.sum(axis=1, keepdims=True)
@@ -123,29 +131,20 @@ def _ids(populations: Mapping[str, Any], what: str, nest: Any) -> dict[str, Ints
     return ids
 
 
-def _sums(nest: Any, ids: Ints, targets: Mapping[str, Ints], size: int) -> Floats:
+def _sums(
+    nest: Any, ids: Ints, targets: Mapping[str, Ints], models: list[str], size: int
+) -> Floats:
     """Summed weights of this rank's connections, (neuron, post); of so many neurons at once."""
     order = np.argsort(ids)
     sums = np.zeros((ids.size, len(targets)))
     for p, onto in enumerate(targets.values()):
         there = nest.NodeCollection(np.sort(onto).tolist())
-        for source, weight in _connections(nest, ids[order], there, size):
-            at = order[np.searchsorted(ids, source, sorter=order)]
-            sums[:, p] += np.bincount(at, weights=weight, minlength=ids.size)
+        for start in range(0, ids.size, size):
+            here = nest.NodeCollection(ids[order[start : start + size]].tolist())
+            for read in synapses.connections(nest, here, there, models, ["source"]):
+                at = order[np.searchsorted(ids, read["source"], sorter=order)]
+                sums[:, p] += np.bincount(at, weights=read["weight"], minlength=ids.size)
     return sums
-
-
-def _connections(nest: Any, ids: Ints, targets: Any, size: int) -> Iterator[tuple[Ints, Floats]]:
-    """Source and weight of connections, block by block."""
-    for start in range(0, ids.size, size):
-        try:
-            sources = nest.NodeCollection(ids[start : start + size].tolist())
-            found = nest.GetConnections(sources, targets)
-        except nest.NESTError as error:
-            raise NetworkError(f"NEST does not tell its connections: {error}") from error
-        for first in range(0, len(found), _READ):
-            values = found[first : first + _READ].get(["source", "weight"])
-            yield np.atleast_1d(values["source"]), np.atleast_1d(values["weight"]).astype(float)
 
 
 def _relative(sums: Floats, name: str) -> Floats:

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 
 from .._types import Floats, Ints
-from ..errors import SignalError
+from ..errors import KernelError, SignalError
 from ..kernels.names import AXES, channel_dim, check_signal_names
+from ..kernels.positions import check_several
 from . import inverse_csd
 from .layout import ascii_unit, checked
 
@@ -88,7 +89,12 @@ def current_source_density(
     if any(f"{signal}_{axis}" not in array.coords for axis in AXES):
         raise SignalError(f"{signal!r} has no positions of contacts: {signal}_x, _y, _z")
     places = [array[f"{signal}_{axis}"] for axis in AXES]
-    order, along = contacts_in_line(np.stack([place.values for place in places], axis=1))
+    where = np.stack([place.values for place in places], axis=1)
+    try:
+        check_several(where, f"the contacts of {signal!r}")
+    except KernelError as error:
+        raise SignalError(str(error)) from None
+    order, along = contacts_in_line(where)
     values = array.values[..., order, :]
     if not np.isfinite(values).all():
         raise SignalError(f"{signal!r} has values that are not finite")

@@ -1,4 +1,4 @@
-"""Signals in files: netCDF-4, or a store where the name ends in ``.zarr``."""
+"""Signals in files, of the format that the end of their name says."""
 
 from __future__ import annotations
 
@@ -9,31 +9,48 @@ import xarray as xr
 
 from ..errors import MissingExtraError, SignalError
 from ..extras import require
+from ..kernels import files as netcdf
 from ..kernels.files import brief, check_attributes, checked_path, read_netcdf, write_netcdf
-from . import stores
+from . import nwb, stores
 from .layout import FORMAT, checked, with_text_as_str
+
+FORMATS = {
+    netcdf.SUFFIX: "netCDF-4",
+    stores.SUFFIX: "a Zarr folder",
+    nwb.SUFFIX: "Neurodata Without Borders",
+}
+"""By the end of a file's name."""
 
 
 def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
-    """Write signals to a netCDF-4 file, or to a Zarr folder where the path ends in ``.zarr``.
+    """Write signals to a file, in the format that its name says.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them.
     path : path
-        An existing file, or an existing store of signals, is replaced whole once the new one is
-        complete.
+        Its name ends in ``.nc`` (netCDF-4), ``.zarr`` (a Zarr folder) or ``.nwb`` (Neurodata
+        Without Borders, which has a sampling rate, so that times are equally spaced; see
+        `to_nwb`). An existing file, or an existing store of signals, is replaced whole once the
+        new one is complete.
 
     Raises
     ------
     SignalError
-        If the dataset does not have the layout of signals, has an attribute that no file can
-        hold, or cannot be written; if a simulation is writing the store.
+        If the name of the file ends in something else; if the dataset does not have the layout of
+        signals, has an attribute that no file can hold, or cannot be written; if a simulation is
+        writing the store.
     MissingExtraError
-        If the path ends in ``.zarr`` and zarr is not installed.
+        If zarr, or pynwb, is needed and not installed.
     """
     target = checked_path(path, SignalError)
+    if target.suffix not in FORMATS:
+        known = ", ".join(f"{suffix} ({format_})" for suffix, format_ in FORMATS.items())
+        raise SignalError(
+            f"the name of a file of signals must end in one of {known}, found {str(target)!r}: "
+            f"nestlfp.signals.save(signals, {str(target.with_suffix(netcdf.SUFFIX))!r})"
+        )
     ready = checked(dataset).assign_attrs(format=FORMAT).drop_encoding()
     try:
         check_attributes(ready, SignalError)
@@ -41,6 +58,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
             _save_store(ready, Path(os.path.realpath(target)))
         elif target.is_dir():
             raise IsADirectoryError("it is a folder")
+        elif target.suffix == nwb.SUFFIX:
+            nwb.write_nwb(ready, target)
         else:
             write_netcdf(ready, target)
     except MissingExtraError:
@@ -62,8 +81,8 @@ def _save_store(dataset: xr.Dataset, path: Path) -> None:
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read what `save` wrote, or what `simulate` has committed so far.
 
-    A netCDF file is read whole; values in a store are read, and checked for damage, when they are
-    used. Stores that version 0.1 wrote are read too.
+    A file of netCDF or NWB is read whole; values in a store are read, and checked for damage, when
+    they are used. Stores that version 0.1 wrote are read too.
 
     Raises
     ------
@@ -89,7 +108,7 @@ def file_format(path: str | os.PathLike[str]) -> str | None:
     Raises
     ------
     SignalError
-        If there is no such file, or it is neither a netCDF-4 file nor a store of signals.
+        If there is no such file, or it is none of netCDF-4 or NWB and no store of signals.
     """
     found = _open(path).attrs.get("format")
     return None if found is None else str(found)
@@ -103,4 +122,6 @@ def _open(path: str | os.PathLike[str]) -> xr.Dataset:
         raise SignalError(
             f"{str(place)!r} is neither a netCDF-4 file nor a folder that ends in '.zarr'"
         )
-    return stores.opened(place) if place.is_dir() else read_netcdf(place, SignalError)
+    if place.is_dir():
+        return stores.opened(place)
+    return nwb.read_nwb(place) if place.suffix == nwb.SUFFIX else read_netcdf(place, SignalError)

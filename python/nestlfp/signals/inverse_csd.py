@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .._types import Floats
-from ..errors import SignalError
+from ..errors import MissingExtraError, SignalError
 from ..extras import require
 
 _SOURCES = "elephant.current_source_density_src"
@@ -42,10 +43,29 @@ def matrix(
     potentials : ndarray, shape (contact, sample)
         In mV, by which KCSD1D chooses its regularization.
     """
-    require("elephant", "csd")
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # elephant's, of other packages' versions
+        _elephant("elephant")
         return METHODS[method](along / 1000, diameter / 1000, conductivity, potentials)
+
+
+def _elephant(name: str) -> Any:
+    """A module of elephant, which imports mpi4py where there is one, but has no need of it here."""
+    try:
+        return require(name, "csd")
+    except MissingExtraError as error:
+        if not isinstance(error.__cause__, RuntimeError):
+            raise
+    # mpi4py found no MPI library, for which elephant is not prepared: as if it were not installed.
+    hidden: dict[str, Any] = dict.fromkeys(("mpi4py", "mpi4py.MPI", "mpi4py.futures"))
+    kept = {each: sys.modules[each] for each in hidden if each in sys.modules}
+    sys.modules.update(hidden)
+    try:
+        return require(name, "csd")
+    finally:
+        for each in hidden:
+            del sys.modules[each]
+        sys.modules.update(kept)
 
 
 def _by_icsd(name: str) -> Callable[[Floats, float, float, Floats], Floats]:
@@ -66,7 +86,7 @@ def _by_icsd(name: str) -> Callable[[Floats, float, float, Floats], Floats]:
         # With a source that reaches below 0, elephant 1.2 integrates from 1 mm on.
         at = (z - z[0] + spacing) * pq.mm
         volts = np.eye(z.size) * pq.V
-        estimator = getattr(require(f"{_SOURCES}.icsd", "csd"), name)(volts[:, :1], at, **options)
+        estimator = getattr(_elephant(f"{_SOURCES}.icsd"), name)(volts[:, :1], at, **options)
         columns = []
         for k in range(z.size):  # elephant 1.2's splines are of one sample
             estimator.lfp = volts[:, k : k + 1]
@@ -80,7 +100,7 @@ def _by_icsd(name: str) -> Callable[[Floats, float, float, Floats], Floats]:
 
 
 def _by_kcsd(z: Floats, diameter: float, conductivity: float, potentials: Floats) -> Floats:
-    kernel_csd = require(f"{_SOURCES}.KCSD", "csd").KCSD1D
+    kernel_csd = _elephant(f"{_SOURCES}.KCSD").KCSD1D
     points = _FINE * (z.size - 1) + 1
     options = {
         "h": diameter / 2,

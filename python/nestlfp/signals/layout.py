@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import SignalError
-from ..kernels.names import AXES, channel_dim, check_signal_names
+from ..kernels.names import AXES, channel_dim, check_labels, check_signal_names
 
 FORMAT = "nestlfp-signals-1"
 PATHWAY_DIMS = ("post", "pre")
@@ -44,6 +44,11 @@ def checked(dataset: xr.Dataset) -> xr.Dataset:
                 f"signal {name!r} must have dimensions ([post,] [pre,] {last[0]}, time), "
                 f"found {array.dims}"
             )
+        if last[0] in dataset.coords and dataset[last[0]].dims != last[:1]:
+            raise SignalError(
+                f"the coordinate {last[0]!r} must lie along the dimension of its name, found "
+                f"{dataset[last[0]].dims}"
+            )
         if not isinstance(array.attrs.get("units"), str):
             raise SignalError(
                 f"signal {name!r} has no unit: its attribute 'units' must be text such as 'mV', "
@@ -51,6 +56,9 @@ def checked(dataset: xr.Dataset) -> xr.Dataset:
             )
         if array.dtype.kind not in "fiu":
             raise SignalError(f"signal {name!r} must hold real numbers, found {array.dtype}")
+        for dim in array.dims[:-1]:
+            if dim in array.coords:
+                check_labels(array[dim].values, f"{dim!r}", SignalError)
         for axis in AXES:
             position = array.coords.get(f"{name}_{axis}", array["time"])
             if position.dtype.kind not in "fiu":

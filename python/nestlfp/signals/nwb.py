@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
+from collections.abc import Iterator
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from .._types import Floats
+from ..errors import SignalError
 from ..extras import require
+from ..kernels.files import brief, check_seal, write_hdf5
 from ..kernels.names import AXES, channel_dim
-from .layout import ascii_unit, checked, pathways, sampling_interval
+from .layout import FORMAT, ascii_unit, checked, pathways, sampling_interval
 
 if TYPE_CHECKING:
     import pynwb
 
+SUFFIX = ".nwb"
+_MODULE = "ecephys"
+_LAYOUT = "nestlfp_layout"
+"""In the notes of a file, all of the dataset but its values and times, which the series have."""
 _VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
 
 
 def to_nwb(
     dataset: xr.Dataset,
     *,
-    session_description: str = "Signals simulated with NEST and nestlfp",
+    session_description: str = "Signals that nestlfp computed from spikes",
     identifier: str | None = None,
     session_start_time: datetime | None = None,
 ) -> pynwb.NWBFile:
-    """Signals as a file of Neurodata Without Borders, in memory; write it with `pynwb.NWBHDF5IO`.
+    """Signals as a file of Neurodata Without Borders, in memory, for more to be added to it.
+
+    `save` writes such a file if the path ends in ``.nwb``.
 
     Parameters
     ----------
@@ -44,10 +56,11 @@ def to_nwb(
     -------
     pynwb.NWBFile
         In the processing module ``ecephys``: potentials (unit V, mV, µV or nV) as
-        `ElectricalSeries` in a container ``LFP``, with their contacts as electrodes, whose
-        positions are ``rel_x``, ``rel_y``, ``rel_z`` (µm); all else as `TimeSeries`. Contributions
-        that are kept apart are series of their own, such as ``LFP_from_E_to_I``. ``notes`` has the
-        dataset's attributes as JSON: the kernels' fingerprint and provenance, NEST's version.
+        `ElectricalSeries`, with their contacts as electrodes, whose positions are ``rel_x``,
+        ``rel_y``, ``rel_z`` (µm); all else as `TimeSeries`. Signals whose name starts with LFP are
+        in a container ``LFP``. Contributions that are kept apart are series of their own, such as
+        ``LFP_from_E_to_I``. ``notes`` has the dataset's attributes as JSON: the kernels'
+        fingerprint and provenance, NEST's version; and its layout, by which `load` reads the file.
 
     Raises
     ------
@@ -66,22 +79,18 @@ def to_nwb(
         session_description=session_description,
         identifier=identifier or str(uuid.uuid4()),
         session_start_time=session_start_time or datetime.now(timezone.utc),
-        notes=json.dumps(dataset.attrs, default=_plain, ensure_ascii=False),
+        notes=json.dumps(_notes(dataset), default=_plain, ensure_ascii=False),
     )
-    module = nwb.create_processing_module("ecephys", "Signals that nestlfp computed from spikes")
-    volts_of = {
-        name: _VOLTS.get(ascii_unit(array.attrs["units"]))
-        for name, array in dataset.data_vars.items()
-    }
-    potentials: Any = None
-    if any(volts_of.values()):
-        # A signal that is no potential may have the container's name.
-        taken = "LFP" in volts_of and volts_of["LFP"] is None
-        potentials = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
-        module.add(potentials)
+    module = nwb.create_processing_module(_MODULE, "Signals that nestlfp computed from spikes")
+    lfp: Any = None
     for name, array in dataset.data_vars.items():
-        volts = volts_of[name]
+        volts = _VOLTS.get(ascii_unit(array.attrs["units"]))
         electrodes = None if volts is None else _electrodes(nwb, str(name), array)
+        if electrodes is not None and lfp is None and _is_lfp(name):
+            # A signal that is no potential may have the container's name.
+            taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in _VOLTS
+            lfp = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
+            module.add(lfp)
         for populations, part in pathways(array):
             series = {
                 "name": _series_name(str(name), populations),
@@ -91,14 +100,106 @@ def to_nwb(
             }
             if electrodes is None:
                 module.add(pynwb.TimeSeries(unit=array.attrs["units"], **series))
+                continue
+            potential = pynwb.ecephys.ElectricalSeries(
+                electrodes=electrodes, conversion=volts, **series
+            )
+            if _is_lfp(name):
+                lfp.add_electrical_series(potential)
             else:
-                kind = pynwb.ecephys.ElectricalSeries
-                potentials.add_electrical_series(
-                    kind(electrodes=electrodes, conversion=volts, **series)
-                )
+                module.add(potential)
     return nwb
 
 
+def _is_lfp(name: Any) -> bool:
+    """Whether a potential is an LFP, which an EEG is not."""
+    return str(name).upper().startswith("LFP")
+
+
+# ---------------------------------------------------------------------- files
+def write_nwb(dataset: xr.Dataset, target: Path) -> None:
+    """Write signals to an NWB file; an existing one is replaced whole."""
+    pynwb = require("pynwb", "nwb")
+    import h5py
+
+    content = to_nwb(dataset)
+
+    def write(file: io.FileIO) -> None:
+        with h5py.File(file, "w") as opened, pynwb.NWBHDF5IO(file=opened, mode="w") as nwb:
+            nwb.write(content)
+
+    write_hdf5(target, write)
+
+
+def read_nwb(path: Path) -> xr.Dataset:
+    """The signals of a file that `to_nwb` made; of another NWB file a dataset without anything.
+
+    Raises
+    ------
+    SignalError
+        If it is no NWB file or damaged, or lacks a signal that its notes tell of.
+    """
+    pynwb = require("pynwb", "nwb")
+    check_seal(path, SignalError)
+    try:
+        with pynwb.NWBHDF5IO(str(path), "r") as file:
+            content = file.read()
+            layout = _layout(content.notes)
+            return xr.Dataset() if layout is None else _filled(layout, content)
+    except Exception as error:  # h5py, hdmf and pynwb raise many kinds
+        raise SignalError(f"{str(path)!r} cannot be read as an NWB file: {brief(error)}") from error
+
+
+def _notes(dataset: xr.Dataset) -> dict[str, Any]:
+    layout = dataset.isel(time=slice(0)).assign_attrs(format=FORMAT).to_dict()
+    return {**dataset.attrs, _LAYOUT: layout}
+
+
+def _layout(notes: str | None) -> xr.Dataset | None:
+    """The dataset without samples that the notes of a file tell of, if they do."""
+    try:
+        found = json.loads(notes or "{}")
+    except ValueError:  # of another program
+        return None
+    ours = isinstance(found, dict) and _LAYOUT in found
+    return xr.Dataset.from_dict(found[_LAYOUT]) if ours else None
+
+
+def _filled(layout: xr.Dataset, nwb: pynwb.NWBFile) -> xr.Dataset:
+    """The dataset of this layout with the values and times of a file."""
+    there = dict(_series(nwb.processing[_MODULE].data_interfaces))
+    variables, times = {}, np.empty(0)
+    for name, array in layout.data_vars.items():
+        parts = []
+        for populations, _ in pathways(array):
+            series = there[_series_name(str(name), populations)]
+            parts.append(series.data[:].T)
+            times = _times(series)
+        shape = (*array.shape[:-1], times.size)
+        variables[name] = (array.dims, np.reshape(parts, shape), array.attrs)
+    coords = layout.coords.to_dataset().drop_vars("time").coords
+    time = ("time", times, layout["time"].attrs)
+    return xr.Dataset(variables, {**coords, "time": time}, layout.attrs)
+
+
+def _series(containers: Any) -> Iterator[tuple[str, Any]]:
+    """Names and series of a processing module, also of those in the container of LFPs."""
+    for name, found in containers.items():
+        inner = getattr(found, "electrical_series", None)
+        yield from [(name, found)] if inner is None else inner.items()
+
+
+def _times(series: Any) -> Floats:
+    """Times (ms) of a series, to the last digit where they are multiples of their distance."""
+    interval = float(f"{1000.0 / series.rate:.12g}")
+    first = series.starting_time * 1000.0 / interval
+    if abs(round(first) - first) < 1e-6:
+        first = round(first)
+    times: Floats = (first + np.arange(series.data.shape[0])) * interval
+    return times
+
+
+# ---------------------------------------------------------------------- series
 def _plain(value: Any) -> Any:
     """An attribute in terms of JSON."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)

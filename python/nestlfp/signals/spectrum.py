@@ -99,11 +99,18 @@ def _spectra(
     settings = _settings(**options, interval=interval, there=part.sizes["time"])
     found = signals.drop_vars([*signals.data_vars, "time"])
     found.attrs.pop("format", None)
+    if "frequency" in part:
+        raise SignalError(
+            "a signal named 'frequency' has no spectrum, which has an axis of this name: "
+            "signals.rename(frequency=...) gives it another"
+        )
     for name, array in part.data_vars.items():
         if not np.isfinite(array.values).all():
             raise SignalError(f"signal {name!r} is not finite: it has no spectrum")
         try:
             weights = get_window(window, settings["nperseg"])
+            if not np.isfinite(weights).all():
+                raise ValueError(f"the window {window!r} is not finite")
             with np.errstate(over="ignore", invalid="ignore"):
                 frequency, density = welch(array.values, 1000.0 / interval, weights, **settings)
         except (TypeError, ValueError) as error:

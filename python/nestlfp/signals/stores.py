@@ -14,7 +14,7 @@ import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .layout import FORMAT, checked, with_text_as_str
 
 SUFFIX = ".zarr"
 _DIALECT: dict[str, Any] = {"zarr_format": 2, "consolidated": False, "write_empty_chunks": True}
+_STILL_THERE = "nestlfp.simulate(0, to='another.zarr') writes the samples that are still in memory"
 _CHUNK_VALUES = 2**20  # in a chunk of `save`'s: 8 MB
 
 
@@ -208,7 +209,8 @@ def locked(path: Path) -> Iterator[None]:
             _beside(path, "old").rename(path)  # of a process that was killed while it replaced it
         yield
     finally:
-        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: no other's is deleted
+        with contextlib.suppress(OSError):  # its folder may be gone
+            Path(lock.lock_file).unlink()  # while it is held: no other's is deleted
         lock.release()
 
 
@@ -229,7 +231,15 @@ def is_there(path: Path, kind: str = FORMAT) -> bool:
     return True
 
 
-def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str = "time") -> None:
+def create(
+    path: Path,
+    dataset: xr.Dataset,
+    chunk: int | None = None,
+    along: str = "time",
+    *,
+    room: int | None = None,
+    more: Iterable[xr.Dataset] = (),
+) -> None:
     """Make a store beside its place, and put it there whole; the lock is to be held.
 
     Parameters
@@ -239,9 +249,13 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str
     dataset : xarray.Dataset
         What it holds, which may be no samples yet.
     chunk : int, optional
-        Samples in a chunk on disk. Default: so many that a chunk has 8 MB.
+        Samples in a chunk on disk. Default: so many that a chunk has 8 MB, or one.
     along : str
         The dimension that grows.
+    room : int, optional
+        How many samples, at most, a chunk is made for. Default: those of the dataset.
+    more : iterable of xarray.Dataset
+        What follows the dataset, in parts: one of them is in memory at a time.
     """
     from numcodecs import Zstd
 
@@ -255,13 +269,19 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str
         if along in array.dims:
             sizes = {dim: max(1, n) for dim, n in array.sizes.items()}
             there = sizes.pop(along)
-            sizes[along] = chunk or max(1, min(there, _CHUNK_VALUES // math.prod(sizes.values())))
+            of_one = math.prod(sizes.values())
+            if of_one > _CHUNK_VALUES:
+                longest = max(sizes, key=lambda dim: sizes[dim])
+                sizes[longest] = max(1, sizes[longest] * _CHUNK_VALUES // of_one)
+            sizes[along] = chunk or max(1, min(room or there, _CHUNK_VALUES // of_one))
             encoding[name]["chunks"] = tuple(sizes[dim] for dim in array.dims)
     part, aside = _beside(path, "part"), _beside(path, "old")
     _clear(part, aside)  # of a process that was killed here
     try:
         with _quiet():
             ready.to_zarr(part, mode="w", encoding=encoding, **_DIALECT)
+        for each in more:
+            _extend(part, each, along)
         Commit.write(part, uuid.uuid4().hex)
         if path.exists():
             path.rename(aside)
@@ -272,6 +292,12 @@ def create(path: Path, dataset: xr.Dataset, chunk: int | None = None, along: str
 
 def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
     """Append samples, and commit them; the lock is to be held."""
+    _extend(path, dataset, along)
+    Commit.write(path, Commit.read(path).identity)
+
+
+def _extend(path: Path, dataset: xr.Dataset, along: str) -> None:
+    """Append samples, which nobody sees before a commit."""
     # What has not this dimension is there already.
     new = dataset.drop_vars(
         [name for name, array in dataset.coords.items() if along not in array.dims]
@@ -279,6 +305,11 @@ def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
     # One thread after the other: each would keep some memory of its own for good.
     with require("zarr", "stream").config.set({"async.concurrency": 1}), _quiet():
         new.drop_encoding().to_zarr(path, mode="a", append_dim=along, **_DIALECT)
+
+
+def label(path: Path, attrs: dict[str, str]) -> None:
+    """Set attributes of a store, and commit them; the lock is to be held."""
+    require("zarr", "stream").open_group(path, mode="r+", zarr_format=2).attrs.update(attrs)
     Commit.write(path, Commit.read(path).identity)
 
 
@@ -309,6 +340,7 @@ class Written:
     identity: str | None  # of the store, see `Commit`
     start: int
     stop: int
+    told: bool = False  # whether an error has told that the store is gone
 
     def extended(self, path: Path, identity: str | None, stop: int) -> list[Written]:
         """These and the samples that follow them in a store."""
@@ -338,8 +370,21 @@ class Written:
 
 def joined(written: list[Written], rest: xr.Dataset) -> xr.Dataset:
     """What stores hold, one after the other, followed by the samples that wait to be written."""
-    # A store may hold the signals of other recorders too.
-    parts = [part.read()[list(rest.data_vars)] for part in written]
+    parts: list[xr.Dataset] = []
+    for part in written:
+        try:
+            # A store may hold the signals of other recorders too.
+            parts.append(part.read()[list(rest.data_vars)])
+        except SignalError as error:
+            if not part.told:
+                raise SignalError(f"{error}. {_STILL_THERE}") from error
+            parts.clear()  # there would be a gap
+            begin = part.stop * float(rest.attrs["interval_ms"])
+            warnings.warn(
+                f"signals begin at {begin:g} ms: those before were in the store "
+                f"{str(part.path)!r}, which was lost",
+                stacklevel=5,
+            )
     if rest.sizes["time"] or not parts:
         parts.append(rest)
     if len(parts) == 1:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from ..errors import NestLFPError, SignalError, StreamError
+from ..errors import NestLFPError, SignalError, StoreLostError, StreamError
 from ..extras import require
 from ..kernels.files import brief, check_attributes
 from . import stores
@@ -110,9 +110,15 @@ class ZarrStream:
 
         A run that is repeated from its start produces what is there once more: those samples
         must be equal, and are not written again.
+
+        Raises
+        ------
+        StreamError
+            If they cannot be written, or differ; a `StoreLostError` if the store is gone.
         """
         found = numbers(signals)
         known = int(np.count_nonzero(found < self._stop))
+        self._check_there(float(signals["time"][0]))
         try:
             if known and self._old is not None:
                 _check_repeated(self._old, signals.isel(time=slice(known)), self.path)
@@ -124,6 +130,20 @@ class ZarrStream:
             self._tell(error)
             raise
         self._stop = int(found[-1]) + 1
+
+    def _check_there(self, first: float) -> None:
+        """Raise a `StoreLostError` where the store is not the one that was opened."""
+        try:
+            there = Commit.read(self.path).identity == self.identity
+        except SignalError:
+            there = False
+        if not there:
+            raise StoreLostError(
+                f"the store {str(self.path)!r} was renamed, deleted or replaced while signals were "
+                f"written to it. Those from {first:g} ms on are still in memory: "
+                "nestlfp.simulate(0, to='another.zarr') writes them, recorder.signals() returns "
+                "them"
+            )
 
     def _tell(self, error: BaseException) -> None:
         """Raise a library's error, or a reader's, as one of the stream."""

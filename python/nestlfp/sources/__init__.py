@@ -4,21 +4,22 @@
 module         what it takes                                         extra of nestlfp
 ============== ===================================================== ==========================
 `lfpykernels`  one cell of LFPykernels for each population           ``lfpykernels``
+`layers`       synapses by layers, for `lfpykernels`                 ``lfpykernels`` (LFPy)
 `hybrid`       a network that has run, replayed on LFPy's cells      ``lfpykernels``
 `conductors`   kernels of a dipole moment, for EEG and MEG           ``lfpykernels`` (LFPykit)
 `sheets`       cells of LFPykernels, and where targets are           ``lfpykernels``
 `proxies`      positions and weights of point neurons                ``proxies``
 ============== ===================================================== ==========================
 
-`mechanisms` compiles NEURON's for the first two. The part that runs in NEST does not know where
-kernels came from. Modules are imported when they are first used, as
+`mechanisms` compiles NEURON's mechanisms for `lfpykernels` and `hybrid`. The part that runs in
+NEST does not know where kernels came from. Modules are imported when they are first used, as
 ``nestlfp.sources.proxies.rwslfp(...)``.
 """
 
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["conductors", "hybrid", "lfpykernels", "mechanisms", "proxies", "sheets"]
+__all__ = ["conductors", "hybrid", "layers", "lfpykernels", "mechanisms", "proxies", "sheets"]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import KernelError
 from ..kernels import check_name
+from ._template import cell_parameters
 
 _ROUNDED = 2e-3  # shares come from printed tables
 
@@ -86,6 +87,9 @@ def parts_of(populations: Mapping[str, Any]) -> list[Part]:
             by_cell = [kind.of_synapses(str(pre)) / kind.share for pre in approx.X]
             approx.C_YX = np.asarray(approx.C_YX, dtype=float) * by_cell
             parts.append(Part(post, f"{post}, {name}", kind.share, approx))
+    for part in parts:
+        whose = f"the cell of {part.name!r}"
+        part.approx.cellParameters = cell_parameters(part.approx.cellParameters, whose)
     return parts
 
 

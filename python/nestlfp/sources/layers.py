@@ -19,8 +19,9 @@ import scipy.stats as st
 from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
-from ..geometry import check_micrometres
+from ..geometry import SEVERAL_UM, check_micrometres
 from ..kernels.checks import real
+from ._template import cell_parameters
 
 Layers = Mapping[str, Sequence[float]]
 """By name, the two depths z (µm) that a layer lies between, in any order."""
@@ -181,7 +182,7 @@ def _bounds(layers: Layers) -> dict[str, tuple[float, float]]:
             raise KernelError(
                 f"layer {name!r} must have two different depths in µm, found {given!r}"
             )
-        check_micrometres(depths, f"layer {name!r}")
+        check_micrometres(depths, f"layer {name!r}", SEVERAL_UM)
         found[name] = (float(depths.min()), float(depths.max()))
     ordered = sorted(found.items(), key=lambda item: item[1])
     for (lower, (_, top)), (upper, (bottom, _)) in itertools.pairwise(ordered):
@@ -225,7 +226,9 @@ def _kinds(cell: Any) -> set[str]:
 
 def _made(parameters: Mapping[str, Any], depth: float) -> Any:
     """A cell of LFPy with its soma at this depth; cells made before are gone."""
-    cell = require("LFPy", "lfpykernels").TemplateCell(**{**parameters, "delete_sections": True})
+    lfpy = require("LFPy", "lfpykernels")
+    known = cell_parameters(parameters, "the cell")
+    cell = lfpy.TemplateCell(**{**known, "delete_sections": True})
     cell.set_rotation(x=0.0, y=0.0)
     cell.set_pos(z=depth)
     return cell

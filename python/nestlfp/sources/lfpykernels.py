@@ -27,7 +27,8 @@ from ..extras import require
 from ..grid import step
 from ..kernels import KernelSet, check_name
 from ..kernels.checks import positive_ms
-from ..kernels.lfpykernels_dictionary import of_probes, signal_names, stacked
+from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_names, stacked
+from ..kernels.positions import check_no_layouts
 from ._charge import NOTICED
 from ._mixture import CellType, Part, check_approximation, parts_of
 from ._pathways import EXTRA, Found, Job, check_mechanisms, kernels_of, load
@@ -161,10 +162,12 @@ def compute(
     _check_times(dt, t_X, tau)
     populations = dict(_by_name(approximations))
     models = [copy.copy(probe) for probe in probes]
+    check_no_layouts(models)
     kinds = [type(model).__name__ for model in models]
     if not models or len(set(kinds)) < len(kinds):
         raise KernelError(f"probes must be one or more, each of another class, found {kinds}")
-    signal_names(kinds, names or {})  # complain before an hour of cells, not after
+    # Complain before an hour of cells, not after.
+    check_probes(models, signal_names(kinds, names or {}))
     # Copies, for get_kernel leaves its last cell in the approximation.
     parts = parts_of(populations)
     post, pre = list(populations), _common_pre(parts)

@@ -28,6 +28,7 @@ from .page import Page
 
 LOCAL = "127.0.0.1"
 _LOCAL_NAMES = {LOCAL, "localhost", "::1"}
+_HOST = re.compile(r"(\[[\da-f:.]+\]|[^][:@/]*)(:\d{0,5})?", re.IGNORECASE)
 
 
 class View:
@@ -81,6 +82,7 @@ class View:
                 address=address,
                 websocket_origin="*",  # `_Strangers` asks for more
                 title="nestlfp view",
+                location=False,  # Panel's does not understand a host like [::1]
             )
         except OSError as error:
             raise OSError(
@@ -93,6 +95,7 @@ class View:
         rules.insert(0, Rule(_Strangers(self.token, self.port), _Refused))
         if self.token is not None:
             rules.insert(0, Rule(_Newcomers(self.token), _Welcome, {"name": _cookie(self.port)}))
+        rules.insert(0, Rule(_Nonsense(), _NotUnderstood))
 
     @property
     def url(self) -> str:
@@ -108,8 +111,9 @@ class View:
         if self.address in _LOCAL_NAMES:
             query = urlsplit(self.url).query
             here = f"http://localhost:{self.port}/{'?' if query else ''}{query}"
+            there = f"[{self.address}]" if ":" in self.address else LOCAL
             tunnel = (
-                f"ssh -N -L {self.port}:{LOCAL}:{self.port} "
+                f"ssh -N -L {self.port}:{there}:{self.port} "
                 f"{getpass.getuser()}@{socket.gethostname()}"
             )
             lines += [
@@ -154,6 +158,17 @@ def _cookie(port: int) -> str:
     return f"nestlfp_view_{port}"
 
 
+class _Nonsense(Matcher):
+    """Requests whose host or origin is none, such as [::1 without its end."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        try:
+            origin = urlsplit(request.headers.get("Origin", "")).netloc
+        except ValueError:
+            return {}
+        return None if all(map(_HOST.fullmatch, (request.host, origin))) else {}
+
+
 class _Newcomers(Matcher):
     """Requests that have the token in their address."""
 
@@ -187,6 +202,12 @@ class _Refused(RequestHandler):
     def prepare(self) -> None:
         self.set_status(403)
         self.finish("This page needs the address with the token that nestlfp view printed.\n")
+
+
+class _NotUnderstood(RequestHandler):
+    def prepare(self) -> None:
+        self.set_status(400)
+        self.finish("This request names no host, or no origin, that there can be.\n")
 
 
 class _Welcome(RequestHandler):

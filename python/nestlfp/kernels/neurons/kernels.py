@@ -12,21 +12,13 @@ from numpy.typing import ArrayLike
 
 from ...errors import KernelError
 from ...grid import Rounding
-from .. import files
+from .. import files, sampling
 from ..convolve import of_counts
 from ..names import by_dims, check_known, listed
 from ..set import KernelSet
 from . import counts, energies, layout, pathways
-from .modes import decomposed
-from .singles import (
-    Weights,
-    checked_counts,
-    checked_singles,
-    datasets,
-    grouped,
-    weights_of_all,
-    with_labels,
-)
+from .reduction import reduced
+from .singles import Weights, datasets, grouped, weights_of_all
 
 
 class NeuronKernels:
@@ -47,6 +39,8 @@ class NeuronKernels:
         population that is left out gets its weights from the recorder, or 1 for each.
     energy : xarray.Dataset, optional
         What the modes leave out of the sums of squares, as `from_single` finds it.
+    means : xarray.Dataset, optional
+        Mean kernels of populations, as `from_single` finds them where modes do not give them.
 
     Raises
     ------
@@ -88,6 +82,7 @@ class NeuronKernels:
         weights: Mapping[str, Any] | None = None,
         *,
         energy: xr.Dataset | None = None,
+        means: xr.Dataset | None = None,
     ) -> None:
         if not isinstance(modes, KernelSet):
             raise KernelError(f"modes must be a KernelSet, found {type(modes).__name__}")
@@ -95,6 +90,7 @@ class NeuronKernels:
         self.populations = grouped(populations, modes.pre)
         self.weights = weights_of_all(weights, self.populations)
         self.energy = energy
+        self.means = means
 
     # ------------------------------------------------------------------ making one
     @classmethod
@@ -138,23 +134,10 @@ class NeuronKernels:
         -----
         A population's first mode is the mean of its kernels, with weights whose mean is 1; the
         others are singular vectors of the rest, with weights whose mean is 0: what neurons do
-        together is not approximated. Channels are scaled to their variance before.
+        together is not approximated. Each neuron counts in these means as often as it spikes.
+        Channels are scaled to their variance before.
         """
-        singles = checked_singles(kernels, rates)
-        count = checked_counts(tolerance, modes, list(singles))
-        found = decomposed(singles, tolerance=tolerance, count=count)
-        names = {name: [f"{name}/{k}" for k in range(len(found[name][0]))] for name in singles}
-        labels = with_labels(next(iter(kernels.values())))
-        dataset = layout.as_kernels(
-            labels,
-            np.concatenate([found[name][0] for name in singles]),
-            pre=[mode for own in names.values() for mode in own],
-            post=post,
-            provenance=provenance,
-        )
-        weights = {name: own for name, (_, own) in found.items()}
-        energy = energies.measured(labels, singles, found)
-        return cls(KernelSet(dataset), names, weights, energy=energy)
+        return cls(**reduced(kernels, tolerance, modes, rates, post, provenance))
 
     @classmethod
     def from_arrays(
@@ -232,10 +215,12 @@ class NeuronKernels:
         twice = sorted(set(self.populations) & set(other.populations))
         if twice:
             raise KernelError(f"populations that both kernels have: {twice}")
+        means = [each.means for each in (self, other) if each.means is not None]
         return NeuronKernels(
             KernelSet(pathways.side_by_side([self.modes.dataset, other.modes.dataset])),
             {**self.populations, **other.populations},
             {**self.weights, **other.weights},
+            means=pathways.side_by_side(means) if means else None,
         )
 
     # ------------------------------------------------------------------ what is in it
@@ -306,7 +291,12 @@ class NeuronKernels:
         return pathways.put_together(modes.sum("post", keep_attrs=True), rows)
 
     def mean(self) -> KernelSet:
-        """The kernels of populations, each the mean over its neurons.
+        """The kernels of populations, each the mean over its neurons, all of which count alike.
+
+        Raises
+        ------
+        KernelError
+            If a population's modes need weights and have none, as those of a sheet.
 
         Examples
         --------
@@ -316,7 +306,10 @@ class NeuronKernels:
         >>> kernels.mean()["LFP"].values.round(9).tolist()
         [[[[2.0]]]]
         """
-        return KernelSet(pathways.means(self.modes.dataset, self.populations, self.weights))
+        return KernelSet(self._means())
+
+    def _means(self) -> xr.Dataset:
+        return pathways.means(self.modes.dataset, self.populations, self.weights, self.means)
 
     def __repr__(self) -> str:
         return layout.description(self)
@@ -328,7 +321,8 @@ class NeuronKernels:
         modes = self.modes.resample(dt, method=method)
         with xr.set_options(keep_attrs=True):  # sums over lags have other numbers of them
             energy = None if self.energy is None else self.energy * (self.modes.dt / dt)
-        return NeuronKernels(modes, self.populations, self.weights, energy=energy)
+        means = None if self.means is None else sampling.resampled(self.means, dt, method)
+        return NeuronKernels(modes, self.populations, self.weights, energy=energy, means=means)
 
     def sparse(self, tolerance: float) -> NeuronKernels:
         """Without as many of the smallest weights as the tolerance allows: fewer connections.
@@ -343,7 +337,8 @@ class NeuronKernels:
         weights, energy = energies.without_smallest(
             self.modes.dataset, self.populations, known, tolerance, self.energy
         )
-        return NeuronKernels(self.modes, self.populations, weights, energy=energy)
+        means = self._means()  # without what is dropped they would be others
+        return NeuronKernels(self.modes, self.populations, weights, energy=energy, means=means)
 
     def convolve(
         self,
@@ -399,8 +394,7 @@ class NeuronKernels:
         KernelError
             As `KernelSet.save`.
         """
-        whole = layout.laid_out(self.modes.dataset, self.populations, self.weights, self.energy)
-        files.save(whole, path, files.NEURONS_FORMAT)
+        files.save(layout.laid_out(self), path, files.NEURONS_FORMAT)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NeuronKernels:
@@ -413,8 +407,7 @@ class NeuronKernels:
         """
         dataset = files.load(path, files.NEURONS_FORMAT)
         try:
-            modes, populations, weights, energy = layout.taken_apart(dataset)
-            return cls(KernelSet(modes), populations, weights, energy=energy)
+            return cls(**layout.taken_apart(dataset))
         except Exception as error:  # of kernels that another program changed
             told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
             raise KernelError(told) from error

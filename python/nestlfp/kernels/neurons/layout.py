@@ -8,7 +8,7 @@ each that is not 0: sparse and dense ones alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,10 @@ from ...errors import KernelError
 from ..checks import dt_ms
 from ..describe import lags, signals_table, tool
 from ..names import channel_dim
+from ..set import KernelSet
 from .energies import OF
-from .singles import Weights
 
-_ENERGY = "energy."
+_ENERGY, _MEAN = "energy.", "mean."
 
 
 def as_kernels(
@@ -103,13 +103,11 @@ def _share(kernels: Any) -> dict[str, tuple[str, str, Any]]:
     return found
 
 
-def laid_out(
-    modes: xr.Dataset,
-    populations: Mapping[str, Sequence[str]],
-    weights: Mapping[str, Weights],
-    energy: xr.Dataset | None,
-) -> xr.Dataset:
-    """All of it as one dataset."""
+def laid_out(kernels: Any) -> xr.Dataset:
+    """`NeuronKernels` as one dataset."""
+    modes, populations, weights = kernels.modes.dataset, kernels.populations, kernels.weights
+    energy: xr.Dataset | None = kernels.energy
+    means: xr.Dataset | None = kernels.means
     names = list(populations)
     numbers = {name: k for k, name in enumerate(names)}
     of_mode = {mode: numbers[name] for name, own in populations.items() for mode in own}
@@ -148,13 +146,16 @@ def laid_out(
         for name, array in energy.data_vars.items():
             dims = ("energy.of", "energy.population", array.dims[2])
             whole[f"{_ENERGY}{name}"] = (dims, array.values, array.attrs)
+    if means is not None:
+        whole = whole.assign_coords({"mean.population": means["pre"].values})
+        for name, array in means.data_vars.items():
+            own_dims = ("post", "mean.population", *array.dims[2:])
+            whole[f"{_MEAN}{name}"] = (own_dims, array.values, array.attrs)
     return whole
 
 
-def taken_apart(
-    whole: xr.Dataset,
-) -> tuple[xr.Dataset, dict[str, list[str]], dict[str, Weights], xr.Dataset | None]:
-    """What `laid_out` put together: modes, populations, weights and energy."""
+def taken_apart(whole: xr.Dataset) -> dict[str, Any]:
+    """What `laid_out` put together, as the arguments of `NeuronKernels`."""
     own = [name for name in whole.variables if "." in str(name)]
     modes = whole.drop_vars(own)
     names = [str(name) for name in whole["population.name"].values]
@@ -172,7 +173,22 @@ def taken_apart(
         place = whole["weights.neuron"].values[at], whole["weights.mode"].values[at]
         shape = (int(n), len(populations[name]))
         weights[name] = sparse.csr_array((whole["weights.value"].values[at], place), shape)
-    return modes, populations, weights, _energy(whole, list(map(str, modes.data_vars)))
+    return {
+        "modes": KernelSet(modes),
+        "populations": populations,
+        "weights": weights,
+        "energy": _energy(whole, list(map(str, modes.data_vars))),
+        "means": _means(whole, modes),
+    }
+
+
+def _means(whole: xr.Dataset, modes: xr.Dataset) -> xr.Dataset | None:
+    if "mean.population" not in whole:
+        return None
+    out = modes.drop_dims("pre").assign_coords(pre=whole["mean.population"].values.astype(str))
+    for name, array in modes.data_vars.items():
+        out[name] = (array.dims, whole[f"{_MEAN}{name}"].values, array.attrs)
+    return out
 
 
 def _energy(whole: xr.Dataset, signals: Sequence[str]) -> xr.Dataset | None:

@@ -12,9 +12,9 @@ what this leaves out adds up in power: its share of a channel's variance is
 Kernels are scaled to the square root of the denominator, channel by channel, so that squares of
 singular values are shares of variance, whatever the units.
 
-The first mode of a population is the mean of its kernels: what neurons do together adds up in
-amplitude, and must not be touched. Then what is left out sums to zero over the neurons. The other
-modes are the singular vectors of the rest.
+The first mode of a population is the mean of its kernels, in which each neuron counts as often as
+it spikes: what neurons do together adds up in amplitude, and must not be touched. Then what is left
+out sums to zero over the spikes. The other modes are the singular vectors of the rest.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ class Singles:
     def rows(self, at: slice) -> Floats:
         """Kernels of some neurons, the channels of all signals together: (neuron, channel, lag)."""
         return np.concatenate([array[at] for array in self.signals], axis=1)
+
+    def mean(self) -> Floats:
+        """The mean over neurons, which all count alike, shape (channel, lag)."""
+        n = max(1, len(self.rates))
+        return np.concatenate([array.sum(axis=0) / n for array in self.signals])
 
     def energy(self, modes: Floats | None = None, weights: Floats | None = None) -> Floats:
         """Sum over neurons and lags of rate · h², shape (channel,); h less what modes make of it.

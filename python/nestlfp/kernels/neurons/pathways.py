@@ -58,17 +58,38 @@ def put_together(modes: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
 
 
 def means(
-    modes: xr.Dataset, populations: Mapping[str, Sequence[str]], weights: Mapping[str, Weights]
+    modes: xr.Dataset,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    known: xr.Dataset | None,
 ) -> xr.Dataset:
-    """The mean kernel of each population's neurons; weights that are not known are 1."""
+    """The mean kernel of each population's neurons, where it is not known from modes and weights.
+
+    Weights that are not known are 1 for modes that are pathways.
+    """
     parts = []
     for name, own in populations.items():
+        if known is not None and name in known["pre"]:
+            parts.append(known.sel(pre=[name]))
+            continue
+        mine = modes.sel(pre=list(own))
+        if name not in weights and _overlap(mine):
+            raise KernelError(
+                f"the weights of {name!r} are not known, and without them there is no mean kernel: "
+                "NeuronKernels(kernels.modes, kernels.populations, weights).mean()"
+            )
         n = weights[name].shape[0] if name in weights else 0
         factors = np.asarray(weights[name].sum(axis=0)) / n if n else np.ones(len(own))
         with xr.set_options(keep_attrs=True):
-            part = modes.sel(pre=list(own)) * xr.DataArray(factors, dims="pre")
+            part = mine * xr.DataArray(factors, dims="pre")
             parts.append(part.sum("pre").expand_dims(pre=[name]))
     return side_by_side(parts)
+
+
+def _overlap(modes: xr.Dataset) -> bool:
+    """Whether several of these modes go through one postsynaptic population."""
+    used = [(array != 0).any(array.dims[2:]) for array in modes.data_vars.values()]
+    return any(bool((each.sum("pre") > 1).any()) for each in used)
 
 
 def by_population(signals: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.Dataset:

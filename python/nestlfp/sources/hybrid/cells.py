@@ -41,6 +41,9 @@ class Column:
         if not (self.radius > 0 and self.scale >= 0 and np.isfinite(self.loc)):
             raise NetworkError(f"a cylinder needs radius > 0 and scale >= 0, found {self}")
         geometry.check_micrometres(np.array([self.radius]), "a population's column (its radius)")
+        if self.scale > 0:
+            sizes = np.array([self.radius, self.loc, self.scale])
+            geometry.check_micrometres(sizes, "a population's column", geometry.SEVERAL_UM)
 
     def draw(self, rng: np.random.Generator) -> Floats:
         """One position (x, y, z) in µm."""
@@ -153,7 +156,7 @@ class Population:
 
     def __post_init__(self) -> None:
         if not isinstance(self.positions, Column):
-            where = geometry.positions(self.positions, "the cells")
+            where = geometry.cells(self.positions, "the cells")
             object.__setattr__(self, "positions", where)
 
     def place(self, cell: Any, index: int, contacts: Floats, rng: np.random.Generator) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ... import synapses
 from ..._types import Floats, Ints
 from ...errors import NetworkError
 from ...extras import require
@@ -145,8 +146,17 @@ class Network:
         ------
         NetworkError
             If a recorder holds spikes of neurons that are not of its population, spikes between
-            steps, or samples instead of spikes; or if NEST runs on several MPI ranks, each of which
-            knows only a part of the network.
+            steps, or samples instead of spikes; if it is not known how a synapse model weighs
+            spikes; or if NEST runs on several MPI ranks, each of which knows only a part of the
+            network.
+
+        Notes
+        -----
+        Connections and their weights are those of `nestlfp.out_strengths`: connections that carry
+        spikes, with what a spike weighs that comes after a long silence. The replay gives all
+        spikes this weight, so that plasticity, short-term plasticity and random release of
+        transmitter are not in its signals. A population stands for one kind of synapse of each
+        cell (`Synapses`), whatever receptors its connections have in NEST.
         """
         nest = require("nest", "nest")
         check_rounding(rounding, NetworkError)
@@ -155,14 +165,16 @@ class Network:
                 "the hybrid scheme needs the whole network in one process, "
                 f"found {nest.num_processes} MPI ranks"
             )
+        synapses.check_sources_kept(nest)
         ids = {name: np.asarray(nodes.tolist()) for name, nodes in populations.items()}
+        models, columns = synapses.used_models(nest), ["source", "target", "delay"]
         connections = {}
         for pre, sources in populations.items():
             for post, targets in populations.items():
-                found = nest.GetConnections(sources, targets)
-                if len(found) == 0:
+                parts = list(synapses.connections(nest, sources, targets, models, columns))
+                if not parts:
                     continue
-                values = found.get(["source", "target", "weight", "delay"])
+                values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
                 connections[pre, post] = Connections(
                     _index(values["source"], ids[pre], pre),
                     _index(values["target"], ids[post], post),

@@ -12,6 +12,7 @@ from ..._types import Floats
 from ...errors import NetworkError
 from ...kernels import AXES
 from ...kernels.names import check_signal_names
+from ...kernels.positions import check_no_layouts
 from ...kernels.probes import PREDICTS, SOURCE_DENSITY
 
 Probes = Sequence[Any] | Mapping[str, Any]
@@ -22,6 +23,7 @@ _PREDICTS = {**PREDICTS, _VOLUMETRIC: SOURCE_DENSITY}
 
 def named(probes: Probes) -> dict[str, tuple[Any, str]]:
     """Name of each signal with its probe and unit."""
+    check_no_layouts(probes.values() if isinstance(probes, Mapping) else probes)
     if isinstance(probes, Mapping):
         check_signal_names(probes, NetworkError)
         return {name: (probe, _kind(probe)[1]) for name, probe in probes.items()}

@@ -15,7 +15,7 @@ from scipy.signal import oaconvolve
 from ..._types import Floats, Ints
 from ...errors import KernelError
 from ...extras import require
-from ...geometry import positions
+from ...geometry import cells, check_together, contact_labels, positions
 from ...grid import Rounding, spike_steps, step
 from ...kernels import AXES, KernelSet, NeuronKernels, channel_dim
 from ...kernels.checks import positive, positive_ms
@@ -123,15 +123,24 @@ class PerNeuronKernels:
         if options.get("modes") is None:
             options = {**options, "tolerance": tolerance}
         found = NeuronKernels.from_arrays(coefficients, **labels, **options)
-        modes = KernelSet.from_arrays(
-            {signal: found.modes[signal].values @ functions[used]},
-            pre=found.modes.pre,
-            post=self.kernels.post,
-            first_lag=(self.kernels.first_lag_steps + earliest) * dt,
-            provenance=self.kernels.provenance,
-            **labels,
+
+        def in_lags(kernels: KernelSet) -> KernelSet:
+            return KernelSet.from_arrays(
+                {signal: kernels[signal].values @ functions[used]},
+                pre=kernels.pre,
+                post=self.kernels.post,
+                first_lag=(self.kernels.first_lag_steps + earliest) * dt,
+                provenance=self.kernels.provenance,
+                **labels,
+            )
+
+        return NeuronKernels(
+            in_lags(found.modes),
+            found.populations,
+            found.weights,
+            energy=found.energy,
+            means=in_lags(found.mean()).dataset,
         )
-        return NeuronKernels(modes, found.populations, found.weights, energy=found.energy)
 
     def signals(self, recorders: Iterable[Any]) -> xr.Dataset:
         """What these recorders, one for each contact, have recorded: one signal of all contacts."""
@@ -258,7 +267,7 @@ def telenczuk(
     tolerance : float
         The kernels end where the Gaussian falls below this part of its peak.
     channels : sequence, optional
-        Label of each contact.
+        Label of each contact. Default: the probe's contact ids, or 0, 1, ...
 
     Returns
     -------
@@ -299,9 +308,10 @@ def telenczuk(
     excitatory, inhibitory = excitatory or {}, inhibitory or {}
     check_roles(excitatory, inhibitory)
     neurons = {
-        name: positions(given, f"the neurons of {name!r}")
+        name: cells(given, f"the neurons of {name!r}")
         for name, given in {**excitatory, **inhibitory}.items()
     }
+    check_together(contacts=where, neurons=np.concatenate(list(neurons.values())))
     tklfp = require("tklfp", EXTRA)
     values = dict(tklfp.params2020 if parameters is None else parameters)
     _check_parameters(values)
@@ -312,13 +322,15 @@ def telenczuk(
     since = np.arange(-reach, reach + 1) * dt
     gaussians = np.array([np.exp(-(since**2) / (2 * sigma[name] ** 2)) for name in neurons])
     gaussians[gaussians < tolerance] = 0.0
-    labels = tuple(range(len(where)) if channels is None else channels)
+    if channels is None:
+        channels = contact_labels(contacts) or range(len(where))
+    labels = tuple(channels)
     if len(labels) != len(where):
         raise KernelError(f"there are {len(where)} contacts but {len(labels)} channels")
 
     weights, delays = {}, {}
-    for name, cells in neurons.items():
-        offset = where[:, np.newaxis] - cells  # (contact, neuron, 3)
+    for name, somata in neurons.items():
+        offset = where[:, np.newaxis] - somata  # (contact, neuron, 3)
         distance = np.linalg.norm(offset, axis=-1)
         profile = values["exc_A0_by_depth" if name in excitatory else "inh_A0_by_depth"]
         weights[name] = profile(offset @ up / 1e3) * np.exp(-distance / 1e3 / values["lambda_mm"])

@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from ..._types import Floats
 from ...errors import KernelError
 from ...extras import require
-from ...geometry import positions
+from ...geometry import SEVERAL_UM, cells, check_micrometres, check_together, positions
 from ...kernels import KernelSet, check_name
 from ...kernels.checks import positive, positive_ms, real
 from .._provenance import package_version
@@ -92,7 +92,7 @@ def rwslfp(
     tolerance : float
         The kernels end where the currents fall below this part of their peak.
     channels : sequence, optional
-        Label of each contact.
+        Label of each contact. Default: the probe's contact ids, or 0, 1, ...
 
     Returns
     -------
@@ -159,7 +159,7 @@ def rwslfp(
         first_lag=first * dt,
         units={"LFP": f"µV {check_name(weight_unit, 'the unit of weights')}"},
         channels={} if channels is None else {"LFP": channels},
-        positions={"LFP": positions(contacts, "the contacts")},
+        positions={"LFP": contacts},
         provenance={
             "tool": "wslfp",
             "version": package_version("wslfp"),
@@ -272,11 +272,13 @@ def _amplitudes(
 ) -> Floats:
     """Amplitude at each contact (µV), averaged over the sources."""
     where = positions(contacts, "the contacts")
-    sources = positions(np.atleast_2d(np.asarray(somata, dtype=float)), "the somata")
+    sources = cells(np.atleast_2d(np.asarray(somata, dtype=float)), "the somata")
+    check_together(contacts=where, somata=sources)
     name = amplitude or ("mazzoni15_pop" if len(sources) == 1 else "mazzoni15_nrn")
     if name not in AMPLITUDES:
         raise KernelError(f"amplitude must be one of {list(AMPLITUDES)}, found {amplitude!r}")
-    positive(dendrite_length, "dendrite_length")
+    length = np.array([positive(dendrite_length, "dendrite_length")])
+    check_micrometres(length, "the dendrites (dendrite_length)", SEVERAL_UM)
     wslfp = require("wslfp", EXTRA)
     each = wslfp.from_xyz_coords(
         where,

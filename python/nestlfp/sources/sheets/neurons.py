@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
@@ -20,6 +21,7 @@ from .profiles import Profile
 from .projections import Population, Rule
 from .tissue import Grid, Sheet, Weights
 
+_NOTICED = 0.01  # of a contact's variance
 _FINER = 1.2  # from one grid to the next that is tried
 
 TOLD = "sheet"
@@ -69,7 +71,9 @@ def kernels(
         `KernelApprox`. Default: at once.
     tolerance : float
         The largest share of any contact's variance that the grid may leave out, if neurons spike
-        independently: the grid is as coarse as that allows. None with a `grid`.
+        independently: the grid is as coarse as that allows. None with a `grid`. What the patches'
+        width makes wrong is not in it, but in `NeuronKernels.left_out`; a warning tells where it is
+        much, and which width would do.
     grid : Grid, optional
         The functions of the position, instead of looking for them.
     degree : int
@@ -78,13 +82,14 @@ def kernels(
         Spikes/s and number of neurons, of each presynaptic population, which weigh what is left
         out. Default: all alike.
     channels : sequence, optional
-        Labels of the contacts. Default: 0, 1, ...
+        Labels of the contacts. Default: the probe's contact ids, or 0, 1, ...
 
     Returns
     -------
     NeuronKernels
         "LFP" (mV), with a mode for each function of the grid and population, without weights: the
-        recorder wants those of `weights`. What is left out is known.
+        recorder wants those of `weights`. What is left out is known, and what the patches' width
+        makes wrong at most.
 
     Raises
     ------
@@ -103,6 +108,7 @@ def kernels(
     signals of sheets cell by cell.
     """
     where = geometry.positions(contacts, "the contacts")
+    channels = geometry.contact_labels(contacts) if channels is None else channels
     if rule not in get_args(Rule):
         raise KernelError(f"rule must be one of {get_args(Rule)}, found {rule!r}")
     if (grid is None) == (tolerance is None):
@@ -123,13 +129,13 @@ def kernels(
     }
 
     tried = [grid] if grid is not None else _grids(sheet, degree, list(populations.values()))
-    share, candidate, fits, energy = np.inf, None, {}, {}
+    share, candidate = np.inf, None
+    fits: dict[str, Floats] = {}
+    energy: dict[str, Floats] = {}
     for candidate in tried:
-        fits = {pre: found.fitted(candidate) for pre, found in populations.items()}
-        energy = {
-            pre: counts[pre] * found.energy(candidate, fits[pre])
-            for pre, found in populations.items()
-        }
+        for pre, found in populations.items():
+            fits[pre], each = found.fitted(candidate)
+            energy[pre] = counts[pre] * each
         whole, left = np.sum([spikes[pre] * energy[pre] for pre in populations], axis=0)
         share = float(np.max(left / np.maximum(whole, 1e-300)))
         if tolerance is None or share <= tolerance:
@@ -137,8 +143,16 @@ def kernels(
     else:
         raise KernelError(
             f"no grid that these patches can tell leaves out less than {tolerance:g} of each "
-            f"contact's variance, the finest {share:.2g}: allow more, or compute narrower patches"
+            f"contact's variance, the finest {share:.2g}: allow more, or compute narrower patches, "
+            f"such as sheets.patches(..., width={_width(populations) / 2:g})"
         )
+    whole = sum((spikes[pre] * energy[pre][0] for pre in populations), np.zeros(()))
+    blurred = {pre: counts[pre] * found.blurred for pre, found in populations.items()}
+    wrong = sum((spikes[pre] * blurred[pre] for pre in populations), np.zeros(()))
+    for pre in populations:
+        energy[pre][1] += blurred[pre]
+    if tolerance is not None:
+        _warn_of_width(wrong / np.maximum(whole, 1e-300), tolerance, populations)
     return _neuron_kernels(
         patches, populations, candidate, fits, energy, spikes, where, channels, rule
     )
@@ -177,6 +191,26 @@ def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[
         except KernelError as error:
             raise KernelError(f"{name}: {error}") from None
     return found
+
+
+def _warn_of_width(shares: Floats, tolerance: float, populations: Mapping[str, Population]) -> None:
+    """Of patches that are so wide that narrower ones would be worth their time."""
+    worst = int(shares.argmax())
+    if shares[worst] <= max(tolerance, _NOTICED):
+        return
+    width = _width(populations)
+    # What they make wrong grows with the square of their width, and counts squared.
+    enough = width * (max(tolerance, _NOTICED) / 2 / shares[worst]) ** 0.25
+    warnings.warn(
+        f"patches of width {width:g} µm may make {shares[worst]:.2g} of the variance at contact "
+        f"{worst} wrong, where spikes travel slowly or the sheet ends; left_out counts it. Patches "
+        f"of at most {enough:.2g} µm do: sheets.patches(..., width={enough:.2g})",
+        stacklevel=3,
+    )
+
+
+def _width(populations: Mapping[str, Population]) -> float:
+    return max(each.width for each in populations.values())
 
 
 # ---------------------------------------------------------------------- what is given, and results

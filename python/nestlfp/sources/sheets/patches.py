@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -89,6 +90,11 @@ def tabulated(sheet: Sheet, contacts: ArrayLike, width: float) -> Floats:
     return np.asarray(2 * width * np.sinh(np.linspace(0, last, int(np.ceil(last / _STEP)) + 1)))
 
 
+def _even_spline(scale: Floats, factors: Floats) -> CubicSpline:
+    """Of an even function of the distance, whose slope at 0 is 0."""
+    return CubicSpline(scale, factors, bc_type=("clamped", "not-a-knot"))
+
+
 class Table:
     """Kernels of patches as functions of the distance: few time courses, and their factors.
 
@@ -103,6 +109,8 @@ class Table:
     ----------
     width : float
         Of a patch (µm).
+    reach : float
+        The largest distance (µm).
     courses : ndarray, shape (course, lag)
     """
 
@@ -116,6 +124,7 @@ class Table:
                 "these are no kernels of patches, which nestlfp.sources.sheets.patches computes"
             ) from None
         self._distances, self._depths = (np.unique(column) for column in places.T)
+        self.reach = float(self._distances[-1])
         values = array.sel(post=post, pre=pre).values
         left, size, right = np.linalg.svd(values, full_matrices=False)
         keep = max(1, int(np.sum(size > tolerance * size[0]))) if size[0] > 0 else 0
@@ -123,8 +132,19 @@ class Table:
         shape = (len(self._distances), len(self._depths), keep)
         factors = (left[:, :keep] * size[:keep]).reshape(shape)
         scale = np.arcsinh(self._distances / (2 * self.width))
-        # An even function of the distance: its slope at 0 is 0.
-        self._spline = CubicSpline(scale, factors, bc_type=("clamped", "not-a-knot"))
+        self._spline = _even_spline(scale, factors)
+
+    def blurred(self) -> Table:
+        """The same of patches that are blurred once more by their width."""
+        nodes, shares = np.polynomial.hermite_e.hermegauss(5)
+        aside = self.width * nodes
+        away = np.hypot(self._distances[:, None, None] + aside[:, None], aside)
+        scale = np.arcsinh(np.minimum(away, self.reach) / (2 * self.width))
+        weights = np.multiply.outer(shares, shares) / shares.sum() ** 2
+        wider = copy.copy(self)
+        factors = np.einsum("ij,dij...->d...", weights, self._spline(scale))
+        wider._spline = _even_spline(self._spline.x, factors)
+        return wider
 
     def level(self, depths: Floats) -> Any:
         """Place of these contacts' depths in the table."""
@@ -139,9 +159,9 @@ class Table:
 
     def factors(self, distances: Floats, level: Any) -> Floats:
         """Factors of the courses at these distances from contacts, (..., contact, course)."""
-        if distances.max(initial=0.0) > self._distances[-1] * (1 + 1e-9):
+        if distances.max(initial=0.0) > self.reach * (1 + 1e-9):
             raise KernelError(
-                f"the patches reach {self._distances[-1]:g} µm, but contacts and sheet are up to "
+                f"the patches reach {self.reach:g} µm, but contacts and sheet are up to "
                 f"{distances.max():g} µm apart: compute them for this sheet and these contacts"
             )
         spline = self._spline

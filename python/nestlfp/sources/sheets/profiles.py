@@ -158,10 +158,15 @@ class Disk:
         return Disk(2 * _rest(self.spread, width))
 
 
-def _rest(spread: float, width: float) -> float:
-    if width >= spread:
+def check_narrow(blurred: float, spread: float, width: float) -> None:
+    """A `KernelError` where patches of a width, blurred to another, are wider than a profile."""
+    if blurred >= spread:
         raise KernelError(
             f"patches of width {width:g} µm are too wide for a profile whose spread along an axis "
             f"is {spread:g} µm: compute patches of at most {spread / 2:g} µm"
         )
+
+
+def _rest(spread: float, width: float) -> float:
+    check_narrow(width, spread, width)
     return float(np.sqrt(spread**2 - width**2))

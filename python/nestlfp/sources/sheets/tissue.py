@@ -12,6 +12,7 @@ from scipy.interpolate import BSpline
 
 from ..._types import Floats
 from ...errors import KernelError
+from ...geometry import SEVERAL_UM
 from ...kernels.checks import positive, real
 
 _ROUNDING = 1e-6  # of the sheet's size: how far beyond its edge a position may be
@@ -32,7 +33,8 @@ class Sheet:
         Where its middle is (µm).
     periodic : bool
         Whether connections that leave it at one side come in at the other: ``edge_wrap`` of NEST's
-        spatial networks.
+        spatial networks. As there, two neurons have one distance, the shortest one, so that the
+        profile of a neuron's targets ends half way around the sheet.
     images : int
         Of a periodic sheet: how many copies of it contacts see to each side. 0 is a single piece
         of tissue whose connections alone are periodic.
@@ -98,8 +100,9 @@ class Sheet:
                 f"{(self.corner + self.extent).tolist()} µm, found {found[n, :2].tolist()} "
                 f"({outside.sum()} of {len(found)} outside)"
             )
-        spans = np.ptp(inside, axis=0) if len(inside) > 100 else self.extent
-        if np.all(spans < 0.01 * self.extent):
+        spans = np.ptp(inside, axis=0) if len(inside) else self.extent
+        near = 0.01 * self.extent if len(inside) > 100 else SEVERAL_UM
+        if spans.any() and np.all(spans < near):
             raise KernelError(
                 f"{what} lie within {spans.max():.3g} µm of each other, in a sheet of "
                 f"{self.width:g} µm: NEST's spatial networks are often in mm, and these are µm"
