@@ -22,7 +22,7 @@ from .senders import is_stimulator, told_apart
 
 @dataclass(frozen=True)
 class Inputs:
-    """Whose spikes a `FieldRecorder` or a `Trigger` gets, where a dict of populations is too little.
+    """Whose spikes a `FieldRecorder` or `Trigger` gets, where a dict of populations is too little.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from ..build.prebuilt import COMPILED, Taken, obtain
 from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Auto, Method, method_named
 from ..kernels import KernelSet, NeuronKernels
+from ..kernels.checks import found_instead
 from ..nodes.bank import FilterBank
 from ..nodes.model import METHODS, SIZES, Model, capacity, fitting, model_for
 from .parallel import Ranks
@@ -125,10 +126,7 @@ def modes(kernels: Any) -> KernelSet:
         return kernels.modes
     if isinstance(kernels, KernelSet):
         return kernels
-    raise KernelError(
-        f"expected a KernelSet, found {type(kernels).__name__}; KernelSet.load reads a file, "
-        "KernelSet.from_lfpykernels takes LFPykernels' dictionary"
-    )
+    raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
 
 
 def check_resolution(kernels: KernelSet, nest: Any) -> None:

@@ -102,6 +102,11 @@ class Merged:
         """Whether samples of any were put into this store."""
         return any(part.wrote_to(path) for part in self._parts)
 
+    def lost(self, path: Path) -> None:
+        """See `Samples.lost`."""
+        for part in self._parts:
+            part.lost(path)
+
     def moved_to(self, path: Path, identity: str | None, n: int) -> None:
         """The n samples that waited longest are in a store now."""
         for part in self._parts:
@@ -203,8 +208,7 @@ class Stream:
             try:
                 self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
             except StoreLostError:
-                for each in self._recorders:
-                    each.lost(self._path)
+                self._source.lost(self._path)
                 raise
             self._source.moved_to(self._path, self._identity, n)
         if self._on_chunk is not None and not self._stop:
