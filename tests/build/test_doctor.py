@@ -4,7 +4,7 @@ import dataclasses
 import os
 import re
 import shutil
-import sysconfig
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,9 +25,10 @@ def site_without(folder, *distributions):
     """A folder that has what this environment has, but for some distributions."""
     folder.mkdir()
     left_out = tuple(f"{name}-" for name in distributions)
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if not entry.name.lower().startswith(left_out):
-            (folder / entry.name).symlink_to(entry)
+    for place in map(Path, filter(os.path.isdir, sys.path)):
+        for entry in place.iterdir() if place.name == "site-packages" else ():
+            if not entry.name.lower().startswith(left_out) and not (folder / entry.name).exists():
+                (folder / entry.name).symlink_to(entry)
     return folder
 
 

@@ -322,10 +322,12 @@ def test_each_run_has_a_process_of_its_own(tmp_path):
     assert os.getpid() not in found["pid"].values
 
 
-def children():
-    """Processes of ensembles that were killed."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    return [line for line in listed.stdout.splitlines() if "ensemble_run" in line]
+def children(store):
+    """Processes of ensembles that were killed, of those that wrote this store."""
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True
+    )
+    return [line for line in listed.stdout.splitlines() if str(store) in line]
 
 
 def test_kill_at_random_moments(tmp_path):
@@ -358,9 +360,9 @@ def test_kill_at_random_moments(tmp_path):
         again = runs.random_numbers(PARAMETERS["a"][k], PARAMETERS["b"][k], int(found["seed"][k]))
         np.testing.assert_array_equal(found["signal"][k], again["signal"])
     deadline = time.monotonic() + 20.0
-    while children() and time.monotonic() < deadline:
+    while children(store) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not children()
+    assert not children(store)
 
 
 def test_an_executor_that_breaks_is_told(tmp_path):
