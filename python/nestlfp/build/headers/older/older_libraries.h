@@ -40,6 +40,11 @@ __attribute__((visibility("hidden"))) runtime_error::runtime_error(const char* w
 {
 }
 
+__attribute__((visibility("hidden"))) out_of_range::out_of_range(const char* what)
+  : out_of_range(string(what))
+{
+}
+
 // GCC 9: a stream that is made without a mode
 template basic_stringstream<char>::basic_stringstream();
 }
