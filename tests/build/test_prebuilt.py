@@ -168,7 +168,7 @@ def test_one_that_nest_cannot_load_is_compiled(nest, built, tmp_path, monkeypatc
     note.write_text(json.dumps(told))
     reset(nest)
     nestlfp.install(exponential_kernels())
-    assert nest.GetKernelStatus("modules") == (str(compile_module([bank.model])),)
+    assert list(nest.GetKernelStatus("modules")) == [str(compile_module([bank.model]))]
 
 
 def test_doctor_says_that_no_compiler_is_needed(here, monkeypatch):

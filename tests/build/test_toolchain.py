@@ -272,7 +272,7 @@ def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     assert sum("joined.cpp.o -c " in call for call in calls) == 1  # the module,
     assert sum(f"-o {path.name} " in call for call in calls) == 1  # and its library
     nest.Install(str(path))
-    assert doctor.MODEL in nest.node_models
+    assert doctor.MODEL.name in nest.node_models
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a;b"))
     (tmp_path / "a;b").mkdir()
@@ -294,7 +294,7 @@ def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
     usual = compiler.find_compiler(nest)
 
     def key(text="text", nest=nest, program=usual):
-        return modules.CachedModule("m", text, nest, program).key
+        return modules.CachedModule((Model("m", text, 1),), nest, program).key
 
     assert key() == key()
     keys = [key(), key(text="other"), key(nest=dataclasses.replace(nest, version="3.11.0"))]
@@ -344,7 +344,7 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     reset(nest)
     nest.Install(str(module))
     nestlfp.install(kernels)  # finds the model there already
-    assert nest.GetKernelStatus("modules") == (str(module),)
+    assert list(nest.GetKernelStatus("modules")) == [str(module)]
     parrots = replayed(nest, [[1.0, 4.0]])
     recorder = nestlfp.FieldRecorder(kernels, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)
