@@ -60,6 +60,9 @@ OPTIONAL = {
 
 def lacked(told):
     """Why a test is skipped: the optional package that its error names and that is not here."""
+    too_old = re.search(r"\w+ needs Python [\d.]+ or newer, this is Python 3\.1\d", told)
+    if too_old and sys.version_info < (3, 11):
+        return too_old[0]
     for name in re.findall(r"No module named '(\w+)", told):
         if name in OPTIONAL and importlib.util.find_spec(name) is None:
             return f"{name} is missing: pip install 'nestlfp[{OPTIONAL[name]}]'"

@@ -301,7 +301,7 @@ def test_a_process_killed_while_it_replaced_a_store_loses_nothing(tmp_path):
 
 
 def test_values_that_are_zero_are_on_disk(tmp_path):
-    save(0 * signals().assign_attrs(), tmp_path / "x.zarr")
+    save(xr.zeros_like(signals()), tmp_path / "x.zarr")
     assert (tmp_path / "x.zarr" / "LFP" / "0.0.0").exists()
 
 

@@ -184,14 +184,11 @@ def _header(name: str, nest: Nest) -> str:
 
 
 def _requirements() -> list[Requirement]:
-    """What the metadata of nestlfp asks for, that of its extras included."""
+    """What the metadata of nestlfp asks for, that of its extras included; none without any."""
     try:
         told = importlib.metadata.requires("nestlfp") or []
     except importlib.metadata.PackageNotFoundError:
-        raise ToolchainError(
-            "nestlfp is found by Python but not installed, so that its requirements are not "
-            "known: install it with pip"
-        ) from None
+        return []
     return [Requirement(line) for line in told if not line.startswith("nestlfp[")]
 
 
@@ -213,6 +210,8 @@ def _packages() -> str:
         for one in _requirements()
         if (one.marker is None or one.marker.evaluate({"extra": ""})) and one.name not in EXAMINED
     ]
+    if not needed:
+        return "not looked at: nestlfp is on Python's path, but pip has not installed it"
     wrong = []
     for one in needed:
         try:
@@ -227,12 +226,8 @@ def _packages() -> str:
 
 def _optional() -> list[str]:
     """A line for each package of an extra."""
-    try:
-        requirements = _requirements()
-    except ToolchainError:  # told above
-        return []
     lines: dict[str, str] = {}
-    for one in requirements:
+    for one in _requirements():
         for extra in re.findall('extra == "([^"]+)"', str(one.marker)):
             if extra not in NOT_OPTIONAL:
                 lines.setdefault(one.name, _line(one, extra))
