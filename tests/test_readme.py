@@ -106,6 +106,7 @@ def test_the_script_prints_little_and_its_result_last(folder):
     (folder / "short.py").write_text("\n".join(blocks("python")[:2]))
     told = run("unset PYNEST_QUIET; python short.py 2>&1", folder).splitlines()
     assert len(told) <= 30, told
+    assert "resolution has changed" not in "\n".join(told)  # of a model without nodes
     assert told[-1].split() == ["units:", "mV"]
 
 
