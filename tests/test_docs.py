@@ -76,7 +76,7 @@ def simulate(eta, g, J, seed):
 # Blocks that are parts of scripts: what comes before, and what else is put in or in place of.
 PARTS = {
     "filters": (LOADED, {}),
-    "scaling": (LOADED, {"recorder =": f"{CONNECTED}recorder ="}),
+    "scaling": (f"{LOADED}nestlfp.install(kernels)\n{CONNECTED}", {}),
     "parameter_estimation": (MY_NETWORK, {"runs=1000": "runs=3"}),
 }
 

@@ -106,15 +106,17 @@ def test_the_script_prints_little_and_its_result_last(folder):
     (folder / "short.py").write_text("\n".join(blocks("python")[:2]))
     told = run("unset PYNEST_QUIET; python short.py 2>&1", folder).splitlines()
     assert len(told) <= 30, told
+    assert "resolution has changed" not in "\n".join(told)  # of a model without nodes
     assert told[-1].split() == ["units:", "mV"]
 
 
 def test_closed_loop(folder):
     """The block's network is that of the script above, at the kernels' resolution."""
     head, _, rest = blocks("python")[0].partition("nest.ResetKernel()\n")
-    body = rest[rest.index("E = nest.Create") : rest.index("recorder = ")]
+    body = rest[rest.index("E = nest.Create") : rest.index("kernels = ")]
+    (load,) = re.findall("^kernels = .*$", rest, re.MULTILINE)
     (folder / "my_network.py").write_text(
-        f"{head}\nkernels = kernels.resample(0.1)\n\n\ndef build():\n"
+        f"{head}{load}\nkernels = kernels.resample(0.1)\n\n\ndef build():\n"
         + "".join(f"    {line}\n" for line in body.splitlines())
         + "    return E, I\n"
     )

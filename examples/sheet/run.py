@@ -110,21 +110,20 @@ def run(
 ) -> dict[str, Any]:
     """One simulation, with a recorder of these kernels or without."""
     t.reset(tissue, threads)
-    bank = (
-        None
-        if kernels is None
-        else nestlfp.install(kernels, method="separable", tolerance=t.FILTER)
-    )
+    if kernels is not None:
+        nestlfp.install(kernels, method="separable")
     neurons = t.build(tissue)
     found: dict[str, Any] = {"positions": t.positions(neurons), "synapses": nest.num_connections}
     recorders = {name: nest.Create("spike_recorder") for name in neurons}
     for name, nodes in neurons.items():
         nest.Connect(nodes, recorders[name], syn_spec={"delay": t.DELAY})
     recorder = None
-    if bank is not None and kernels is not None:
+    if kernels is not None:
+        method = nestlfp.Separable(tolerance=t.FILTER)
+        bank = nestlfp.FilterBank(kernels, method=method, interval=INTERVAL)
         before, started = nest.num_connections, time.perf_counter()
         weights = sheets.weights(kernels, found["positions"])
-        recorder = nestlfp.FieldRecorder(bank, neurons, weights=weights, interval=INTERVAL)
+        recorder = nestlfp.FieldRecorder(bank, nestlfp.Inputs(neurons, weights=weights))
         found |= {
             "wiring": time.perf_counter() - started,
             "connections": nest.num_connections - before,

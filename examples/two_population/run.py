@@ -151,11 +151,11 @@ def run(threads: int, seed: int, duration: float) -> Run:
 def record(threads: int, seed: int, duration: float, kernel_set: nestlfp.KernelSet) -> Recorded:
     """Build the network and simulate it with a recorder of these kernels."""
     network.reset(threads, seed)
-    bank = nestlfp.install(kernel_set)
+    nestlfp.install(kernel_set)
     neurons = network.build()
     spike_recorders = network.record_spikes(neurons)
     # An interval of one step, to compare every single sample; 1 ms would do for a figure.
-    recorder = nestlfp.FieldRecorder(bank, neurons, interval=p.DT)
+    recorder = nestlfp.FieldRecorder(kernel_set, neurons, interval=p.DT)
     seconds = timed(nestlfp.simulate, duration)
     signals = recorder.signals()
     return Recorded(all_spikes(spike_recorders), nest.min_delay, nest.max_delay, seconds, signals)

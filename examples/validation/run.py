@@ -157,17 +157,17 @@ def record_online(
     Those whose name says so have each neuron's out-strength as its weight.
     """
     net.reset(seed)
-    banks = {name: nestlfp.install(kernel_set) for name, kernel_set in kernels.items()}
+    for kernel_set in kernels.values():
+        nestlfp.install(kernel_set)
     built = net.build()
     recorders = {}
-    for name, bank in banks.items():
+    for name, kernel_set in kernels.items():
         weights = None
         if "out-strengths" in name:
-            apart = isinstance(kernels[name], nestlfp.NeuronKernels)
+            apart = isinstance(kernel_set, nestlfp.NeuronKernels)
             weights = nestlfp.out_strengths(built.neurons, by="post" if apart else ())
-        recorders[name] = nestlfp.FieldRecorder(
-            bank, built.neurons, interval=net.p.DT, weights=weights
-        )
+        inputs = nestlfp.Inputs(built.neurons, weights=weights)
+        recorders[name] = nestlfp.FieldRecorder(kernel_set, inputs, interval=net.p.DT)
     nestlfp.simulate(duration)
     return {name: found.signals() for name, found in recorders.items()}, built.spike_times()
 

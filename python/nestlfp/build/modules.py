@@ -56,6 +56,7 @@ class CachedModule:
             self.compiler.version,
             os.environ.get("CXXFLAGS", ""),
             importlib.metadata.version("nestml"),
+            Path(__file__).with_name("nestml.py").read_text(encoding="utf-8"),
             (project_dir() / "CMakeLists.txt").read_text(encoding="utf-8"),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

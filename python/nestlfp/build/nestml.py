@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import ToolchainError
 from ..nodes.render import SYNAPSE, module_name, synapse_header
+
+# Each model's, where the resolution is set after it was loaded. There are no nodes then.
+_WARNING = re.compile(r'LOG\([^;]*"Simulation resolution has changed[^;]*;')
 
 
 def generate_cpp(nestml: Sequence[Path], target: Path, nest_version: str) -> list[Path]:
@@ -53,6 +57,9 @@ def generate_cpp(nestml: Sequence[Path], target: Path, nest_version: str) -> lis
         raise ToolchainError(f"NESTML rejects {files}: {'; '.join(map(str, errors))}")
     models, metadata = nestml_frontend.transform_models(transformers, models)
     nestml_frontend.generate_code(generator, models, metadata)
+    for name in names:
+        source = target / f"{name}.cpp"
+        source.write_text(_WARNING.sub("", source.read_text("utf-8")), "utf-8")
     return [_module(target, names)]
 
 

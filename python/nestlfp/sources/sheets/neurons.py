@@ -172,7 +172,7 @@ def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[
     Returns
     -------
     dict of str to scipy.sparse.csr_array, shape (neuron, mode)
-        For ``FieldRecorder(..., weights=...)``.
+        For ``nestlfp.Inputs(populations, weights=...)``.
 
     Raises
     ------
