@@ -269,7 +269,7 @@ def test_names_are_data(tmp_path):
     plain = exponential_kernels(
         leads=(1,) * 5, lengths=(3,) * 5, pre=list("abcde"), post=list("abcde")
     )
-    assert nestlfp.FilterBank(kernels).nestml == nestlfp.FilterBank(plain).nestml
+    assert nestlfp.FilterBank(kernels).model == nestlfp.FilterBank(plain).model
 
 
 @pytest.mark.parametrize("name", ["a\nb", "", "  ", "tab\t", 7, None, "\x00"])

@@ -94,7 +94,7 @@ def checked_singles(
     if missing:
         raise KernelError(f"rates must be given for all populations or none, missing {missing}")
     found = {
-        name: Singles(each.signals, _rates(given.get(name, 1.0), len(each.rates), name))
+        name: Singles(each.signals, checked_rates(given.get(name, 1.0), len(each.rates), name))
         for name, each in found.items()
     }
     if not any(np.any(each.rates > 0) for each in found.values()):
@@ -121,7 +121,8 @@ def _bounded(values: Floats, signal: Any) -> Floats:
     return values
 
 
-def _rates(given: Any, n: int, name: str) -> Floats:
+def checked_rates(given: Any, n: int, name: str) -> Floats:
+    """Rates of n neurons, which may be alike."""
     rates = real(given, f"rates of {name!r}")
     if rates.ndim and rates.shape != (n,):
         raise KernelError(
