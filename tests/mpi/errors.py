@@ -59,7 +59,7 @@ def check_a_compile_that_fails(folder):
     raised(
         nestlfp.ToolchainError,
         "could not be compiled",
-        lambda: installed(KERNELS, progress=False),
+        lambda: nestlfp.install(KERNELS, progress=False),
     )
     os.environ.clear()
     os.environ.update(before)
