@@ -163,7 +163,7 @@ def test_plot_draws_what_was_asked_for(files, tmp_path, monkeypatch):
     from nestlfp import plotting
 
     drawn = []
-    monkeypatch.setattr(plotting, "save", lambda figure, path: drawn.append((figure, path)))
+    monkeypatch.setattr(plotting, "save", lambda figure, path, **_: drawn.append((figure, path)))
     output = tmp_path / "figure.pdf"
     run("plot", files / "signals.nc", "-o", output, "-s", "CDM", "--start", 10, "--stop", 20)
     run("plot", files / "signals.nc", "-o", output, "--start", 40)

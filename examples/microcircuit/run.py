@@ -150,7 +150,7 @@ def main(
         return
 
     say(f"writing to {out}")
-    kernels.save(out / "kernels.nc")
+    kernels.save(out / "kernels.nc", overwrite=True)
     lines = all_checks(choice, kernels, recorded, silent, method)
     if recorded is not None and recorded.signals is not None:
         figures.draw(choice, kernels, recorded.spikes, recorded.signals, out)

@@ -116,8 +116,8 @@ def main(
     if ranks.rank > 0:
         return
     say(f"writing to {out}")
-    kernel_set.save(out / "kernels.nc")
-    nestlfp.signals.save(recorded.signals, out / "signals.nc")
+    kernel_set.save(out / "kernels.nc", overwrite=True)
+    nestlfp.signals.save(recorded.signals, out / "signals.nc", overwrite=True)
     draw(kernel_set, recorded, out)
     report = {
         "online_vs_offline": online_vs_offline(kernel_set, recorded, duration),
@@ -183,7 +183,7 @@ def all_spikes(spike_recorders: network.Nodes) -> dict[str, tuple[np.ndarray, np
 def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
     """Kernels, and the last part of the signals below the spikes."""
     figure = nestlfp.plotting.kernels(kernel_set)
-    nestlfp.plotting.save(figure, out / "kernels.png")
+    nestlfp.plotting.save(figure, out / "kernels.png", overwrite=True)
     stop = float(recorded.signals["time"][-1])
     figure = nestlfp.plotting.signals(
         recorded.signals,
@@ -191,7 +191,7 @@ def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
         spikes=recorded.spikes,
         sizes=p.SIZES,
     )
-    nestlfp.plotting.save(figure, out / "signals.png")
+    nestlfp.plotting.save(figure, out / "signals.png", overwrite=True)
 
 
 # ---------------------------------------------------------------------- the report

@@ -148,7 +148,9 @@ def info(
 
         orders = reduction.orders
         lags = dict(zip(reduction.populations, orders.lag_values, strict=True))
-        plotting.save(plotting.singular_values(orders.channel_values, lags), figure)
+        plotting.save(
+            plotting.singular_values(orders.channel_values, lags), figure, overwrite=force
+        )
 
 
 @app.command()
@@ -326,7 +328,7 @@ def plot(
     else:
         time = (-math.inf if start is None else start, math.inf if stop is None else stop)
         figure = plotting.signals(found, signals=signal, time=time)
-    plotting.save(figure, output)
+    plotting.save(figure, output, overwrite=force)
 
 
 @app.command()

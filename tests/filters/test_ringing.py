@@ -45,7 +45,7 @@ def test_populations_that_start_and_end_apart():
 @pytest.mark.parametrize("change", ["total", "scale", "lowpass", "resample"])
 def test_readouts_that_were_changed_since(change):
     """What is known of the filter may not be true any more; the tolerance is kept all the same."""
-    readout = exponential_kernels().readout({"LFP": 0}, band=(None, 300), tolerance=1e-6)
+    readout = exponential_kernels().readout({"LFP": 0}, band=(None, 300), cut=1e-6)
     changed = {
         "total": readout.total,
         "scale": lambda: readout.scale({"E": 3.0}),

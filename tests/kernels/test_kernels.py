@@ -96,7 +96,7 @@ def test_fingerprint_tells_apart_all_that_a_signal_depends_on(hagen, tmp_path):
     assert made(array=array.astype("int32")).fingerprint == first_of_all
     assert one(np.array([[[[0.0, 1.0]]]])).fingerprint == one([[[[-0.0, 1.0]]]]).fingerprint
     for kernels in (hagen, made(), made(channels={"LFP": [3]})):
-        kernels.save(tmp_path / "kernels.nc")
+        kernels.save(tmp_path / "kernels.nc", overwrite=True)
         assert KernelSet.load(tmp_path / "kernels.nc").fingerprint == kernels.fingerprint
 
 
@@ -254,7 +254,7 @@ def test_file_keeps_everything(hagen, tmp_path):
     assert loaded["LFP"].attrs == hagen["LFP"].attrs
     assert loaded.dt == hagen.dt
     assert loaded.provenance == {"tool": "LFPykernels", "version": "0.2.0"}
-    loaded.scale({"E": 2.0}).save(path)  # replaces it
+    loaded.scale({"E": 2.0}).save(path, overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -37,9 +37,9 @@ def single_kernels(first_lag=1, seed=1):
     return found, {"dt": DT, "units": {"LFP": "mV", "CDM": "nA µm"}, "first_lag": first_lag * DT}
 
 
-def with_modes(tolerance=1e-3, **options):
+def with_modes(left_out=1e-3, **options):
     single, labels = single_kernels(**options)
-    return NeuronKernels.from_arrays(single, tolerance=tolerance, **labels)
+    return NeuronKernels.from_arrays(single, left_out=left_out, **labels)
 
 
 def summed(kernels, trains, n, signal="LFP", weights=None, delays=None):

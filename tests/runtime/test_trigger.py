@@ -133,7 +133,7 @@ def test_readout_is_the_filtered_signal(nest, hagen, kernels, method, bound):
     bank = installed(kernels)
     tolerance = {"tolerance": 1e-8} if method == "state-space" else {}
     folded = installed(
-        kernels.readout({"LFP": {first: 1.0, second: -1.0}}, band=band, tolerance=1e-11),
+        kernels.readout({"LFP": {first: 1.0, second: -1.0}}, band=band, cut=1e-11),
         method=method,
         **tolerance,
     )

@@ -56,7 +56,7 @@ def test_samples_that_are_gone_are_missed(nest, tmp_path, how):
     simulate(30.0, store)
     whole = recorder.signals().load()
     if how == "saved":
-        save(whole, store)
+        save(whole, store, overwrite=True)
     else:
         shutil.rmtree(store)
         with pytest.raises(SignalError, match="cannot be read"):

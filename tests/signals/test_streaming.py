@@ -312,7 +312,7 @@ def test_a_store_has_one_writer(nest, store):
             simulate(10.0, store, **options)
     assert nest.biological_time == 0
     with pytest.raises(nestlfp.signals.SignalError, match="is being written by another"):
-        nestlfp.signals.save(load(store), store)
+        nestlfp.signals.save(load(store), store, overwrite=True)
     process.kill()
     process.communicate()
     simulate(10.0, store, append=True)  # repeats the other's beginning

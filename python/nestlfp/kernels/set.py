@@ -402,7 +402,7 @@ class KernelSet:
         *,
         band: tuple[float | None, float | None] | None = None,
         order: int = 2,
-        tolerance: float = 1e-9,
+        cut: float = 1e-9,
         name: str = "readout",
     ) -> KernelSet:
         """One channel to act on: a weighted sum of channels, through a causal filter.
@@ -419,7 +419,7 @@ class KernelSet:
             below, ``(1, None)`` those above. Default: no filter.
         order : int
             Of the Butterworth filter; a band has twice as many poles.
-        tolerance : float
+        cut : float
             Where the filter's endless response is cut: what is left sums to less than this times
             the largest response to one spike. The provenance has what was cut.
         name : str
@@ -455,9 +455,7 @@ class KernelSet:
         >>> kernels.readout({"LFP": 0}, band=(50, 100)).n_lags > 1000
         True
         """
-        changed = read_out(
-            self.dataset, weights, band=band, order=order, tolerance=tolerance, name=name
-        )
+        changed = read_out(self.dataset, weights, band=band, order=order, cut=cut, name=name)
         return KernelSet(changed)
 
     def project(
@@ -662,15 +660,23 @@ class KernelSet:
         return convolved(self.dataset, spike_times, duration, by, rounding)
 
     # ------------------------------------------------------------------ file
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a netCDF-4 file (through h5netcdf); an existing file is replaced whole.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a netCDF-4 file (through h5netcdf).
+
+        Parameters
+        ----------
+        path : path
+            Its name ends in ``.nc``.
+        overwrite : bool
+            Replace an existing file, as a whole once the new one is complete.
 
         Raises
         ------
         KernelError
-            If it cannot be written, or an attribute is nothing that a file can hold.
+            If there is a file already, it cannot be written, or an attribute is nothing that a file
+            can hold.
         """
-        files.save(self.dataset, path)
+        files.save(self.dataset, path, overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KernelSet:

@@ -104,11 +104,11 @@ def without_smallest(
     modes: xr.Dataset,
     populations: Mapping[str, Sequence[str]],
     weights: Mapping[str, Weights],
-    tolerance: float,
+    left_out: float,
     energy: xr.Dataset | None,
 ) -> tuple[dict[str, Weights], xr.Dataset | None]:
     """Weights without the smallest, which carry this share of variance, and the new energies."""
-    positive(tolerance, "tolerance")
+    positive(left_out, "left_out")
     parts = parts_of(modes, populations, weights)
     if energy is None:
         rates = dict.fromkeys(parts, 1.0)
@@ -123,14 +123,14 @@ def without_smallest(
     sizes = {x: rates[x] * part.size(whole) for x, part in parts.items()}
     order = np.sort(np.concatenate(list(sizes.values())))
     sums = np.cumsum(order)
-    budget = tolerance
+    budget = left_out
     while True:  # modes are not orthogonal in each channel, so that dropped ones may add up
         n = int(np.searchsorted(sums, budget, side="right"))
         limit = order[n - 1] if n else -np.inf
         dropped = {x: part.below(sizes[x], limit) for x, part in parts.items()}
         gone = {x: part.energy(dropped[x]) for x, part in parts.items()}
         lost = sum((rates[x] * gone[x] for x in parts), np.zeros(())) / whole
-        if lost.max() <= tolerance:
+        if lost.max() <= left_out:
             break
         budget /= 2
     kept = {x: sparse.csr_array(part.weights - dropped[x]) for x, part in parts.items()}

@@ -67,7 +67,7 @@ class NeuronKernels:
     >>> tau = np.linspace(1.5, 2.5, 30).reshape(-1, 1, 1)
     >>> single = 3 * tau * lag / tau * np.exp(1 - lag / tau)  # (neuron, channel, lag)
     >>> kernels = nestlfp.NeuronKernels.from_arrays(
-    ...     {"E": {"LFP": single}}, dt=0.1, units={"LFP": "µV"}, tolerance=1e-4
+    ...     {"E": {"LFP": single}}, dt=0.1, units={"LFP": "µV"}, left_out=1e-4
     ... )
     >>> kernels.populations
     {'E': ('E/0', 'E/1')}
@@ -101,7 +101,7 @@ class NeuronKernels:
         cls,
         kernels: Mapping[str, xr.Dataset],
         *,
-        tolerance: float | None = None,
+        left_out: float | None = None,
         modes: int | Mapping[str, int] | None = None,
         rates: Mapping[str, ArrayLike] | None = None,
         post: str = "all",
@@ -114,7 +114,7 @@ class NeuronKernels:
         kernels : dict of str to xarray.Dataset
             For each population what `nestlfp.sources.hybrid.single_kernels` returns: a variable
             for each signal with dimensions ``(neuron, <signal>_channel, lag)``.
-        tolerance : float, optional
+        left_out : float, optional
             The largest share of any channel's variance that may be left out, if neurons spike
             independently of each other: R² is 1 less this share. The modes are as few as that
             takes, and the population that needs more gets more.
@@ -131,7 +131,7 @@ class NeuronKernels:
         ------
         KernelError
             If kernels differ in signals, channels or lags, or are not finite; if rounding does not
-            let the tolerance be met.
+            let so little be left out.
 
         Notes
         -----
@@ -140,7 +140,7 @@ class NeuronKernels:
         together is not approximated. Each neuron counts in these means as often as it spikes.
         Channels are scaled to their variance before.
         """
-        return cls(**reduced(kernels, tolerance, modes, rates, post, provenance))
+        return cls(**reduced(kernels, left_out, modes, rates, post, provenance))
 
     @classmethod
     def from_arrays(
@@ -152,7 +152,7 @@ class NeuronKernels:
         first_lag: float | None = None,
         channels: Mapping[str, Sequence[Any]] | None = None,
         positions: Mapping[str, ArrayLike] | None = None,
-        tolerance: float | None = None,
+        left_out: float | None = None,
         modes: int | Mapping[str, int] | None = None,
         rates: Mapping[str, ArrayLike] | None = None,
         post: str = "all",
@@ -166,7 +166,7 @@ class NeuronKernels:
             For each population its signals.
         dt, units, first_lag, channels, positions
             As for `KernelSet.from_arrays`.
-        tolerance, modes, rates, post, provenance
+        left_out, modes, rates, post, provenance
             As for `from_single`.
         """
         labels = dict(
@@ -174,7 +174,7 @@ class NeuronKernels:
         )
         return cls.from_single(
             datasets(kernels, **labels),
-            tolerance=tolerance,
+            left_out=left_out,
             modes=modes,
             rates=rates,
             post=post,
@@ -500,7 +500,7 @@ class NeuronKernels:
         *,
         band: tuple[float | None, float | None] | None = None,
         order: int = 2,
-        tolerance: float = 1e-9,
+        cut: float = 1e-9,
         name: str = "readout",
     ) -> NeuronKernels:
         """One channel to act on: a weighted sum of channels, through a causal filter.
@@ -511,7 +511,7 @@ class NeuronKernels:
         ----------
         weights, band, order, name
             As of `KernelSet.readout`; the weights are those of channels.
-        tolerance : float
+        cut : float
             Where the filter's endless response is cut: what is left of a mode sums to less than
             this times the largest value of all modes. The provenance has what was cut.
 
@@ -523,9 +523,7 @@ class NeuronKernels:
         modes, means = pathways.alike(
             self.modes.dataset,
             self.means,
-            lambda whole: read_out(
-                whole, weights, band=band, order=order, tolerance=tolerance, name=name
-            ),
+            lambda whole: read_out(whole, weights, band=band, order=order, cut=cut, name=name),
         )
         return self._made_of(KernelSet(modes), None, means)
 
@@ -580,18 +578,18 @@ class NeuronKernels:
         """These populations and weights with other modes."""
         return NeuronKernels(modes, self.populations, self.weights, energy=energy, means=means)
 
-    def sparse(self, tolerance: float) -> NeuronKernels:
-        """Without as many of the smallest weights as the tolerance allows: fewer connections.
+    def sparse(self, left_out: float) -> NeuronKernels:
+        """Without as many of the smallest weights as `left_out` allows: fewer connections.
 
         Parameters
         ----------
-        tolerance : float
+        left_out : float
             The share of any channel's variance that may go with them, if neurons spike
             independently; `left_out` counts it in.
         """
         known = {name: self._known_weights(name) for name in self.populations}
         weights, energy = energies.without_smallest(
-            self.modes.dataset, self.populations, known, tolerance, self.energy
+            self.modes.dataset, self.populations, known, left_out, self.energy
         )
         means = self._means()  # without what is dropped they would be others
         return NeuronKernels(self.modes, self.populations, weights, energy=energy, means=means)
@@ -674,15 +672,22 @@ class NeuronKernels:
         return self.weights[name]
 
     # ------------------------------------------------------------------ file
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write modes and weights to a netCDF-4 file; an existing file is replaced whole.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write modes and weights to a netCDF-4 file.
+
+        Parameters
+        ----------
+        path : path
+            Its name ends in ``.nc``.
+        overwrite : bool
+            Replace an existing file, as a whole once the new one is complete.
 
         Raises
         ------
         KernelError
             As `KernelSet.save`.
         """
-        files.save(layout.laid_out(self), path, files.NEURONS_FORMAT)
+        files.save(layout.laid_out(self), path, overwrite, files.NEURONS_FORMAT)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NeuronKernels:

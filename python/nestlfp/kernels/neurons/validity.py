@@ -166,7 +166,7 @@ R² ≥ 0.915, the lowest at LFP 0.
     if not isinstance(kernels, NeuronKernels):
         exact = _missed_directly(kernels, rates)
         fine = _FINE * (1 - wanted[-1])
-        kernels = NeuronKernels.from_single(kernels, tolerance=fine, rates=rates)
+        kernels = NeuronKernels.from_single(kernels, left_out=fine, rates=rates)
     _check_weights(kernels)
     expected = _Expected(kernels, rates)
     missed = expected.missed if exact is None else exact
@@ -249,7 +249,7 @@ class _Expected:
     def _floored(self) -> Floats:
         return np.concatenate([at_least(each) for each in _split(self.whole, self._labels)])
 
-    def modes_for(self, tolerance: float, most: int) -> dict[str, int] | None:
+    def modes_for(self, left_out: float, most: int) -> dict[str, int] | None:
         """Modes of each population, the next always of that which gains most."""
         left = {}
         for name, part in self._parts.items():
@@ -259,7 +259,7 @@ class _Expected:
         counts = dict.fromkeys(left, 1)
         while True:
             now = np.asarray(sum(left[name][n - 1] for name, n in counts.items()))
-            if now.max() <= tolerance:
+            if now.max() <= left_out:
                 return counts
             channel = int(now.argmax())
             gains = {

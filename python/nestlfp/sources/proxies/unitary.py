@@ -134,7 +134,7 @@ def telenczuk(
     )
     found = NeuronKernels.from_arrays(
         {name: {"LFP": each} for name, each in coefficients.items()},
-        tolerance=left_out,
+        left_out=left_out,
         rates=rates,
         post=post,
         provenance={
