@@ -2,8 +2,8 @@
 
     python benchmarks/capacity.py
 
-measures processor time of a step and memory of a node, with the model that nestlfp takes (2, 3, 4,
-6, 8, ... ports) and with one compiled for exactly as many ports as there are populations. Writes
+measures processor time of a step and memory of a node, with the model that nestlfp takes (2, 4, 8,
+16, ... ports) and with one compiled for exactly as many ports as there are populations. Writes
 out/benchmarks/capacity.json.
 """
 
@@ -26,10 +26,9 @@ import usage
 from configurations import kernel_set
 
 import nestlfp
+from nestlfp import FilterBank
 from nestlfp.build.modules import compile_module
-from nestlfp.filters.options import Options
-from nestlfp.nodes.bank import FilterBank
-from nestlfp.nodes.model import Model, create_nodes, model_of
+from nestlfp.nodes.model import Model, create_nodes, model_for
 
 OUT = Path("out/benchmarks/capacity.json")
 DT = 0.1  # ms
@@ -51,7 +50,7 @@ def nodes_of(bank: FilterBank, model: Model, n: int) -> Any:
     """`n` nodes of the model in an empty NEST."""
     nest.ResetKernel()
     nest.set(resolution=DT, min_delay=1.6, max_delay=6.4)
-    nest.Install(str(compile_module(model.name, model.text)))
+    nest.Install(str(compile_module([model])))
     hold = np.zeros(len(bank.populations), dtype=np.int64)
     parameters = bank.filter.parameters(model.ports, hold, 10, 0)
     return create_nodes(nest, model, n, parameters, bank.filter.grows)
@@ -72,8 +71,8 @@ def microseconds(bank: FilterBank, model: Model, steps: int) -> float:
 
 def bytes_of(shape: tuple[int, int, int], method: str, ports: int) -> float:
     """Resident memory that a node adds; to be called in a process of its own."""
-    bank = FilterBank(kernels(*shape), Options.of(method))
-    model = model_of(bank.filter, ports)
+    bank = FilterBank(kernels(*shape), method=method)
+    model = model_for(method, ports)
     n = int(np.clip(2e8 / (8 * np.prod(shape)), 20, 2000))
     hold = np.zeros(len(bank.populations), dtype=np.int64)
     parameters = bank.filter.parameters(ports, hold, 10, 0)
@@ -91,8 +90,8 @@ def resident() -> float:
 
 def measure(shape: tuple[int, int, int], method: str) -> dict[str, Any]:
     """Both models for one shape and method."""
-    bank = FilterBank(kernels(*shape), Options.of(method))
-    models = {"taken": model_of(bank.filter), "exact": model_of(bank.filter, shape[0])}
+    bank = FilterBank(kernels(*shape), method=method)
+    models = {"taken": bank.model, "exact": model_for(method, shape[0])}
     steps = int(np.clip(4e7 / (shape[0] * shape[1] * shape[2]), 5000, STEPS))
     steps = STEPS if method == "state-space" else steps
     runs: dict[str, list[float]] = {name: [] for name in models}

@@ -42,11 +42,11 @@ NAMES = {
     "C": "high-density probe",
     "D": "slow kernels",
 }
-DESIGNS: dict[str, dict[str, Any] | None] = {
+DESIGNS: dict[str, nestlfp.FIR | nestlfp.StateSpace | None] = {
     "published": None,
-    "fir": {"method": "fir"},
-    "state-space 1e-6": {"method": "state-space", "tolerance": 1e-6},
-    "state-space 1e-9": {"method": "state-space", "tolerance": 1e-9},
+    "fir": nestlfp.FIR(),
+    "state-space 1e-6": nestlfp.StateSpace(tolerance=1e-6),
+    "state-space 1e-9": nestlfp.StateSpace(tolerance=1e-9),
 }
 GAPS = {"dense": 1, "sparse": 100}
 POST = {"A": 2, "B": 8, "C": 8, "D": 2}
@@ -77,9 +77,10 @@ class Simulation:
         if self.design == "published":
             rivals.install(nest, self.kernels.n_lags)
         elif self.design is not None:
-            options = DESIGNS[self.design]
-            assert options is not None
-            self.bank = nestlfp.install(self.kernels, **options)
+            method = DESIGNS[self.design]
+            assert method is not None
+            self.bank = nestlfp.FilterBank(self.kernels, method=method)
+            nestlfp.install(self.bank)
         nest.set(min_delay=16 * dt, max_delay=64 * dt)  # slices of the length of a synaptic delay
         times = dt * np.arange(self.gap, steps, self.gap)
         generators = nest.Create("spike_generator", len(self.kernels.pre))
@@ -90,7 +91,8 @@ class Simulation:
             rivals.record(nest, generators, h, POST[self.config], 16 * dt)
         elif self.bank is not None:
             populations = {name: generators[i] for i, name in enumerate(self.kernels.pre)}
-            nestlfp.FieldRecorder(self.bank, populations, interval=1.0, unconnected=True)
+            inputs = nestlfp.Inputs(populations, unconnected=True)
+            nestlfp.FieldRecorder(self.bank, inputs, interval=1.0)
 
     def seconds(self, steps: int) -> float:
         """Processor time of simulating so many steps."""

@@ -57,19 +57,21 @@ def main() -> None:
     kernels = responses.microcircuit_kernels(choice.scale, choice.modified)
     net.reset(choice, options.threads)
     banks = {
-        method: nestlfp.install(kernels, method=method, interval=1.0, antialias=True)
+        method: nestlfp.FilterBank(kernels, method=method, interval=1.0, antialias=True)
         for method in METHODS
     }
+    for bank in banks.values():
+        nestlfp.install(bank)
     neurons, _, _ = net.build(choice)
     net.drive(choice, neurons)
-    models = net.recorders_models(choice)
+    inputs = nestlfp.Inputs(neurons, synapse_models=net.recorders_models(choice))
     added = {}
     for method, bank in banks.items():
         before = usage.resident_mb()
         for _ in range(options.copies):
-            nestlfp.FieldRecorder(bank, neurons, synapse_models=models)
+            nestlfp.FieldRecorder(bank, inputs)
         added[method] = (usage.resident_mb() - before) / options.copies
-    nodes = {method: nest.GetNodes({"model": bank.model}) for method, bank in banks.items()}
+    nodes = {method: nest.GetNodes({"model": bank.model.name}) for method, bank in banks.items()}
     nest.Simulate(ONSET)
 
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in VARIANTS}

@@ -2,8 +2,8 @@
 
 A network is simulated in one call, in turns of nest.Simulate, in turns of nest.Simulate after which
 the recorder's signals are asked for (without the last samples, which NEST withholds), and by
-nestlfp.run, which hands out all of them. Simulations take turns, each of the same length, so that a
-machine that gets slower does so for all.
+nestlfp.loop, which hands out all of them. Simulations take turns, each of the same length, so that
+a machine that gets slower does so for all.
 Writes out/benchmarks/loop.json.
 
     python benchmarks/loop.py [--neurons 1000 12500 80000] [--every 5] [--duration 500] [--rounds 5]
@@ -54,8 +54,9 @@ def measure(n: int, options: Any) -> dict[str, Any]:
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=options.threads, rng_seed=1)
-    bank = nestlfp.install(kernel_set(CONFIGURATIONS["A"](), DT, pre=("E", "I")).resample(0.1))
-    recorder = nestlfp.FieldRecorder(bank, network(nest, n), interval=1.0)
+    kernels = kernel_set(CONFIGURATIONS["A"](), DT, pre=("E", "I")).resample(0.1)
+    nestlfp.install(kernels)
+    recorder = nestlfp.FieldRecorder(kernels, network(nest, n), interval=1.0)
     nest.Simulate(100.0)
     turns = round(options.duration / options.every)
 
@@ -67,9 +68,9 @@ def measure(n: int, options: Any) -> dict[str, Any]:
     variants: dict[str, Callable[[], Any]] = {
         "one call": lambda: nest.Simulate(options.duration),
         "turns": lambda: in_turns(lambda: None),
-        "turns with signals": lambda: in_turns(recorder.collect),
-        "nestlfp.run": lambda: list(
-            nestlfp.run(options.duration, every=options.every, progress=False)
+        "turns with signals": lambda: in_turns(recorder.signals),
+        "nestlfp.loop": lambda: list(
+            nestlfp.loop(options.duration, every=options.every, progress=False)
         ),
     }
     seconds: dict[str, list[float]] = {name: [] for name in variants}

@@ -57,13 +57,15 @@ def wired(number: int, share: float, n_vps: int) -> dict[str, float]:
     }
     nest.ResetKernel()
     nest.set(total_num_virtual_procs=n_vps)
-    bank = nestlfp.install(modes(number))
+    bank = nestlfp.FilterBank(modes(number))
+    nestlfp.install(bank)
     populations = {name: nest.Create("parrot_neuron", n) for name, n in SIZES.items()}
     generator = nest.Create("spike_generator")
     nest.Connect(generator, populations["E"][:1], syn_spec={"delay": 1.5})
     before, connections = usage.resident_mb(), nest.num_connections
     start, start_cpu = time.perf_counter(), time.process_time()
-    recorder = nestlfp.FieldRecorder(bank, populations, interval=0.1, weights=weights)
+    inputs = nestlfp.Inputs(populations, weights=weights)
+    recorder = nestlfp.FieldRecorder(bank, inputs, interval=0.1)
     took = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - start_cpu}
     made = nest.num_connections - connections
     nest.Simulate(1.5)  # NEST's tables of connections are made then

@@ -212,7 +212,11 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
     step = DT if case.kernels == "A" else 0.1
     kernels = kernel_set(CONFIGURATIONS[case.kernels](), step, pre=case.pre).resample(dt)
     h = kernels["signal"].values[0]
-    banks = {method: nestlfp.install(kernels, method=method) for method in ("state-space", "fir")}
+    banks = {
+        method: nestlfp.FilterBank(kernels, method=method) for method in ("state-space", "fir")
+    }
+    for bank in banks.values():
+        nestlfp.install(bank)
     rivals.install(nest, kernels.n_lags)
     neurons = case.build(nest)
 

@@ -28,7 +28,6 @@ import usage
 from numpy.typing import NDArray
 
 import nestlfp
-from nestlfp.filters.options import Options
 
 OUT = Path(__file__).parents[1] / "out" / "benchmarks"
 DT = 0.1
@@ -63,13 +62,16 @@ def seconds(given: nestlfp.KernelSet, method: str | None, hit: int, steps: int) 
     """Processor time of so many steps, in each of which so many ports have a spike."""
     nest.ResetKernel()
     nest.set(resolution=DT)
-    bank = None if method is None else nestlfp.install(given, method=method)
+    bank = None
+    if method is not None:
+        bank = nestlfp.FilterBank(given, method=method)
+        nestlfp.install(bank)
     nest.set(min_delay=1.0, max_delay=3.0)
     times = DT * np.arange(1, WARM + steps + 1)
     generator = nest.Create("spike_generator", params={"spike_times": times})
     if bank is not None:
         nothing_held: NDArray[np.int64] = np.zeros(len(bank.ports), dtype=np.int64)
-        node = bank.create_nodes(nest, 1, nothing_held, 10, 0)
+        node = bank.create_nodes(nest, bank.model, 1, nothing_held, 10, 0)
         for port in np.linspace(0, len(bank.ports) - 1, hit).astype(int):
             nest.Connect(generator, node, syn_spec={"receptor_type": int(port) + 1, "delay": 1.0})
     nest.Simulate(WARM * DT)
@@ -104,7 +106,7 @@ def main() -> None:
     result: dict[str, Any] = {}
     for method in options.methods.split(","):
         start = time.perf_counter()
-        filter_ = nestlfp.FilterBank(given, Options.of(method)).filter
+        filter_ = nestlfp.FilterBank(given, method=method).filter
         result[method] = {
             "filter": str(filter_),
             "error": float(filter_.error.max()),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nestlfp.build.modules import compile_module
+from nestlfp.nodes.model import Model
 
 SOURCE = Path(__file__).with_name("published_filter.nestml.jinja")
 
@@ -18,7 +19,8 @@ SOURCE = Path(__file__).with_name("published_filter.nestml.jinja")
 def install(nest: Any, taps: int) -> None:
     """Compile (cached) and load the published filter node for kernels of this length."""
     text = jinja2.Template(SOURCE.read_text(encoding="utf-8")).render(taps=taps)
-    nest.Install(str(compile_module(f"published_filter_{taps}", text)))
+    model = Model(f"published_filter_{taps}", text, ports=1)
+    nest.Install(str(compile_module([model])))
 
 
 def record(

@@ -63,7 +63,9 @@ def work(size: tuple[int, int, int], n_vps: int, spikes: bool, record: bool) -> 
     """Processor time of a step (µs); in each step one neuron spikes, or none."""
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=n_vps)
-    bank = nestlfp.install(kernels(*size), method="fir", progress=False) if record else None
+    bank = nestlfp.FilterBank(kernels(*size)) if record else None
+    if bank:
+        nestlfp.install(bank, progress=False)
     neurons = nest.Create("parrot_neuron", NEURONS)
     generators = nest.Create("spike_generator", NEURONS)
     if spikes:
@@ -93,14 +95,16 @@ def bytes_per_connection(neurons: int = 100_000, recorders: int = 8) -> float:
     """Memory of a connection from a neuron to its filter node, as this process grows by it."""
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=2)
-    bank = nestlfp.install(kernels(*SMALL), method="fir")
+    bank = nestlfp.FilterBank(kernels(*SMALL))
+    nestlfp.install(bank)
     parrots = nest.Create("parrot_neuron", neurons)
     populations = {"P0": parrots[: neurons // 2], "P1": parrots[neurons // 2 :]}
+    inputs = nestlfp.Inputs(populations, unconnected=True)
     # The first recorder also pays for what the network and the calls themselves need.
     for i in range(recorders + 1):
         if i == 1:
             before = resident_bytes()
-        nestlfp.FieldRecorder(bank, populations, interval=DT, unconnected=True)
+        nestlfp.FieldRecorder(bank, inputs, interval=DT)
         nest.Simulate(DT)  # builds the tables that spikes are sent by
     return (resident_bytes() - before) / neurons / recorders
 

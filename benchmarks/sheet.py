@@ -49,14 +49,16 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
     contacts = t.array(tissue.width, 10)
     kernels = t.kernels(t.patches(tissue, contacts, progress=False), tissue, contacts)
     t.reset(tissue, threads=1)  # a process that has threads cannot be forked
-    bank = nestlfp.install(kernels, method="separable", tolerance=t.FILTER)
+    bank = nestlfp.FilterBank(kernels, method=nestlfp.Separable(t.FILTER), interval=INTERVAL)
+    nestlfp.install(bank)
     nodes = t.build(tissue)
     synapses = nest.num_connections
     weights = sheets.weights(kernels, t.positions(nodes))
+    inputs = nestlfp.Inputs(nodes, weights=weights)
 
     def record(times: int) -> None:
         for _ in range(times):
-            nestlfp.FieldRecorder(bank, nodes, weights=weights, interval=INTERVAL)
+            nestlfp.FieldRecorder(bank, inputs)
 
     recorders = {
         "without": lambda: None,

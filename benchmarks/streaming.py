@@ -46,7 +46,8 @@ def build() -> None:
     """A small random network with Poisson input, and its recorder."""
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=2, rng_seed=1)
-    bank = nestlfp.install(kernels())
+    responses = kernels()
+    nestlfp.install(responses)
     neurons = {name: nest.Create("iaf_psc_exp", n) for name, n in (("E", 80), ("I", 20))}
     everyone = neurons["E"] + neurons["I"]
     noise = nest.Create("poisson_generator", params={"rate": 11_000.0})
@@ -58,7 +59,7 @@ def build() -> None:
             {"rule": "fixed_indegree", "indegree": 8},
             {"weight": weight, "delay": 1.5},
         )
-    nestlfp.FieldRecorder(bank, neurons, interval=0.5)
+    nestlfp.FieldRecorder(responses, neurons, interval=0.5)
 
 
 def main() -> None:

@@ -86,12 +86,13 @@ def simulate(seconds: float) -> None:
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.ResetKernel()
     nest.set(resolution=1.0, rng_seed=1)
-    bank = nestlfp.install(kernels())
+    responses = kernels()
+    nestlfp.install(responses)
     neurons = {name: nest.Create("iaf_psc_exp", n) for name, n in (("E", 80), ("I", 20))}
     everyone = neurons["E"] + neurons["I"]
     noise = nest.Create("poisson_generator", params={"rate": 11_000.0})
     nest.Connect(noise, everyone, syn_spec={"weight": 32.0, "delay": 2.0})
-    nestlfp.FieldRecorder(bank, neurons, interval=1.0)
+    nestlfp.FieldRecorder(responses, neurons, interval=1.0)
     start = time.time()
 
     def told(signals: xr.Dataset) -> None:

@@ -42,7 +42,8 @@ def wire(n_vps: int) -> dict[str, float]:
     """Seconds that one recorder takes."""
     nest.ResetKernel()
     nest.set(total_num_virtual_procs=n_vps)
-    bank = nestlfp.install(kernels())
+    bank = nestlfp.FilterBank(kernels())
+    nestlfp.install(bank)
     populations = {name: nest.Create("parrot_neuron", n) for name, n in SIZES.items()}
     generator = nest.Create("spike_generator")
     nest.Connect(generator, populations["E"][:1], syn_spec={"delay": 1.5})

@@ -96,7 +96,7 @@ public:
 template < typename targetidentifierT >
 constexpr nest::ConnectionModelProperties nestlfp_synapse< targetidentifierT >::properties;
 
-// Once, where several modules bring it.
+// Models are registered once, where several modules bring them.
 void
 register_synapse( const std::string& name )
 {
@@ -107,6 +107,19 @@ register_synapse( const std::string& name )
   catch ( const nest::UnknownSynapseType& )
   {
     nest::register_connection_model< nestlfp_synapse >( name );
+  }
+}
+
+void
+register_once( const std::string& name, void ( *register_node )( const std::string& ) )
+{
+  try
+  {
+    nest::kernel().model_manager.get_node_model_id( name );
+  }
+  catch ( const nest::UnknownModelName& )
+  {
+    register_node( name );
   }
 }
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nestlfp
+from nestlfp.filters.options import method_named
 from nestlfp.testing import convolved
 
 
@@ -38,6 +39,19 @@ def exponential_kernels(
         first_lag=first * dt,
         units=dict.fromkeys(signals, "mV"),
     )
+
+
+def bank_of(kernels, method="fir", *, tolerance=None, exact_channels=None, **options):
+    """A filter bank, with the options of its method by name."""
+    chosen = method_named(method, tolerance=tolerance, exact_channels=exact_channels)
+    return nestlfp.FilterBank(kernels, method=chosen, **options)
+
+
+def installed(kernels, method="fir", **options):
+    """A filter bank whose model, and no other, NEST has been made to know."""
+    bank = bank_of(kernels, method, **options)
+    nestlfp.install(bank)
+    return bank
 
 
 def assert_signal_is_convolution(recorded, kernels, spikes, duration, signal="LFP", rtol=1e-12):
@@ -108,7 +122,7 @@ def recorded_undisturbed(
     assert times_alone.size > 200
 
     reset(nest, threads=threads, dt=kernels.dt)
-    bank = nestlfp.install(kernels, **options)
+    bank = installed(kernels, **options)
     network = random_network(nest, min_delay=min_delay)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval)
     nestlfp.simulate(duration, progress=False)
@@ -141,7 +155,7 @@ def streamed_network(nest, *, kernels=None, interval=0.5, seed=7, interval_of_ba
     With an interval of the bank its kernels are low-pass filtered for it.
     """
     reset(nest, threads=2, seed=seed)
-    bank = nestlfp.install(
+    bank = installed(
         kernels or exponential_kernels(),
         by=by,
         interval=interval_of_bank,

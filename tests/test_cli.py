@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 import nestlfp
 from nestlfp import signals
+from nestlfp.build.modules import compile_module
 from nestlfp.cli import app
-from nestlfp.filters.options import Options
-from nestlfp.runtime.bank import prepare
+from nestlfp.nodes.model import METHODS, model_for
 from networks import exponential_kernels
 
 PNG = b"\x89PNG"
@@ -163,7 +163,7 @@ def test_plot_draws_what_was_asked_for(files, tmp_path, monkeypatch):
     from nestlfp import plotting
 
     drawn = []
-    monkeypatch.setattr(plotting, "save", lambda figure, path: drawn.append((figure, path)))
+    monkeypatch.setattr(plotting, "save", lambda figure, path, **_: drawn.append((figure, path)))
     output = tmp_path / "figure.pdf"
     run("plot", files / "signals.nc", "-o", output, "-s", "CDM", "--start", 10, "--stop", 20)
     run("plot", files / "signals.nc", "-o", output, "--start", 40)
@@ -235,36 +235,28 @@ def test_doctor_of_something_missing(monkeypatch):
     assert told.stdout == "MISSING  NEST: nowhere\n"
 
 
-def test_build_compiles_and_prints_the_module(tmp_path):
-    kernels = nestlfp.KernelSet.from_arrays(
-        {"LFP": np.ones((1, 2, 1, 3))}, pre=["E", "I"], post=["E"], dt=0.1, units={"LFP": "mV"}
-    )
+@pytest.mark.parametrize("method", ["fir", "state-space"])
+def test_build_compiles_and_prints_the_module(tmp_path, method):
+    kernels = exponential_kernels()
     kernels.save(tmp_path / "kernels.nc")
-    told = run("build", tmp_path / "kernels.nc", "--by", "pre")
+    told = run("build", tmp_path / "kernels.nc", *(["--method", method] if method != "fir" else []))
     assert told.exit_code == 0, told.output
     (path,) = told.stdout.splitlines()
-    assert path == str(prepare(kernels, Options.of(by="pre")))
+    assert path == str(compile_module([model_for(method, 2)]))
     with open(path, "rb") as module:
         assert module.read(4) == b"\x7fELF"
 
 
-def test_build_of_low_pass_filtered_kernels(tmp_path):
-    kernels = exponential_kernels()
-    kernels.save(tmp_path / "kernels.nc")
-    told = run("build", tmp_path / "kernels.nc", "--antialias", 1.0)
+def test_build_of_all_that_a_network_may_need():
+    told = run("build")
     assert told.exit_code == 0, told.output
-    expected = prepare(kernels, Options.of(interval=1.0, antialias=True))
-    assert told.stdout.strip() == str(expected)
+    assert told.stdout.strip() == str(compile_module(model_for(name, 16) for name in METHODS))
 
 
 def test_build_says_what_is_wrong(files):
-    assert "0.03" in fails("build", files / "kernels.nc", "--antialias", "0.03")
-    assert "by must be 'pre', 'post' or both" in fails(
-        "build", files / "kernels.nc", "--by", "glia"
-    )
     assert "method" in fails("build", files / "kernels.nc", "--method", "magic")
-    assert "no kernel file" in fails("build", files / "nowhere.nc")
-    assert "no kernel file" in fails("build", files / "signals.nc")
+    assert "has signals, not kernels" in fails("build", files / "signals.nc")
+    assert fails("build", files / "nowhere.nc")
 
 
 # ---------------------------------------------------------------------- convolve

@@ -7,7 +7,7 @@ import pytest
 
 import nestlfp
 from nestlfp.display import card, folded, table
-from networks import exponential_kernels, random_network, reset
+from networks import exponential_kernels, installed, random_network, reset
 
 HOSTILE = "<script>alert('x')</script>&amp;\"><img src=x onerror=alert(1)>"
 VOID = {"img", "br", "hr", "input", "meta", "link", "use", "path", "ellipse", "line"}
@@ -115,14 +115,8 @@ def test_kernels_of_neurons():
 @pytest.mark.parametrize("method", ["fir", "state-space"])
 @pytest.mark.parametrize("by", [(), "post", ("pre", "post")])
 def test_banks(method, by):
-    from nestlfp.filters.options import Options
-    from nestlfp.nodes.bank import FilterBank
-
-    options = Options.of(method, by=by)
-    bank = FilterBank(exponential_kernels(), options)
-    page = Page(bank._repr_html_())
-    shown = rows(page)
-    assert bank.model in shown
+    bank = nestlfp.FilterBank(exponential_kernels(), method=method, by=by)
+    shown = rows(Page(bank._repr_html_()))
     for what, value in (line.strip().split(": ", 1) for line in repr(bank).splitlines()[1:]):
         assert shown[shown.index(what) + 1] == value
     for name in bank.kernels.signals:
@@ -135,7 +129,7 @@ def test_recorders(nest, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kernels = exponential_kernels()
     reset(nest, dt=kernels.dt)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1, name="probe")
     assert "none taken out of NEST" in repr(recorder)

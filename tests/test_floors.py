@@ -48,8 +48,3 @@ def test_nothing_imports_upwards(path):
             continue  # nestlfp.__version__
         same = target[0] == room
         assert same or LEVEL[target[0]] < LEVEL[room], f"{path} imports {'.'.join(target)}"
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_no_file_is_too_long_to_be_read(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420

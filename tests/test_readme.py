@@ -92,6 +92,7 @@ assert stored.sizes["time"] > 4900
 np.testing.assert_array_equal(recorder.signals()["LFP"].sel(time=stored.time), stored["LFP"])
 """
     code = "\n".join([dictionary, from_dictionary, script, show, stream, checks])
+    (folder / "kernels.nc").unlink()  # the block makes it
     (folder / "whole.py").write_text(code)
     told = run("python whole.py", folder)
     assert "800 lags 0.0625 … 50 ms" in told
@@ -104,17 +105,21 @@ np.testing.assert_array_equal(recorder.signals()["LFP"].sel(time=stored.time), s
 
 def test_the_script_prints_little_and_its_result_last(folder):
     (folder / "short.py").write_text("\n".join(blocks("python")[:2]))
+    for written in ("signals.nc", "signals.png"):  # by the whole script
+        (folder / written).unlink(missing_ok=True)
     told = run("unset PYNEST_QUIET; python short.py 2>&1", folder).splitlines()
     assert len(told) <= 30, told
+    assert "resolution has changed" not in "\n".join(told)  # of a model without nodes
     assert told[-1].split() == ["units:", "mV"]
 
 
 def test_closed_loop(folder):
     """The block's network is that of the script above, at the kernels' resolution."""
     head, _, rest = blocks("python")[0].partition("nest.ResetKernel()\n")
-    body = rest[rest.index("E = nest.Create") : rest.index("recorder = ")]
+    body = rest[rest.index("E = nest.Create") : rest.index("kernels = ")]
+    (load,) = re.findall("^kernels = .*$", rest, re.MULTILINE)
     (folder / "my_network.py").write_text(
-        f"{head}\nkernels = kernels.resample(0.1)\n\n\ndef build():\n"
+        f"{head}{load}\nkernels = kernels.resample(0.1)\n\n\ndef build():\n"
         + "".join(f"    {line}\n" for line in body.splitlines())
         + "    return E, I\n"
     )

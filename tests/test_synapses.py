@@ -6,7 +6,7 @@ import pytest
 import nestlfp
 from nestlfp import synapses
 from nestlfp.sources import hybrid
-from networks import assert_refused, reset
+from networks import assert_refused, installed, reset
 
 WEIGHT = 0.25  # mV, of NEST's iaf_psc_delta
 PARAMETERS = {
@@ -109,7 +109,7 @@ def test_out_strengths_of_several_kinds_of_connections(nest):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_carries_no_spikes_to_neurons_does_not_count(nest, threads):
     reset(nest, threads=threads)
-    bank = nestlfp.install(nestlfp.KernelSet.from_arrays(
+    bank = installed(nestlfp.KernelSet.from_arrays(
         {"LFP": np.ones((1, 1, 1, 30))}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"}
     ))  # fmt: skip
     E = nest.Create("hh_psc_alpha_gap", 4)

@@ -27,7 +27,7 @@ def cached_kernels(path: Path) -> KernelSet:
             return found
     found = compute_kernels({"sources": digest})
     path.parent.mkdir(parents=True, exist_ok=True)
-    found.save(path)
+    found.save(path, overwrite=True)
     return found
 
 

@@ -46,11 +46,13 @@ class Recording:
     *kernels : nestlfp.KernelSet
         As `filtered`.
     **options
-        Of `nestlfp.install`.
+        Of `nestlfp.FilterBank`.
     """
 
     def __init__(self, *kernels: nestlfp.KernelSet, **options: Any) -> None:
-        self._banks = [nestlfp.install(each, **options) for each in kernels]
+        self._banks = [nestlfp.FilterBank(each, **options) for each in kernels]
+        for bank in self._banks:
+            nestlfp.install(bank)
         self._recorders: list[nestlfp.FieldRecorder] = []
 
     def start(self, neurons: Nodes) -> None:

@@ -85,9 +85,9 @@ def main(
 
     print(f"== writing to {out}", flush=True)
     for name, result in results.items():
-        nestlfp.signals.save(result.signals, out / f"signals_{name}.nc")
-    nestlfp.plotting.save(nestlfp.plotting.kernels(kernel_set), out / "kernels.png")
-    nestlfp.plotting.save(figures.states(results), out / "states.png")
+        nestlfp.signals.save(result.signals, out / f"signals_{name}.nc", overwrite=True)
+    nestlfp.plotting.save(nestlfp.plotting.kernels(kernel_set), out / "kernels.png", overwrite=True)
+    nestlfp.plotting.save(figures.states(results), out / "states.png", overwrite=True)
     found = report.report(results) | {"sampling": sampling.value, "seed": seed, "sizes": sizes}
     text = json.dumps(found, indent=2)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")

@@ -87,10 +87,11 @@ def simulate(
     nest.verbosity = nest.VerbosityLevel.ERROR
     oscillator.reset(seed, threads=1)
     label = kernels["LFP"]["LFP_channel"].values[CONTACT].item()
-    bank = nestlfp.install(kernels.readout({"LFP": label}, name="LFP"))
-    readout = nestlfp.install(kernels.readout({"LFP": label}, band=BAND, order=1))
+    nestlfp.install(kernels)
     neurons = oscillator.build(seed)
-    recorder = nestlfp.FieldRecorder(bank, neurons, interval=1.0)
+    lfp = kernels.readout({"LFP": label}, name="LFP")
+    recorder = nestlfp.FieldRecorder(lfp, neurons, interval=1.0)
+    readout = kernels.readout({"LFP": label}, band=BAND, order=1)
     trigger = nestlfp.Trigger(
         readout, neurons, threshold=threshold, refractory=CYCLE / 2, interval=1.0
     )

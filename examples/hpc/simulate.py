@@ -45,18 +45,19 @@ def main() -> None:
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
 
     nest.verbosity = nest.VerbosityLevel.ERROR
-    nest.ResetKernel()
-    nest.set(resolution=DT, local_num_threads=threads, rng_seed=1)
     kernels = nestlfp.KernelSet.load(given.kernels).resample(DT)
-    micro = given.network == "microcircuit"
-    # Kernels of short synapses have more than samples of 1 ms can follow.
-    bank = nestlfp.install(
-        kernels, module=given.module, interval=INTERVAL if micro else None, antialias=micro
-    )
+    nest.ResetKernel()
+    if given.module:
+        nest.Install(given.module)
+    else:
+        nestlfp.install(kernels)
+    nest.set(resolution=DT, local_num_threads=threads, rng_seed=1)
 
-    build = microcircuit if micro else balanced
-    neurons, models = build(given.scale)
-    nestlfp.FieldRecorder(bank, neurons, interval=INTERVAL, synapse_models=models)
+    micro = given.network == "microcircuit"
+    neurons, models = microcircuit(given.scale) if micro else balanced(given.scale)
+    inputs = nestlfp.Inputs(neurons, synapse_models=models)
+    # Kernels of short synapses have more than samples of 1 ms can follow.
+    nestlfp.FieldRecorder(kernels, inputs, interval=INTERVAL, antialias=micro)
     # A job that is started again does the same once more, and goes on where the store ends.
     nestlfp.simulate(given.duration, to=given.signals, chunk=1000.0, append=True)
 

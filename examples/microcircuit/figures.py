@@ -51,7 +51,7 @@ def draw(
         "kernels": all_kernels(choice, kernels),
     }
     for name, figure in figures.items():
-        nestlfp.plotting.save(figure, out / f"{name}.png", dpi=130)
+        nestlfp.plotting.save(figure, out / f"{name}.png", dpi=130, overwrite=True)
         plt.close(figure)
 
 

@@ -97,7 +97,7 @@ def synapse_models(choice: Choice, virtual_processes: int) -> dict[str, str]:
 
 
 def recorders_models(choice: Choice) -> dict[str, str]:
-    """Synapse model of each population's neurons, for `FieldRecorder(synapse_models=...)`."""
+    """Synapse model of each population's neurons, for `nestlfp.Inputs`."""
     models = synapse_models(choice, nest.total_num_virtual_procs)
     return {name: models[c.kind(name)] for name in PRE}
 

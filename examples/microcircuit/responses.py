@@ -80,7 +80,7 @@ def full_size_kernels(contacts: np.ndarray, *, processes: int | None = None) -> 
     if not path.exists():
         kernels = compute_kernels(contacts, processes=processes)
         path.parent.mkdir(parents=True, exist_ok=True)
-        kernels.save(path)
+        kernels.save(path, overwrite=True)
     return KernelSet.load(path)
 
 

@@ -150,7 +150,7 @@ def main(
         return
 
     say(f"writing to {out}")
-    kernels.save(out / "kernels.nc")
+    kernels.save(out / "kernels.nc", overwrite=True)
     lines = all_checks(choice, kernels, recorded, silent, method)
     if recorded is not None and recorded.signals is not None:
         figures.draw(choice, kernels, recorded.spikes, recorded.signals, out)
@@ -187,9 +187,15 @@ def run(
     bank = None
     if kernels is not None:
         apart = () if by is By.none else (by.value,)
-        bank = nestlfp.install(
-            kernels, method=method.value, by=apart, interval=INTERVAL, antialias=True
+        bank = nestlfp.FilterBank(
+            kernels,
+            method=method.value,
+            by=apart,
+            interval=INTERVAL,
+            antialias=True,
+            once=ranks.on_root,
         )
+        nestlfp.install(bank)
     gc.collect()
     empty = memory.resident_mb()
     start = time.perf_counter()
@@ -202,8 +208,8 @@ def run(
     before, start = memory.resident_mb(), time.perf_counter()
     recorder = None
     if bank is not None:
-        models = net.recorders_models(choice)
-        recorder = nestlfp.FieldRecorder(bank, neurons, synapse_models=models)
+        inputs = nestlfp.Inputs(neurons, synapse_models=net.recorders_models(choice))
+        recorder = nestlfp.FieldRecorder(bank, inputs)
     made = time.perf_counter() - start
     start, work = time.perf_counter(), time.process_time()
     if recorder:

@@ -110,7 +110,7 @@ def compute_kernels(path: Path) -> None:
 
     import kernels
 
-    filtered(kernels.compute_kernels({})).save(path)
+    filtered(kernels.compute_kernels({})).save(path, overwrite=True)
 
 
 # ---------------------------------------------------------------------- estimates

@@ -45,7 +45,7 @@ def main(
     targets: Annotated[int, typer.Option(help="Targets of a neuron.")] = 1000,
     width: Annotated[float, typer.Option(help="Of the sheet (µm).")] = 4000.0,
     electrodes: Annotated[int, typer.Option(min=2, help="Along each side of the array.")] = 10,
-    tolerance: Annotated[
+    left_out: Annotated[
         float, typer.Option(help="Share of the variance that the modes may leave out.")
     ] = 1e-3,
     seed: Annotated[int, typer.Option(min=1, help="Seed of all random numbers.")] = 1,
@@ -68,7 +68,7 @@ def main(
     patches = t.patches(tissue, contacts)
     print("== kernels of neurons", flush=True)
     started = time.perf_counter()
-    kernels = t.kernels(patches, tissue, contacts, tolerance)
+    kernels = t.kernels(patches, tissue, contacts, left_out)
     found_s = time.perf_counter() - started
     print(kernels)
 
@@ -79,10 +79,10 @@ def main(
         print("== the network without", flush=True)
         silent = run(tissue, threads, duration)
     signals = recorded["signals"]
-    nestlfp.signals.save(signals, out / "signals.nc")
+    nestlfp.signals.save(signals, out / "signals.nc", overwrite=True)
     lfp = signals["LFP"].sel(time=slice(ONSET, None))
     figure = figures.draw(lfp, contacts, recorded["spikes"], recorded["positions"], width)
-    nestlfp.plotting.save(figure, out / "sheet.png")
+    nestlfp.plotting.save(figure, out / "sheet.png", overwrite=True)
     report: dict[str, Any] = {
         "synapses": recorded["synapses"],
         "connections_of_the_recorder": recorded["connections"],
@@ -110,21 +110,20 @@ def run(
 ) -> dict[str, Any]:
     """One simulation, with a recorder of these kernels or without."""
     t.reset(tissue, threads)
-    bank = (
-        None
-        if kernels is None
-        else nestlfp.install(kernels, method="separable", tolerance=t.FILTER)
-    )
+    if kernels is not None:
+        nestlfp.install(kernels, method="separable")
     neurons = t.build(tissue)
     found: dict[str, Any] = {"positions": t.positions(neurons), "synapses": nest.num_connections}
     recorders = {name: nest.Create("spike_recorder") for name in neurons}
     for name, nodes in neurons.items():
         nest.Connect(nodes, recorders[name], syn_spec={"delay": t.DELAY})
     recorder = None
-    if bank is not None and kernels is not None:
+    if kernels is not None:
+        method = nestlfp.Separable(tolerance=t.FILTER)
+        bank = nestlfp.FilterBank(kernels, method=method, interval=INTERVAL)
         before, started = nest.num_connections, time.perf_counter()
         weights = sheets.weights(kernels, found["positions"])
-        recorder = nestlfp.FieldRecorder(bank, neurons, weights=weights, interval=INTERVAL)
+        recorder = nestlfp.FieldRecorder(bank, nestlfp.Inputs(neurons, weights=weights))
         found |= {
             "wiring": time.perf_counter() - started,
             "connections": nest.num_connections - before,

@@ -193,7 +193,7 @@ def patches(tissue: Tissue, contacts: np.ndarray, *, progress: bool = True) -> K
 
 
 def kernels(
-    found: KernelSet, tissue: Tissue, contacts: np.ndarray, tolerance: float = 1e-3
+    found: KernelSet, tissue: Tissue, contacts: np.ndarray, left_out: float = 1e-3
 ) -> NeuronKernels:
     """Kernels of neurons at any place."""
     return sheets.kernels(
@@ -202,6 +202,6 @@ def kernels(
         contacts,
         tissue.profiles,
         speeds=dict.fromkeys(POPULATIONS, SPEED),
-        tolerance=tolerance,
+        left_out=left_out,
         sizes=tissue.sizes,
     )

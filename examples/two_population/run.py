@@ -116,8 +116,8 @@ def main(
     if ranks.rank > 0:
         return
     say(f"writing to {out}")
-    kernel_set.save(out / "kernels.nc")
-    nestlfp.signals.save(recorded.signals, out / "signals.nc")
+    kernel_set.save(out / "kernels.nc", overwrite=True)
+    nestlfp.signals.save(recorded.signals, out / "signals.nc", overwrite=True)
     draw(kernel_set, recorded, out)
     report = {
         "online_vs_offline": online_vs_offline(kernel_set, recorded, duration),
@@ -151,11 +151,11 @@ def run(threads: int, seed: int, duration: float) -> Run:
 def record(threads: int, seed: int, duration: float, kernel_set: nestlfp.KernelSet) -> Recorded:
     """Build the network and simulate it with a recorder of these kernels."""
     network.reset(threads, seed)
-    bank = nestlfp.install(kernel_set)
+    nestlfp.install(kernel_set)
     neurons = network.build()
     spike_recorders = network.record_spikes(neurons)
     # An interval of one step, to compare every single sample; 1 ms would do for a figure.
-    recorder = nestlfp.FieldRecorder(bank, neurons, interval=p.DT)
+    recorder = nestlfp.FieldRecorder(kernel_set, neurons, interval=p.DT)
     seconds = timed(nestlfp.simulate, duration)
     signals = recorder.signals()
     return Recorded(all_spikes(spike_recorders), nest.min_delay, nest.max_delay, seconds, signals)
@@ -183,7 +183,7 @@ def all_spikes(spike_recorders: network.Nodes) -> dict[str, tuple[np.ndarray, np
 def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
     """Kernels, and the last part of the signals below the spikes."""
     figure = nestlfp.plotting.kernels(kernel_set)
-    nestlfp.plotting.save(figure, out / "kernels.png")
+    nestlfp.plotting.save(figure, out / "kernels.png", overwrite=True)
     stop = float(recorded.signals["time"][-1])
     figure = nestlfp.plotting.signals(
         recorded.signals,
@@ -191,7 +191,7 @@ def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
         spikes=recorded.spikes,
         sizes=p.SIZES,
     )
-    nestlfp.plotting.save(figure, out / "signals.png")
+    nestlfp.plotting.save(figure, out / "signals.png", overwrite=True)
 
 
 # ---------------------------------------------------------------------- the report

@@ -11,8 +11,8 @@ import nestlfp
 from nestlfp.sources import hybrid
 
 NUMBERS = (1, 2, 4, 8, 12, 16, 24, 32, 40)
-TOLERANCES = (1e-3, 1e-4)
-"""Of the modes that are recorded online; a number of modes is convolved with recorded spikes."""
+LEFT_OUT = (1e-3, 1e-4)
+"""By the modes that are recorded online; a number of modes is convolved with recorded spikes."""
 NAMES = {
     "population kernels": "population kernels",
     "out-strengths": "out-strengths",
@@ -31,9 +31,9 @@ DEPTHS = {
 def of_each_number(
     singles: dict[str, xr.Dataset], rates: dict[str, float]
 ) -> dict[str, nestlfp.NeuronKernels]:
-    """So many modes of each population, and as few as each tolerance takes."""
+    """So many modes of each population, and as few as each share that may be left out takes."""
     how: dict[str, dict] = {str(n): {"modes": n} for n in NUMBERS}
-    how |= {f"tolerance {tolerance:g}": {"tolerance": tolerance} for tolerance in TOLERANCES}
+    how |= {f"left out {share:g}": {"left_out": share} for share in LEFT_OUT}
     return {
         kind: nestlfp.NeuronKernels.from_single(singles, rates=rates, **options)
         for kind, options in how.items()
@@ -42,7 +42,7 @@ def of_each_number(
 
 def online(neurons: dict[str, nestlfp.NeuronKernels]) -> dict[str, nestlfp.NeuronKernels]:
     """Those that are recorded."""
-    return {kind: found for kind, found in neurons.items() if kind.startswith("tolerance")}
+    return {kind: found for kind, found in neurons.items() if kind.startswith("left out")}
 
 
 def validity(

@@ -94,7 +94,7 @@ def main(
     say("taking modes apart")
     rates = net.rates(times, duration)
     neurons = modes.of_each_number(singles, rates)
-    print(neurons["tolerance 0.001"])
+    print(neurons["left out 0.001"])
     print(modes.validity(singles, network, rates, duration))
 
     say("recording the network online")
@@ -106,19 +106,23 @@ def main(
     convolved = {x: modes.offline(found, network, duration) for x, found in neurons.items()}
 
     say(f"writing to {out}")
-    nestlfp.signals.save(full, out / "hybrid.nc")
+    nestlfp.signals.save(full, out / "hybrid.nc", overwrite=True)
     for name, kernel_set in kernels.items():
         label = name.replace(" ", "_").lower()
-        kernel_set.save(out / f"kernels_{label}.nc")
-        nestlfp.signals.save(online[name], out / f"online_{label}.nc")
+        kernel_set.save(out / f"kernels_{label}.nc", overwrite=True)
+        nestlfp.signals.save(online[name], out / f"online_{label}.nc", overwrite=True)
     table = compare.table(full, online, singles, rates)
     write_table(table, out / "table.csv")
-    neurons["tolerance 0.001"].save(out / "neuron_kernels.nc")
+    neurons["left out 0.001"].save(out / "neuron_kernels.nc", overwrite=True)
     refined = modes.table(full, recorded, convolved, neurons, rates)
     write_table(refined, out / "modes.csv")
-    nestlfp.plotting.save(modes.figure(refined), out / "modes.png")
-    nestlfp.plotting.save(figures.comparison(full, online, table, SHOWN), out / "validation.png")
-    nestlfp.plotting.save(figures.spread(singles, measured, full), out / "spread.png")
+    nestlfp.plotting.save(modes.figure(refined), out / "modes.png", overwrite=True)
+    nestlfp.plotting.save(
+        figures.comparison(full, online, table, SHOWN), out / "validation.png", overwrite=True
+    )
+    nestlfp.plotting.save(
+        figures.spread(singles, measured, full), out / "spread.png", overwrite=True
+    )
     report = {
         "rates": rates,
         "spike_trains_identical": all(np.array_equal(times[x], again[x]) for x in times),
@@ -157,17 +161,17 @@ def record_online(
     Those whose name says so have each neuron's out-strength as its weight.
     """
     net.reset(seed)
-    banks = {name: nestlfp.install(kernel_set) for name, kernel_set in kernels.items()}
+    for kernel_set in kernels.values():
+        nestlfp.install(kernel_set)
     built = net.build()
     recorders = {}
-    for name, bank in banks.items():
+    for name, kernel_set in kernels.items():
         weights = None
         if "out-strengths" in name:
-            apart = isinstance(kernels[name], nestlfp.NeuronKernels)
+            apart = isinstance(kernel_set, nestlfp.NeuronKernels)
             weights = nestlfp.out_strengths(built.neurons, by="post" if apart else ())
-        recorders[name] = nestlfp.FieldRecorder(
-            bank, built.neurons, interval=net.p.DT, weights=weights
-        )
+        inputs = nestlfp.Inputs(built.neurons, weights=weights)
+        recorders[name] = nestlfp.FieldRecorder(kernel_set, inputs, interval=net.p.DT)
     nestlfp.simulate(duration)
     return {name: found.signals() for name, found in recorders.items()}, built.spike_times()
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from .kernels import KernelSet, NeuronKernels
     from .kernels.neurons.validity import validity
     from .nodes.bank import FilterBank
-    from .runtime.bank import install
-    from .runtime.loop import run
+    from .runtime.inputs import Inputs
+    from .runtime.install import install
+    from .runtime.loop import loop
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
     from .runtime.strengths import out_strengths
@@ -47,6 +48,7 @@ __all__ = [
     "EnsembleError",
     "FieldRecorder",
     "FilterBank",
+    "Inputs",
     "KernelError",
     "KernelSet",
     "MissingExtraError",
@@ -64,9 +66,9 @@ __all__ = [
     "activity",
     "ensemble",
     "install",
+    "loop",
     "out_strengths",
     "plotting",
-    "run",
     "signals",
     "simulate",
     "sources",
@@ -93,8 +95,9 @@ _HOMES = {
     "kernels": ["KernelSet", "NeuronKernels"],
     "kernels.neurons.validity": ["validity"],
     "nodes.bank": ["FilterBank"],
-    "runtime.bank": ["install"],
-    "runtime.loop": ["run"],
+    "runtime.inputs": ["Inputs"],
+    "runtime.install": ["install"],
+    "runtime.loop": ["loop"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
     "runtime.strengths": ["out_strengths"],

@@ -72,7 +72,7 @@ def _nestlfp(
     Examples:
       nestlfp doctor                          is everything here that is needed?
       nestlfp info kernels.nc                 what is in this file?
-      nestlfp build kernels.nc                compile the NEST module of these kernels
+      nestlfp build                           compile the NEST module beforehand
       nestlfp convolve kernels.nc spikes.h5 -o signals.nc  the signals of recorded spikes
       nestlfp plot signals.nc -o signals.png  draw signals, or kernels
       nestlfp view signals.zarr               follow signals in a browser while they grow
@@ -148,54 +148,43 @@ def info(
 
         orders = reduction.orders
         lags = dict(zip(reduction.populations, orders.lag_values, strict=True))
-        plotting.save(plotting.singular_values(orders.channel_values, lags), figure)
+        plotting.save(
+            plotting.singular_values(orders.channel_values, lags), figure, overwrite=force
+        )
 
 
 @app.command()
 def build(
-    kernels: Annotated[Path, typer.Argument(help="Kernels: a netCDF file.")],
+    kernels: Annotated[
+        Path | None, typer.Argument(help="Kernels: for what a recorder of these needs alone.")
+    ] = None,
+    ports: Annotated[
+        int | None,
+        typer.Option(min=1, help="Spike ports, one for each population or mode. Default: 16."),
+    ] = None,
     method: Annotated[
-        str,
-        typer.Option(help="How a node computes its signals: fir, state-space, separable or auto."),
-    ] = "fir",
-    tolerance: Annotated[
-        float | None,
-        typer.Option(help="Largest error of a reduced filter, relative to a peak: 1e-6."),
-    ] = None,
-    exact_channels: Annotated[
-        bool,
-        typer.Option("--exact-channels", help="Do not compress a reduced filter's channels."),
-    ] = False,
-    by: Annotated[
-        list[str] | None,
-        typer.Option(help="Keep contributions apart: 'pre' or 'post'. May be given twice."),
-    ] = None,
-    antialias: Annotated[
-        float | None,
-        typer.Option(help="Low-pass filter the kernels for samples this far apart (ms)."),
+        str | None,
+        typer.Option(help="fir, state-space, separable or auto. Default: fir for kernels, or all."),
     ] = None,
 ) -> None:
-    """Compile the NEST extension module of these kernels, and print where it is.
+    """Compile the NEST extension module that nestlfp.install loads, and print where it is.
 
-    One that came with nestlfp for this NEST, or was compiled before, is taken. nestlfp.install does
-    the same; this is for doing it beforehand, such as on the login node of a cluster.
+    One that came with nestlfp for this NEST, or was compiled before, is taken. nestlfp.install with
+    the same arguments finds it; this is for doing it beforehand, such as on the login node of a
+    cluster.
 
     \b
-    Example:
-      nestlfp build kernels.nc --method auto --tolerance 1e-6
+    Examples:
+      nestlfp build
+      nestlfp build kernels.nc --method state-space
     """
-    from .filters.options import Options
-    from .kernels import KernelSet
-    from .runtime.bank import prepare
+    from .build.prebuilt import obtain
+    from .runtime.install import models_for
 
-    options = Options.of_command(
-        method,
-        by=by or (),
-        tolerance=tolerance,
-        exact_channels=exact_channels,
-        antialias=antialias,
-    )
-    typer.echo(prepare(KernelSet.load(kernels), options))
+    found = None if kernels is None else _load(kernels)
+    if found is not None and not (_is_kernels(found) or hasattr(found, "modes")):
+        raise NestLFPError(f"{str(kernels)!r} has signals, not kernels")
+    typer.echo(obtain(models_for(found, ports, method)).path)
 
 
 @app.command()
@@ -339,7 +328,7 @@ def plot(
     else:
         time = (-math.inf if start is None else start, math.inf if stop is None else stop)
         figure = plotting.signals(found, signals=signal, time=time)
-    plotting.save(figure, output)
+    plotting.save(figure, output, overwrite=force)
 
 
 @app.command()

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ._types import Floats
 from .grid import GRID_TOLERANCE
 from .kernels import KernelSet
-from .runtime.bank import install
+from .runtime.install import install
 from .runtime.recorder import FieldRecorder
 from .runtime.session import import_nest
 from .runtime.simulate import simulate
@@ -127,7 +127,7 @@ def assert_undisturbed(
     rtol : float
         See `assert_convolution`.
     **options
-        For `nestlfp.install`.
+        For `FieldRecorder`, such as ``method="state-space"``.
     """
     nest = import_nest()
 
@@ -135,10 +135,12 @@ def assert_undisturbed(
         nest.ResetKernel()
         tics = 1000 if float(1000 * kernels.dt).is_integer() else 16000
         nest.set(tics_per_ms=tics, resolution=kernels.dt, local_num_threads=n, rng_seed=1)
-        bank = install(kernels, **options) if with_recorder else None
+        recorder = None
+        if with_recorder:
+            install(kernels, method=options.get("method"))
         populations, spike_recorder = build()
-        recorder = FieldRecorder(bank, populations, interval=kernels.dt) if bank else None
-        if recorder:
+        if with_recorder:
+            recorder = FieldRecorder(kernels, populations, interval=kernels.dt, **options)
             simulate(duration, progress=False)
         else:
             nest.Simulate(duration)

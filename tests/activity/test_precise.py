@@ -7,7 +7,7 @@ import nestlfp
 from nestlfp import activity
 from nestlfp.errors import ActivityError, KernelError, NetworkError
 from nestlfp.sources import hybrid
-from networks import exponential_kernels
+from networks import exponential_kernels, installed
 
 DURATION = 200.0
 
@@ -15,7 +15,7 @@ DURATION = 200.0
 def run(nest, kernels, folder, model="iaf_psc_exp_ps"):
     """A recorder's signals, and NEST's recorders of spikes in memory and in files."""
     nest.set(resolution=kernels.dt, local_num_threads=2, data_path=str(folder))
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     neurons = nest.Create(model, 20, params={"I_e": nest.random.uniform(400.0, 600.0)})
     populations = {"E": neurons[:15], "I": neurons[15:]}
     synapses = {"delay": 1.5} | ({"receptor_type": 1} if model == "iaf_tum_2000" else {})

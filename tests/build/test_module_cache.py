@@ -6,10 +6,9 @@ import shutil
 import pytest
 
 import nestlfp
-from nestlfp.build.modules import problem_with
+from nestlfp.build.modules import compile_module, problem_with
 from nestlfp.build.toolchain import find_nest
-from nestlfp.runtime.bank import prepare
-from networks import exponential_kernels
+from networks import exponential_kernels, installed
 
 pytestmark = pytest.mark.compile
 
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.compile
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A module in a cache of its own, taken from the user's to save time."""
-    usual = prepare(exponential_kernels())
+    usual = compile_module([nestlfp.FilterBank(exponential_kernels()).model])
     folder = tmp_path / "modules" / usual.parent.name
     shutil.copytree(usual.parent, folder)
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
@@ -61,10 +60,10 @@ def test_modules_that_must_not_be_loaded(module, damage, problem):
 def test_a_damaged_module_is_built_again(nest, module, capfd):
     for damage in (truncated, for_another_nest):  # both at once: a build takes its time
         damage(module)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     assert capfd.readouterr().err.count("nestlfp: compiling") == 1
     assert problem_with(module, find_nest()) is None
-    assert nest.Create(bank.model).get("element_type") == "neuron"
+    assert nest.Create(bank.model.name).get("element_type") == "neuron"
     nest.ResetKernel()
     nestlfp.install(exponential_kernels())
     assert capfd.readouterr().err == ""

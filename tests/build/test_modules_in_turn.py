@@ -1,11 +1,13 @@
 """Several modules in one process, each after a reset: none computes what another one should."""
 
+from dataclasses import replace
+
 import pytest
 
 import nestlfp
-from nestlfp.build.doctor import MODEL, TEXT
+from nestlfp.build.doctor import MODEL
 from nestlfp.build.modules import compile_module
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
 
@@ -18,7 +20,7 @@ C = exponential_kernels(leads=(3, 7)), {"method": "fir"}
 def test_kernel_sets_in_turn(nest):
     for kernels, options in (A, B, A, C, B, A):
         reset(nest)
-        bank = nestlfp.install(kernels, **options)
+        bank = installed(kernels, **options)
         parrots = replayed(nest, SPIKES.values())
         populations = dict(zip(SPIKES, parrots, strict=True))
         recorder = nestlfp.FieldRecorder(bank, populations, interval=0.1)
@@ -30,12 +32,12 @@ def test_kernel_sets_in_turn(nest):
 
 def test_models_of_one_name_in_turn(nest):
     """NEST issue 3802: what a module leaves behind must not answer for its namesake."""
-    other = TEXT.replace("y += gain", "y += 10 * gain")
-    assert other != TEXT
-    for text, expected in ((TEXT, 1.0), (other, 10.0), (TEXT, 1.0)):
+    other = replace(MODEL, text=MODEL.text.replace("y += gain", "y += 10 * gain"))
+    assert other != MODEL
+    for model, expected in ((MODEL, 1.0), (other, 10.0), (MODEL, 1.0)):
         nest.ResetKernel()
-        nest.Install(str(compile_module(MODEL, text)))
-        node = nest.Create(MODEL)
+        nest.Install(str(compile_module([model])))
+        node = nest.Create(MODEL.name)
         source = nest.Create("spike_generator", params={"spike_times": [1.0]})
         nest.Connect(source, node)
         nest.Simulate(3.0)

@@ -1,5 +1,6 @@
 """Modules that come inside a platform wheel: taken where they fit exactly, and nowhere else."""
 
+import hashlib
 import json
 import os
 import re
@@ -16,8 +17,8 @@ from environments import run
 from nestlfp import ToolchainError
 from nestlfp.build import doctor, prebuild, prebuilt, toolchain
 from nestlfp.build.modules import compile_module, library_digest
-from nestlfp.nodes.model import model_for
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+from nestlfp.nodes.model import METHODS, SIZES, model_for
+from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
 
@@ -27,7 +28,7 @@ PORTS = 2
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """Folder of modules of the smallest size, compiled or from the cache."""
+    """Folder of a module of all methods, of the smallest size, compiled or from the cache."""
     folder = tmp_path_factory.mktemp("prebuilt")
     prebuild.prebuild(folder, [PORTS])
     assert "CXXFLAGS" not in os.environ
@@ -46,13 +47,13 @@ def here(built, tmp_path, monkeypatch):
     return folder / toolchain.find_nest().version
 
 
-@pytest.mark.parametrize("method", ["fir", "state-space"])
+@pytest.mark.parametrize("method", METHODS)
 def test_signals_without_a_compiler(nest, here, capfd, method):
     kernels = exponential_kernels()
     reset(nest)
-    bank = nestlfp.install(kernels, method=method)
-    assert bank.module == f"came with nestlfp, {here}/{bank.model}_module.so"
-    assert f"module: {bank.module}" in repr(bank)
+    bank = installed(kernels, method=method)
+    (loaded,) = nest.GetKernelStatus("modules")
+    assert loaded == str(the_module(here))
     parrots = replayed(nest, [[1.0, 4.0]])
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)
@@ -62,7 +63,13 @@ def test_signals_without_a_compiler(nest, here, capfd, method):
     assert "compiling" not in capfd.readouterr().err
     # NEST finds out what is thrown inside a module, whose runtime_error has a constructor of ours.
     with pytest.raises(nest.NESTError, match="nonsense"):
-        nest.Create(bank.model, params={"nonsense": 1.0})
+        nest.Create(bank.model.name, params={"nonsense": 1.0})
+
+
+def the_module(folder):
+    """Path of the one module in a folder."""
+    (path,) = folder.glob("*.so")
+    return path
 
 
 def test_neither_nestml_nor_a_compiler_is_started(built):
@@ -76,12 +83,13 @@ import nestlfp
 from nestlfp.build import prebuilt
 from networks import exponential_kernels
 prebuilt.prebuilt_dir = lambda: pathlib.Path({str(built)!r})
-print(nestlfp.install(exponential_kernels()).module)
+nestlfp.install(exponential_kernels())
+print(nest.GetKernelStatus("modules"))
 print([name for name in ("pynestml", "scipy.signal", "cmake") if name in sys.modules])
 """
     path = f"{ROOT / 'tests'}:{os.environ.get('PYTHONPATH', '')}"
     told = run(f"{sys.executable} - <<'CODE'\n{code}\nCODE", PYTHONPATH=path).splitlines()
-    assert told[-2].startswith("came with nestlfp")
+    assert str(built) in told[-2]
     assert told[-1] == "[]"
 
 
@@ -93,8 +101,11 @@ def damaged(folder):
 
 
 def of_another_text(folder):
+    """A model's name has the digest of its text."""
     for note in folder.glob("nestlfp_*.json"):
-        note.write_text(json.dumps({**json.loads(note.read_text()), "text": "0"}))
+        told = json.loads(note.read_text())
+        others = [f"{name[:-8]}01234567" for name in told["models"]]
+        note.write_text(json.dumps({**told, "models": others}))
 
 
 def without_notes(folder):
@@ -129,10 +140,10 @@ def for_another_version(folder):
 )
 def test_what_does_not_fit_is_left_alone(nest, here, change):
     bank = nestlfp.FilterBank(exponential_kernels())
-    fine = prebuilt.find_prebuilt(bank.model, bank.nestml, toolchain.find_nest())
-    assert fine == here / f"{bank.model}_module.so"
+    fine = prebuilt.find_prebuilt([bank.model], toolchain.find_nest())
+    assert fine == the_module(here)
     change(here)
-    assert prebuilt.find_prebuilt(bank.model, bank.nestml, toolchain.find_nest()) is None
+    assert prebuilt.find_prebuilt([bank.model], toolchain.find_nest()) is None
     reset(nest)
     with pytest.raises(ToolchainError, match=r"no C\+\+ compiler found"):  # it would be compiled
         nestlfp.install(exponential_kernels())
@@ -141,7 +152,7 @@ def test_what_does_not_fit_is_left_alone(nest, here, change):
 def test_flags_are_obeyed(here, monkeypatch):
     bank = nestlfp.FilterBank(exponential_kernels())
     monkeypatch.setenv("CXXFLAGS", "-march=native")
-    assert prebuilt.find_prebuilt(bank.model, bank.nestml, toolchain.find_nest()) is None
+    assert prebuilt.find_prebuilt([bank.model], toolchain.find_nest()) is None
 
 
 def test_one_that_nest_cannot_load_is_compiled(nest, built, tmp_path, monkeypatch):
@@ -149,15 +160,15 @@ def test_one_that_nest_cannot_load_is_compiled(nest, built, tmp_path, monkeypatc
     folder = shutil.copytree(built, tmp_path / "prebuilt")
     monkeypatch.setattr(prebuilt, "prebuilt_dir", lambda: folder)
     bank = nestlfp.FilterBank(exponential_kernels())
-    module = folder / toolchain.find_nest().version / f"{bank.model}_module.so"
+    module = the_module(folder / toolchain.find_nest().version)
     module.write_bytes(b"no library")
     note = module.with_suffix(".json")
     told = json.loads(note.read_text())
-    told["sha256"] = prebuild.hashlib.sha256(module.read_bytes()).hexdigest()
+    told["sha256"] = hashlib.sha256(module.read_bytes()).hexdigest()
     note.write_text(json.dumps(told))
     reset(nest)
-    found = nestlfp.install(exponential_kernels()).module
-    assert found == f"compiled on this machine, {compile_module(bank.model, bank.nestml)}"
+    nestlfp.install(exponential_kernels())
+    assert list(nest.GetKernelStatus("modules")) == [str(compile_module([bank.model]))]
 
 
 def test_doctor_says_that_no_compiler_is_needed(here, monkeypatch):
@@ -174,7 +185,7 @@ prebuilt.prebuilt_dir = lambda: pathlib.Path({str(here.parent)!r})
     assert healthy
     assert "MISSING" not in text
     assert "optional C++ compiler: no C++ compiler found" in text
-    assert "ok       modules that came with nestlfp: 2 that fit this NEST; the signal of a" in text
+    assert "ok       modules that came with nestlfp: 1 that fits this NEST; the signal of a" in text
     assert "untried  a module: compiling is for kernels that none of the above serves" in text
     for_another_build(here)
     text, healthy = doctor.doctor()
@@ -200,7 +211,7 @@ def test_they_load_where_nests_wheel_loads(built):
     most = {"GLIBC": (2, 17), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 8)}
     theirs = versions(nest.library)
     modules = list(built.rglob("*.so"))
-    assert len(modules) == 2
+    assert len(modules) == 1
     for module in modules:
         mine = versions(module)
         assert all(version <= most[kind] for kind, version in mine.items()), mine
@@ -244,13 +255,13 @@ def wheel_of_nest(path, **changed):
 
 
 def test_wheels_of_the_same_build_are_served(tmp_path, monkeypatch):
-    monkeypatch.setattr(prebuild, "_models", lambda ports: [])
+    monkeypatch.setattr(prebuild, "_models", lambda ports: [model_for("fir", PORTS)])
     folder = prebuild.prebuild(tmp_path, wheels=[wheel_of_nest(tmp_path / "cp399.whl")])
     assert sorted(prebuilt.known_builds(folder).values()) == ["cp399.whl", "wheel in use"]
 
 
 def test_a_wheel_of_another_build_is_refused(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(prebuild, "_models", lambda ports: [])
+    monkeypatch.setattr(prebuild, "_models", lambda ports: [model_for("fir", PORTS)])
     for changed, match in (
         ({"node": "\nint added;\n"}, "cp399.whl has other headers than NEST here: node.h"),
         ({"symbol": b"_ZN4nest4Node"}, "the library in cp399.whl has other symbols"),
@@ -263,9 +274,8 @@ def test_a_wheel_of_another_build_is_refused(tmp_path, capsys, monkeypatch):
 def test_the_sizes_are_those_that_kernels_ask_for():
     from nestlfp.nodes.model import capacity
 
-    assert set(prebuild.PORTS) == {capacity(n) for n in range(1, 17)}
-    bank = nestlfp.FilterBank(exponential_kernels())
-    assert model_for("fir", bank.filter.template, PORTS).name == bank.model
+    assert set(SIZES) == {capacity(n) for n in range(1, 17)}
+    assert model_for("fir", PORTS) == nestlfp.FilterBank(exponential_kernels()).model
 
 
 def test_a_wheel_takes_them_along(built, tmp_path):
@@ -273,7 +283,7 @@ def test_a_wheel_takes_them_along(built, tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     assert re.search(r"-py3-none-manylinux\w*_x86_64\.manylinux2014_x86_64\.whl$", wheel.name)
     names = zipfile.ZipFile(wheel).namelist()
-    assert sum(name.startswith("nestlfp/module/prebuilt/3.") for name in names) == 5
+    assert sum(name.startswith("nestlfp/module/prebuilt/3.") for name in names) == 3
     command = ["python", "-m", "build", "--wheel", "--no-isolation", "-o", tmp_path, ROOT]
     done = subprocess.run(
         [sys.executable, *command[1:]],

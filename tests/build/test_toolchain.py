@@ -16,6 +16,7 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
+from nestlfp.nodes.model import Model
 from nestlfp.remedies import explain
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
@@ -216,7 +217,7 @@ def test_doctor_finds_everything_here():
 def test_a_compilation_that_fails_tells_why_and_where_its_log_is(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
     with pytest.raises(ToolchainError, match=r"NESTML rejects .*") as caught:
-        modules.compile_module("nestlfp_broken", "model nestlfp_broken:\n  nonsense\n")
+        modules.compile_module([Model("nestlfp_broken", "model nestlfp_broken:\n  nonsense\n", 1)])
     assert "nestlfp doctor" in str(caught.value)
     log = next((tmp_path / "modules").glob("*.log"))
     assert str(log) in str(caught.value)
@@ -224,7 +225,7 @@ def test_a_compilation_that_fails_tells_why_and_where_its_log_is(tmp_path, monke
 
     monkeypatch.setenv("CXXFLAGS", "-include boost/no_such_file.hpp")
     with pytest.raises(ToolchainError) as caught:
-        modules.compile_module(doctor.MODEL, doctor.TEXT)
+        modules.compile_module([doctor.MODEL])
     first, *rest = str(caught.value).split("\n")
     assert "the header boost/no_such_file.hpp is missing: install it with 'pip install bo" in first
     assert "libboost-dev" in first
@@ -263,7 +264,7 @@ def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     (tmp_path / "launcher").symlink_to(launcher)
     monkeypatch.setenv("CXX", f"{tmp_path}/launcher g++")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / 'my "cache"; #1 $HOME'))
-    path = modules.compile_module(doctor.MODEL, doctor.TEXT)
+    path = modules.compile_module([doctor.MODEL])
     assert str(path).startswith(os.environ["NESTLFP_CACHE"])
     calls = (tmp_path / "calls").read_text().splitlines()
     # CMake asks for GCC's system root with the first word only, and does without an answer.
@@ -271,19 +272,19 @@ def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     assert sum("joined.cpp.o -c " in call for call in calls) == 1  # the module,
     assert sum(f"-o {path.name} " in call for call in calls) == 1  # and its library
     nest.Install(str(path))
-    assert doctor.MODEL in nest.node_models
+    assert doctor.MODEL.name in nest.node_models
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a;b"))
     (tmp_path / "a;b").mkdir()
     with pytest.raises(ToolchainError, match=r"temporary files \(TMPDIR\) has ; in its name"):
-        modules.compile_module(doctor.MODEL, doctor.TEXT, rebuild=True)
+        modules.compile_module([doctor.MODEL], rebuild=True)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / "file"))
     with pytest.raises(ToolchainError, match=r"cannot be written: .* set NESTLFP_CACHE"):
-        modules.compile_module("nestlfp_x", "model nestlfp_x:\n")
+        modules.compile_module([Model("nestlfp_x", "model nestlfp_x:\n", 1)])
 
 
 def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
@@ -293,7 +294,7 @@ def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
     usual = compiler.find_compiler(nest)
 
     def key(text="text", nest=nest, program=usual):
-        return modules.CachedModule("m", text, nest, program).key
+        return modules.CachedModule((Model("m", text, 1),), nest, program).key
 
     assert key() == key()
     keys = [key(), key(text="other"), key(nest=dataclasses.replace(nest, version="3.11.0"))]
@@ -309,13 +310,13 @@ def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
 
 def test_only_numbers_enter_the_text():
     bank = nestlfp.FilterBank(exponential_kernels())
-    assert bank.model.isidentifier()
-    node = bank.nestml.partition(f"\nmodel {bank.model}:")[2]
+    assert bank.model.name.isidentifier()
+    node = bank.model.text.partition(f"\nmodel {bank.model.name}:")[2]
     assert "update:" in node
     for name in ("E", "I", "LFP", "mV"):
         assert f" {name} " not in node
     odd = {"pre": ("{{ ports }}", "a\N{BULLET}b"), "post": ("$HOME", '"'), "signals": ("x_y",)}
-    assert nestlfp.FilterBank(exponential_kernels(**odd)).nestml == bank.nestml
+    assert nestlfp.FilterBank(exponential_kernels(**odd)).model == bank.model
 
 
 @pytest.mark.parametrize("how", ["-Dwith-nest", "without"])
@@ -332,7 +333,7 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     run(f"cmake --build {tmp_path}/build")
     told = run(f"cmake --install {tmp_path}/build {where[1]}")
     bank = nestlfp.FilterBank(kernels)
-    module = tmp_path / "to" / "lib" / "nest" / f"{bank.model}_module.so"
+    module = tmp_path / "to" / "lib" / "nest" / f"{bank.model.name}_module.so"
     assert f"nest.Install('{module}')" in told
     assert {path.name for path in module.parent.iterdir()} == {
         module.name,
@@ -341,13 +342,11 @@ def test_cmake_by_hand_then_nest_install(nest, tmp_path, how):
     }
 
     reset(nest)
-    if how == "-Dwith-nest":
-        nest.Install(str(module))
-        bank = nestlfp.install(kernels)  # finds the model there already
-    else:
-        bank = nestlfp.install(kernels, module=module)
+    nest.Install(str(module))
+    nestlfp.install(kernels)  # finds the model there already
+    assert list(nest.GetKernelStatus("modules")) == [str(module)]
     parrots = replayed(nest, [[1.0, 4.0]])
-    recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
+    recorder = nestlfp.FieldRecorder(kernels, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)
     assert_signal_is_convolution(recorder.signals(), kernels, {"E": [2.0, 5.0]}, 20.0)
 
@@ -370,26 +369,6 @@ def test_cmake_without_kernels_says_so(tmp_path):
     )  # fmt: skip
     assert done.returncode != 0
     assert "add -DKERNELS=kernels.nc" in done.stderr
-
-
-def test_modules_that_do_not_fit(nest, tmp_path):
-    kernels = exponential_kernels()
-    reset(nest)
-    with pytest.raises(ToolchainError, match="no module"):
-        nestlfp.install(kernels, module=tmp_path / "nowhere.so")
-    other = tmp_path / "other_module.so"
-    other.write_bytes(b"")
-    with pytest.raises(ToolchainError, match="compiled for other kernels: these need"):
-        nestlfp.install(kernels, module=other)
-    bank = nestlfp.FilterBank(kernels)
-    torn = tmp_path / f"{bank.model}_module.so"
-    torn.write_text("no library")
-    with pytest.raises(ToolchainError, match="NEST cannot load the module"):
-        nestlfp.install(kernels, module=torn)
-    torn.with_suffix(".json").write_text('{"nest": "3.9.0", "sha256": ""}')
-    with pytest.raises(ToolchainError, match=r"compiled for NEST 3.9.0, this is NEST 3\.1"):
-        nestlfp.install(kernels, module=torn)
-    assert nestlfp.install(kernels).model in nest.node_models  # and NEST is none the worse
 
 
 # ---------------------------------------------------------------------- installed elsewhere

@@ -47,12 +47,12 @@ def in_nest(weight, seed):
     import nest
 
     import nestlfp
-    from networks import exponential_kernels, random_network, reset
+    from networks import exponential_kernels, installed, random_network, reset
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     kernels = exponential_kernels()
     reset(nest, seed=seed)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=1.0)
     nestlfp.simulate(50.0, progress=False, complete=True)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.compile
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sheet"
 SMALL = (
     "--neurons", "1000", "--targets", "40", "--width", "1000", "--electrodes", "4",
-    "--duration", "400", "--threads", "2", "--tolerance", "0.02",
+    "--duration", "400", "--threads", "2", "--left-out", "0.02",
 )  # fmt: skip
 
 

@@ -1,12 +1,12 @@
 """The exact filter: what it hands out is the user's."""
 
 import nestlfp
-from networks import exponential_kernels, replayed, reset
+from networks import exponential_kernels, installed, replayed, reset
 
 
 def test_signals_can_be_changed_without_changing_the_recorder(nest):
     reset(nest)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     parrots = replayed(nest, [[1.0, 4.0]])
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
     nest.Simulate(20.0)

@@ -3,21 +3,17 @@
 import pytest
 
 import nestlfp
-from nestlfp.filters.options import Options
-from nestlfp.nodes.bank import FilterBank
-from networks import exponential_kernels
+from nestlfp.filters.options import Options, method_named
+from networks import bank_of, exponential_kernels
 
 
 def test_names_and_values_say_the_same():
     assert Options.of("fir") == Options() == Options.of(nestlfp.FIR())
-    assert Options.of("state-space", tolerance=1e-3) == Options.of(nestlfp.StateSpace(1e-3))
-    assert Options.of("separable", tolerance=1e-3) == Options.of(nestlfp.Separable(1e-3))
-    assert Options.of("auto", exact_channels=True) == Options.of(nestlfp.Auto(exact_channels=True))
+    assert method_named("state-space", tolerance=1e-3) == nestlfp.StateSpace(1e-3)
+    assert method_named("separable", tolerance=1e-3) == nestlfp.Separable(1e-3)
+    assert method_named("auto", exact_channels=True) == nestlfp.Auto(exact_channels=True)
+    assert method_named("state-space", tolerance=None) == nestlfp.StateSpace()
     assert Options.of(by="pre").by == ("pre",)
-    command = Options.of_command(
-        "auto", by=["post", "pre"], tolerance=None, exact_channels=False, antialias=1.0
-    )
-    assert command == Options.of("auto", by=("pre", "post"), interval=1.0, antialias=True)
 
 
 @pytest.mark.parametrize(
@@ -39,15 +35,12 @@ def test_names_and_values_say_the_same():
 )
 def test_what_does_not_go_together_is_refused(given, words):
     with pytest.raises(nestlfp.KernelError, match=words):
-        Options.of(**given)
+        bank_of(exponential_kernels(), **given)
 
 
 def test_the_choice_depends_on_how_often_samples_are_taken():
     """Reading its latents out is what a reduced filter pays for at each sample."""
     kernels = exponential_kernels(lengths=(7, 7), channels=5)
-    chosen = {
-        every: FilterBank(kernels, Options.of("auto", interval=every * kernels.dt))
-        for every in (1, 1000)
-    }
+    chosen = {every: bank_of(kernels, "auto", interval=every * kernels.dt) for every in (1, 1000)}
     assert [bank.every for bank in chosen.values()] == [1, 1000]
     assert [bank.filter.method for bank in chosen.values()] == ["fir", "state-space"]

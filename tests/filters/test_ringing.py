@@ -3,16 +3,14 @@
 import numpy as np
 import pytest
 
-from nestlfp import FilterBank
-from nestlfp.filters.options import Options
 from nestlfp.state_space import impulse_responses
-from networks import exponential_kernels
+from networks import bank_of, exponential_kernels
 
 BANDS = [((40, 90), 2), ((13, 30), 4), ((None, 100), 1), ((None, 100), 3), ((2, None), 2)]
 
 
 def bank(kernels, tolerance):
-    return FilterBank(kernels, Options.of("state-space", tolerance=tolerance))
+    return bank_of(kernels, "state-space", tolerance=tolerance)
 
 
 def response(kernels, filter_):
@@ -47,7 +45,7 @@ def test_populations_that_start_and_end_apart():
 @pytest.mark.parametrize("change", ["total", "scale", "lowpass", "resample"])
 def test_readouts_that_were_changed_since(change):
     """What is known of the filter may not be true any more; the tolerance is kept all the same."""
-    readout = exponential_kernels().readout({"LFP": 0}, band=(None, 300), tolerance=1e-6)
+    readout = exponential_kernels().readout({"LFP": 0}, band=(None, 300), cut=1e-6)
     changed = {
         "total": readout.total,
         "scale": lambda: readout.scale({"E": 3.0}),

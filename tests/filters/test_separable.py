@@ -8,11 +8,9 @@ from scipy import sparse
 
 import nestlfp
 from nestlfp import NeuronKernels
-from nestlfp.filters.options import Options
-from nestlfp.nodes.bank import FilterBank
 from nestlfp.state_space import impulse_responses, separate
 from nestlfp.testing import assert_convolution, convolved
-from networks import exponential_kernels, replayed, reset
+from networks import exponential_kernels, installed, replayed, reset
 
 TOLERANCE = 1e-6
 DT = 0.1
@@ -45,7 +43,7 @@ def kernel_set(h, first_lag=0.1, names=None):
 
 
 def bank_of(kernels, tolerance=TOLERANCE, **options):
-    return FilterBank(kernels, Options.of("separable", tolerance=tolerance, **options))
+    return bank_of(kernels, "separable", tolerance=tolerance, **options)
 
 
 def started(h, leads, n):
@@ -150,26 +148,26 @@ def test_populations_apart_are_refused(by):
 
 # ---------------------------------------------------------------------- the choice
 def test_auto_takes_it_for_many_ports():
-    many = FilterBank(kernel_set(sheet(80, 20, 300)), Options.of("auto"))
+    many = bank_of(kernel_set(sheet(80, 20, 300)), "auto")
     assert many.filter.method == "separable"
     assert "'fir' would take" in repr(many)
     assert "state-space" not in repr(many)
     assert many.provenance["tolerance"] == TOLERANCE
-    fewer = FilterBank(kernel_set(sheet(30, 5, 300)), Options.of("auto"))
+    fewer = bank_of(kernel_set(sheet(30, 5, 300)), "auto")
     assert {"separable", "state-space"} > {fewer.filter.method}
     assert "'separable'" in repr(fewer)
     assert "'state-space'" in repr(fewer)
-    few = FilterBank(kernel_set(sheet(16, 5, 300)), Options.of("auto"))
+    few = bank_of(kernel_set(sheet(16, 5, 300)), "auto")
     assert few.filter.method == "state-space"
     assert "separable" not in repr(few)
 
 
 def test_auto_falls_back():
     noise = kernel_set(np.random.default_rng(1).standard_normal((70, 2, 80)))
-    bank = FilterBank(noise, Options.of("auto"))
+    bank = bank_of(noise, "auto")
     assert bank.filter.method == "fir"
     assert "no separable filter" in repr(bank)
-    apart = FilterBank(kernel_set(sheet(20, 2, 80)), Options.of("auto", by="pre"))
+    apart = bank_of(kernel_set(sheet(20, 2, 80)), "auto", by="pre")
     assert apart.filter.method != "separable"
 
 
@@ -188,7 +186,7 @@ def record(nest, kernels, trains, *, threads=1, runs=(60.0, 0.1, 39.9), interval
     reset(nest, threads=threads)
     if options.get("antialias"):
         options["interval"] = interval
-    bank = nestlfp.install(kernels, method="separable", **options)
+    bank = installed(kernels, method="separable", **options)
     parrots = replayed(nest, [np.round(np.asarray(train) - 1.0, 1) for train in trains])
     populations = {name: parrots[i] for i, name in enumerate(bank.populations)}
     recorder = nestlfp.FieldRecorder(bank, populations, interval=interval)
@@ -289,7 +287,7 @@ def test_neurons_with_sparse_weights(nest):
     kernels = NeuronKernels(modes, {"E": names}, {"E": weights})
     trains = random_trains(25, 1000)
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels, method="separable")
+    bank = installed(kernels, method="separable")
     parrots = replayed(nest, [np.round(train - 1.0, 1) for train in trains])
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots}, interval=DT)
     nest.Simulate(100.0)
@@ -313,7 +311,7 @@ def test_ten_seconds_without_a_silent_moment_do_not_drift(nest):
 def test_states_are_forgotten_when_nothing_is_under_way(nest):
     kernels = kernel_set(sheet(3, 2, 150))
     recorder = record(nest, kernels, [[2.0], [3.0], []], runs=(40.0,))
-    (node,) = nest.GetNodes({"model": recorder.bank.model})
+    (node,) = nest.GetNodes({"model": recorder.bank.model.name})
     assert node.get("busy")[0] == 0
     for name in ("re", "im", "x", "y", "drives"):
         assert not np.any(node.get(name))
@@ -322,7 +320,7 @@ def test_states_are_forgotten_when_nothing_is_under_way(nest):
 def test_two_recorders_and_a_trigger_share_a_model(nest):
     kernels = kernel_set(sheet(3, 1, 150), first_lag=1.0)
     reset(nest)
-    bank = nestlfp.install(kernels, method="separable")
+    bank = installed(kernels, method="separable")
     parrots = replayed(nest, [[1.0, 1.1, 1.2], [9.0], [20.0]])
     populations = {name: parrots[i] for i, name in enumerate(bank.populations)}
     recorder = nestlfp.FieldRecorder(bank, populations, interval=DT)

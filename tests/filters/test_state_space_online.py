@@ -9,11 +9,12 @@ import nestlfp
 from mpirun import environment, mpirun
 from nestlfp.build import cmake
 from nestlfp.filters import cache
-from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
 from networks import (
+    bank_of,
     convolved,
     exponential_kernels,
+    installed,
     recorded_undisturbed,
     replayed,
     reset,
@@ -86,7 +87,7 @@ def record(nest, kernels, trains, *, threads=1, duration=150.0, interval=0.1, **
     """Record the spikes of `trains` ({population: [train, ...]}), replayed by parrots."""
     reset(nest, threads=threads, dt=kernels.dt)
     options = {"method": "state-space", "tolerance": TOLERANCE, **options}
-    bank = nestlfp.install(kernels, **options)
+    bank = installed(kernels, **options)
     assert bank.filter.method == "state-space"
     populations = {
         name: replayed(nest, [train[train > 1.0] - 1.0 for train in map(np.asarray, some)])
@@ -162,7 +163,7 @@ def test_network_undisturbed_and_signal_within_tolerance(nest, hagen, threads, i
 def test_samples_at_any_interval_of_recorders_made_at_any_time(nest, interval, started):
     kernels = exponential_kernels(leads=(3, 7), lengths=(30, 25))
     reset(nest)
-    bank = nestlfp.install(kernels, method="state-space", tolerance=TOLERANCE)
+    bank = installed(kernels, method="state-space", tolerance=TOLERANCE)
     trains = [np.array([1.0, 20.0, 20.1, 33.3]), np.array([7.0, 23.4, 38.1])]
     parrots = replayed(nest, trains)
     if started:
@@ -215,7 +216,7 @@ def test_contributions_apart(nest, by):
 def test_a_hundred_seconds_do_not_drift(nest):
     kernels = kernel_set(ZOO["Gaussians"])
     reset(nest)
-    bank = nestlfp.install(kernels, method="state-space", tolerance=TOLERANCE)
+    bank = installed(kernels, method="state-space", tolerance=TOLERANCE)
     noise = nest.Create("poisson_generator", params={"rate": 200.0})
     parrots = nest.Create("parrot_neuron", 4)
     spikes = nest.Create("spike_recorder")
@@ -243,10 +244,10 @@ def test_a_hundred_seconds_do_not_drift(nest):
 
 # ---------------------------------------------------------------------- the choice
 def test_auto_takes_the_cheaper_filter_and_says_so(hagen):
-    long = FilterBank(hagen, Options.of(method="auto"))
+    long = bank_of(hagen, method="auto")
     assert long.filter.method == "state-space"
     assert "chosen by 'auto': 'fir' would take" in repr(long)
-    short = FilterBank(exponential_kernels(lengths=(1, 1), channels=1), Options.of(method="auto"))
+    short = bank_of(exponential_kernels(lengths=(1, 1), channels=1), method="auto")
     assert short.filter.method == "fir"
     assert "no reduced filter is cheaper" in repr(short)
     assert long.filter.microseconds(16) < FilterBank(hagen).filter.microseconds(16)
@@ -254,22 +255,22 @@ def test_auto_takes_the_cheaper_filter_and_says_so(hagen):
 
 def test_white_noise_falls_back_to_fir_or_is_refused():
     noise = kernel_set(np.random.default_rng(1).standard_normal((2, 3, 400)))
-    bank = FilterBank(noise, Options.of(method="auto"))
+    bank = bank_of(noise, method="auto")
     assert bank.filter.method == "fir"
     assert "no state-space filter of order" in repr(bank)
     with pytest.raises(nestlfp.KernelError, match="smallest reached is 0") as caught:
-        FilterBank(noise, Options.of(method="state-space"))
+        bank_of(noise, method="state-space")
     assert TOLERANCE < caught.value.smallest_error < 1.5
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, -1e-6, np.nan])
 def test_tolerances_that_are_none(tolerance):
     with pytest.raises(nestlfp.KernelError, match="tolerance must lie between 0 and 1"):
-        FilterBank(exponential_kernels(), Options.of(method="state-space", tolerance=tolerance))
+        bank_of(exponential_kernels(), method="state-space", tolerance=tolerance)
 
 
 def test_errors_are_labelled_and_printed(hagen):
-    bank = FilterBank(hagen, Options.of(method="state-space", tolerance=1e-5))
+    bank = bank_of(hagen, method="state-space", tolerance=1e-5)
     assert bank.error["LFP"].dims == ("LFP_channel",)
     assert 0 < float(bank.error["LFP"].max()) <= 1e-5
     assert float(bank.bound["LFP"].max()) > float(bank.error["LFP"].max())
@@ -282,7 +283,7 @@ def test_errors_are_labelled_and_printed(hagen):
 
 
 def test_exact_channels_are_not_compressed(hagen):
-    bank = FilterBank(hagen, Options.of(method="state-space", exact_channels=True))
+    bank = bank_of(hagen, method="state-space", exact_channels=True)
     assert bank.filter.n_outputs == 16
     assert np.array_equal(bank.filter.expand(np.eye(16)), np.eye(16)[None])
 
@@ -291,18 +292,18 @@ def test_exact_channels_are_not_compressed(hagen):
 def test_realizations_are_kept(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
     kernels = kernel_set([[LAG * np.exp(-LAG / 5)]])
-    first = FilterBank(kernels, Options.of(method="state-space", tolerance=1e-8))
+    first = bank_of(kernels, method="state-space", tolerance=1e-8)
     (file,) = (tmp_path / "realizations").iterdir()
     with monkeypatch.context() as patch:
         patch.setattr(cache.state_space, "realize", None)
-        again = FilterBank(kernels, Options.of(method="state-space", tolerance=1e-8))
+        again = bank_of(kernels, method="state-space", tolerance=1e-8)
     assert again.nestml == first.nestml
     hold = np.zeros(1, dtype=int)
     assert json.dumps(again.filter.parameters(2, hold, 1, 0), default=list) == json.dumps(
         first.filter.parameters(2, hold, 1, 0), default=list
     )
     file.write_bytes(file.read_bytes()[:100])  # a file that was cut short is made anew
-    third = FilterBank(kernels, Options.of(method="state-space", tolerance=1e-8))
+    third = bank_of(kernels, method="state-space", tolerance=1e-8)
     assert third.nestml == first.nestml
     assert file.stat().st_size > 100
 
@@ -311,10 +312,10 @@ def test_failures_are_kept_too(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
     noise = kernel_set(np.random.default_rng(1).standard_normal((1, 1, 300)))
     with pytest.raises(nestlfp.KernelError) as first:
-        FilterBank(noise, Options.of(method="state-space"))
+        bank_of(noise, method="state-space")
     monkeypatch.setattr(cache.state_space, "realize", None)
     with pytest.raises(nestlfp.KernelError) as second:
-        FilterBank(noise, Options.of(method="state-space"))
+        bank_of(noise, method="state-space")
     assert str(second.value) == str(first.value)
 
 
@@ -326,9 +327,9 @@ def test_cmake_and_python_agree_on_the_model(tmp_path, hagen, filtered):
     options = ["--method=state-space", "--tolerance=1e-4", "--nest-version=3.10.0", *filtered]
     cmake.main(["model", "--kernels", kernels, *options, "--output", output])
     low_pass = {"interval": 1.0, "antialias": True} if filtered else {}
-    bank = FilterBank(hagen, Options.of(method="state-space", tolerance=1e-4, **low_pass))
-    written = tmp_path / "generated" / f"{bank.model}.nestml"
-    assert written.read_text(encoding="utf-8") == bank.nestml
+    bank = bank_of(hagen, method="state-space", tolerance=1e-4, **low_pass)
+    written = tmp_path / "generated" / f"{bank.model.name}.nestml"
+    assert written.read_text(encoding="utf-8") == bank.model.text
 
 
 @pytest.mark.mpi

@@ -12,7 +12,7 @@ from nestlfp import KernelError, KernelSet
 from nestlfp.errors import SignalError
 from nestlfp.filters.options import Options
 from nestlfp.kernels.names import check_signal_names
-from networks import convolved, exponential_kernels
+from networks import bank_of, convolved, exponential_kernels
 
 
 def one(array=None, **changes):
@@ -96,7 +96,7 @@ def test_fingerprint_tells_apart_all_that_a_signal_depends_on(hagen, tmp_path):
     assert made(array=array.astype("int32")).fingerprint == first_of_all
     assert one(np.array([[[[0.0, 1.0]]]])).fingerprint == one([[[[-0.0, 1.0]]]]).fingerprint
     for kernels in (hagen, made(), made(channels={"LFP": [3]})):
-        kernels.save(tmp_path / "kernels.nc")
+        kernels.save(tmp_path / "kernels.nc", overwrite=True)
         assert KernelSet.load(tmp_path / "kernels.nc").fingerprint == kernels.fingerprint
 
 
@@ -254,7 +254,7 @@ def test_file_keeps_everything(hagen, tmp_path):
     assert loaded["LFP"].attrs == hagen["LFP"].attrs
     assert loaded.dt == hagen.dt
     assert loaded.provenance == {"tool": "LFPykernels", "version": "0.2.0"}
-    loaded.scale({"E": 2.0}).save(path)  # replaces it
+    loaded.scale({"E": 2.0}).save(path, overwrite=True)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -269,7 +269,7 @@ def test_names_are_data(tmp_path):
     plain = exponential_kernels(
         leads=(1,) * 5, lengths=(3,) * 5, pre=list("abcde"), post=list("abcde")
     )
-    assert nestlfp.FilterBank(kernels).nestml == nestlfp.FilterBank(plain).nestml
+    assert nestlfp.FilterBank(kernels).model == nestlfp.FilterBank(plain).model
 
 
 @pytest.mark.parametrize("name", ["a\nb", "", "  ", "tab\t", 7, None, "\x00"])
@@ -401,7 +401,7 @@ def test_kernels_that_cancel(nest):
     kernels = one(signals={"LFP": array}, post=["E", "I"])
     with pytest.raises(KernelError, match="sum to zero over the postsynaptic populations"):
         nestlfp.FilterBank(kernels)
-    assert nestlfp.FilterBank(kernels, Options.of(by="post"))
+    assert bank_of(kernels, by="post")
 
 
 def test_datasets_that_are_no_kernels(hagen):

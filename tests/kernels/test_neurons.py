@@ -40,14 +40,14 @@ def missed(kernels, single=SINGLE, rates=RATES, signal="LFP"):
     return left, whole
 
 
-@pytest.mark.parametrize("tolerance", [0.1, 1e-2, 1e-4, 1e-8])
-def test_what_is_left_out_is_told_beforehand(tolerance):
-    kernels = NeuronKernels.from_arrays(SINGLE, tolerance=tolerance, rates=RATES, **LABELS)
+@pytest.mark.parametrize("left_out", [0.1, 1e-2, 1e-4, 1e-8])
+def test_what_is_left_out_is_told_beforehand(left_out):
+    kernels = NeuronKernels.from_arrays(SINGLE, left_out=left_out, rates=RATES, **LABELS)
     for signal, used in (("LFP", slice(None)), ("CDM", [1])):
         left, whole = missed(kernels, signal=signal)
         told = kernels.left_out()[signal].values
         np.testing.assert_allclose(told[used], (left / whole)[used], rtol=1e-6)
-        assert told.max() <= tolerance
+        assert told.max() <= left_out
     np.testing.assert_allclose(
         kernels.variance()["LFP"].values, np.array([whole_of(kernels), left_of(kernels)]) * 1e-4
     )
@@ -56,7 +56,7 @@ def test_what_is_left_out_is_told_beforehand(tolerance):
         one_less = {**{x: n + 1 for x, n in fewer.items()}, name: max(1, fewer[name])}
         if one_less[name] == fewer[name]:
             found = NeuronKernels.from_arrays(SINGLE, modes=one_less, rates=RATES, **LABELS)
-            assert max(float(v.max()) for v in found.left_out().values()) > tolerance / 3
+            assert max(float(v.max()) for v in found.left_out().values()) > left_out / 3
 
 
 def left_of(kernels):
@@ -78,7 +78,7 @@ def test_variance_is_that_of_poisson_spikes():
         count = rng.poisson(rate * size * n * DT / 1000)
         trains[name] = rng.integers(1, n + 1, count) * DT, rng.integers(0, size, count)
     whole = {
-        name: NeuronKernels.from_arrays({name: own}, tolerance=1e-12, **LABELS)
+        name: NeuronKernels.from_arrays({name: own}, left_out=1e-12, **LABELS)
         for name, own in SINGLE.items()
     }
     true = sum(whole[x].convolve({x: trains[x]}, n * DT)["LFP"].values for x in SINGLE)
@@ -113,7 +113,7 @@ def test_either_gram_matrix():
 
 
 def test_convolution_is_that_of_each_neurons_kernel():
-    kernels = NeuronKernels.from_arrays(SINGLE, tolerance=1e-3, first_lag=-0.5, **LABELS)
+    kernels = NeuronKernels.from_arrays(SINGLE, left_out=1e-3, first_lag=-0.5, **LABELS)
     rng = np.random.default_rng(2)
     n = 400
     trains = {}
@@ -150,7 +150,7 @@ def test_lags_that_nobody_uses_stay_empty():
 # ---------------------------------------------------------------------- awkward kernels
 def test_one_neuron_one_lag_one_channel():
     kernels = NeuronKernels.from_arrays(
-        {"E": {"LFP": [[[2.0]]]}}, dt=DT, units={"LFP": "mV"}, tolerance=1e-6
+        {"E": {"LFP": [[[2.0]]]}}, dt=DT, units={"LFP": "mV"}, left_out=1e-6
     )
     assert kernels.populations == {"E": ("E/0",)}
     assert kernels.single("E")["LFP"].values.tolist() == [[[2.0]]]
@@ -162,7 +162,7 @@ def test_one_neuron_one_lag_one_channel():
 def test_populations_that_are_silent_or_without_kernels(silent):
     single = {"E": {"LFP": np.arange(12.0).reshape(4, 1, 3)}, "S": silent}
     kernels = NeuronKernels.from_arrays(
-        single, dt=DT, units={"LFP": "mV"}, tolerance=1e-9, rates={"E": 1.0, "S": 0.0}
+        single, dt=DT, units={"LFP": "mV"}, left_out=1e-9, rates={"E": 1.0, "S": 0.0}
     )
     assert kernels.populations["S"] == ("S/0",)
     np.testing.assert_allclose(kernels.single("S")["LFP"].values, silent["LFP"], atol=1e-12)
@@ -171,7 +171,7 @@ def test_populations_that_are_silent_or_without_kernels(silent):
 
 def test_a_population_without_neurons():
     single = {"E": {"LFP": np.ones((4, 1, 3))}, "none": {"LFP": np.zeros((0, 1, 3))}}
-    kernels = NeuronKernels.from_arrays(single, dt=DT, units={"LFP": "mV"}, tolerance=1e-6)
+    kernels = NeuronKernels.from_arrays(single, dt=DT, units={"LFP": "mV"}, left_out=1e-6)
     assert kernels.weights["none"].shape == (0, 1)
     assert kernels.left_out()["LFP"].item() < 1e-12
 
@@ -179,7 +179,7 @@ def test_a_population_without_neurons():
 def test_kernels_that_cancel_in_their_mean():
     h = np.random.default_rng(1).normal(size=(20, 2, 10))
     single = {"E": {"LFP": np.concatenate([h, -h])}}
-    kernels = NeuronKernels.from_arrays(single, dt=DT, units={"LFP": "mV"}, tolerance=1e-9)
+    kernels = NeuronKernels.from_arrays(single, dt=DT, units={"LFP": "mV"}, left_out=1e-9)
     assert len(kernels.populations["E"]) <= 21
     np.testing.assert_allclose(kernels.single("E")["LFP"].values, single["E"]["LFP"], atol=1e-3)
 
@@ -193,7 +193,7 @@ def test_more_modes_than_there_are():
 
 # ---------------------------------------------------------------------- sparse weights
 def test_small_weights_are_dropped_and_counted():
-    whole = NeuronKernels.from_arrays(SINGLE, tolerance=1e-3, **LABELS)
+    whole = NeuronKernels.from_arrays(SINGLE, left_out=1e-3, **LABELS)
     few = whole.sparse(1e-3)
     dense = sum(weights.nnz for weights in whole.weights.values())
     assert 0 < sum(weights.nnz for weights in few.weights.values()) < 0.9 * dense
@@ -287,7 +287,7 @@ def test_files(tmp_path):
     )  # fmt: skip
     empty = NeuronKernels(silent, {"S": ["S"]}, {"S": np.zeros((7, 1))})
     for kernels in (whole, whole.join(silent), whole.sparse(1e-3), empty):
-        kernels.save(tmp_path / "k.nc")
+        kernels.save(tmp_path / "k.nc", overwrite=True)
         found = NeuronKernels.load(tmp_path / "k.nc")
         assert found.populations == kernels.populations
         assert found.modes.dataset.identical(kernels.modes.dataset)
@@ -304,7 +304,7 @@ def test_files(tmp_path):
             assert repr(found) == repr(whole)
     with pytest.raises(KernelError, match=r"NeuronKernels.load reads it"):
         KernelSet.load(tmp_path / "k.nc")
-    silent.save(tmp_path / "k.nc")
+    silent.save(tmp_path / "k.nc", overwrite=True)
     with pytest.raises(KernelError, match=r"KernelSet.load reads it"):
         NeuronKernels.load(tmp_path / "k.nc")
 
@@ -329,11 +329,11 @@ def test_repr_tells_the_error():
 # ---------------------------------------------------------------------- bad input
 ONE = {"LFP": np.ones((3, 1, 4))}
 BAD_SINGLE = {
-    "no tolerance": ({}, "either tolerance=... or modes=..."),
-    "both": ({"tolerance": 0.1, "modes": 2}, "either tolerance=... or modes=..."),
-    "large tolerance": ({"tolerance": 1.5}, "tolerance must lie between 0 and 1, found 1.5"),
-    "negative tolerance": ({"tolerance": -1.0}, "tolerance must be a positive number"),
-    "rounding": ({"tolerance": 1e-300, "kernels": {"E": SINGLE["E"]}, "units": UNITS},
+    "neither": ({}, "either left_out=... or modes=..."),
+    "both": ({"left_out": 0.1, "modes": 2}, "either left_out=... or modes=..."),
+    "most left out": ({"left_out": 1.5}, "left_out must lie between 0 and 1, found 1.5"),
+    "less than nothing left out": ({"left_out": -1.0}, "left_out must be a positive number"),
+    "rounding": ({"left_out": 1e-300, "kernels": {"E": SINGLE["E"]}, "units": UNITS},
                  "cannot be met: all modes together leave out"),
     "no modes": ({"modes": 0}, "modes of 'E' must be a whole number from 1 on, found 0"),
     "modes of few": ({"modes": {}}, "modes of 'E' must be a whole number from 1 on, found None"),
@@ -421,7 +421,7 @@ def test_bad_questions():
         (lambda: kernels.left_out({"X": 1.0}), r"rates: \['X'\]"),
         (lambda: kernels.left_out({}), r"missing \['E'\]"),
         (lambda: kernels.left_out({"E": np.nan}), "must be finite"),
-        (lambda: kernels.sparse(0), "tolerance must be a positive number"),
+        (lambda: kernels.sparse(0), "left_out must be a positive number"),
         (lambda: bare.sparse(0.1), "weights of 'E' are not known"),
         (lambda: bare.single("E"), "weights of 'E' are not known"),
         (lambda: kernels.single("X"), r"populations: \['X'\]"),
@@ -470,7 +470,7 @@ def test_mean_kernels_are_those_of_populations(hagen):
     assert again.fingerprint == hagen.fingerprint
 
 
-@pytest.mark.parametrize("options", [{"modes": 1}, {"modes": 3}, {"tolerance": 0.1}])
+@pytest.mark.parametrize("options", [{"modes": 1}, {"modes": 3}, {"left_out": 0.1}])
 def test_mean_kernels_do_not_depend_on_rates(tmp_path, options):
     """All neurons count alike in them, whatever the modes were made for, and however few."""
     kernels = NeuronKernels.from_arrays(SINGLE, rates=RATES, **options, **LABELS)

@@ -27,21 +27,18 @@ def test_filtered_signal(kind, order):
     assert readout.first_lag_steps == kernels.first_lag_steps  # causal: leading zeros stay
 
 
-@pytest.mark.parametrize("tolerance", [1e-3, 1e-9])
-def test_cut(tolerance):
+@pytest.mark.parametrize("cut", [1e-3, 1e-9])
+def test_cut(cut):
     kernels = exponential_kernels()
-    readout = kernels.readout({"LFP": 0}, band=(13, 30), tolerance=tolerance)
-    longer = kernels.readout({"LFP": 0}, band=(13, 30), tolerance=tolerance * 1e-4)
+    readout = kernels.readout({"LFP": 0}, band=(13, 30), cut=cut)
+    longer = kernels.readout({"LFP": 0}, band=(13, 30), cut=cut * 1e-4)
     whole = longer["readout"].values
     left = np.abs(whole[..., readout.n_lags :]).sum(axis=-1).max() / np.abs(whole).max()
-    told = readout.provenance["readout"]["cut"]
+    told = readout.provenance["readout"]["cut_off"]
     assert left == pytest.approx(told, rel=1e-3)
-    assert left <= tolerance
+    assert left <= cut
     # One lag less would have left too much.
-    assert (
-        np.abs(whole[..., readout.n_lags - 1 :]).sum(axis=-1).max()
-        > tolerance * np.abs(whole).max()
-    )
+    assert np.abs(whole[..., readout.n_lags - 1 :]).sum(axis=-1).max() > cut * np.abs(whole).max()
 
 
 def test_sum_of_signals_without_filter():
@@ -67,7 +64,7 @@ def test_sum_of_signals_without_filter():
         ("band must be two frequencies", {"LFP": 0}, {"band": (None, None)}),
         ("the band must lie between", {"LFP": 0}, {"band": (0, 30)}),
         ("order must be", {"LFP": 0}, {"band": (13, 30), "order": 0}),
-        ("tolerance must be a positive number", {"LFP": 0}, {"band": (13, 30), "tolerance": 0}),
+        ("cut must be a positive number", {"LFP": 0}, {"band": (13, 30), "cut": 0}),
         ("more than 1000000 lags", {"LFP": 0}, {"band": (1e-3, 2e-3)}),
         ("name of a signal", {"LFP": 0}, {"name": "my readout"}),
     ],

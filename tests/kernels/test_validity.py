@@ -84,7 +84,7 @@ def test_recorded_spikes(correlated, whole):
     full = convolved(arrays, activity, duration)
     missed = full - convolved(arrays, activity, duration, mean=True)
     expected = 1 - (missed**2).mean(axis=1) / full.var(axis=1)
-    kernels = as_datasets(arrays) if whole else made(arrays, tolerance=1e-6)
+    kernels = as_datasets(arrays) if whole else made(arrays, left_out=1e-6)
     found = validity(kernels, spikes=activity, duration=duration)
     np.testing.assert_allclose(flat(found.recorded), expected, atol=1e-3)
     independent = flat(found.independent)
@@ -111,7 +111,7 @@ def test_the_formula():
             missed = missed + np.einsum("n,ncl->c", rate, (h - h.mean(axis=0)) ** 2)
         found = validity(as_datasets(arrays), rates=rates)
         np.testing.assert_allclose(flat(found.independent), 1 - missed / whole, rtol=1e-10)
-        through = validity(made(arrays, tolerance=1e-6, rates=rates), rates=rates)
+        through = validity(made(arrays, left_out=1e-6, rates=rates), rates=rates)
         np.testing.assert_allclose(flat(through.independent), 1 - missed / whole, atol=2e-3)
 
 
@@ -154,7 +154,7 @@ def test_advice():
     rng = np.random.default_rng(1)
     noise = {name: {"LFP": rng.normal(size=(n, 4, 60))} for name, n in SIZES.items()}
     units = {"LFP": "mV"}
-    kernels = NeuronKernels.from_arrays(noise, dt=DT, units=units, tolerance=1e-4)
+    kernels = NeuronKernels.from_arrays(noise, dt=DT, units=units, left_out=1e-4)
     assert validity(kernels, most=20).advice.startswith("Use neither: ")
     lines = str(found).splitlines()
     assert lines[0].startswith("R² of population kernels")
@@ -176,7 +176,7 @@ def test_one_neuron_and_none():
 
 
 def test_what_does_not_fit(hagen):
-    kernels = made(singles(), tolerance=1e-3)
+    kernels = made(singles(), left_out=1e-3)
     activity = spikes(500.0, False)
     for options, match in (
         ({"spikes": activity}, "must be given together"),

@@ -8,7 +8,13 @@ import pytest
 from mpi4py import MPI
 
 import nestlfp
-from networks import assert_signal_is_convolution, events, exponential_kernels, random_network
+from networks import (
+    assert_signal_is_convolution,
+    events,
+    exponential_kernels,
+    installed,
+    random_network,
+)
 
 WORLD = MPI.COMM_WORLD
 KERNELS = exponential_kernels()
@@ -17,7 +23,7 @@ KERNELS = exponential_kernels()
 def recorded():
     """Threads are set after install."""
     nest.ResetKernel()
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     nest.set(resolution=0.1, local_num_threads=2, rng_seed=7)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
@@ -61,7 +67,7 @@ def main():
     calls = (
         recorder.signals,
         lambda: nestlfp.simulate(7.0, progress=False),
-        lambda: nestlfp.run(7.0, every=0.7, progress=False),
+        lambda: nestlfp.loop(7.0, every=0.7, progress=False),
     )
     assert_told("the weight of 1 of", *calls)
     nest.GetConnections(E).weight = 1.0

@@ -16,7 +16,7 @@ from mpi4py import MPI
 
 import nestlfp
 from nestlfp.errors import StreamError
-from networks import assert_signal_is_convolution, exponential_kernels, random_network
+from networks import assert_signal_is_convolution, exponential_kernels, installed, random_network
 
 WORLD = MPI.COMM_WORLD
 KERNELS = exponential_kernels()
@@ -42,7 +42,7 @@ def reset():
 
 def recorder_of_a_network():
     reset()
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     network = random_network(nest)
     return nestlfp.FieldRecorder(bank, network.populations, interval=0.1), network
 
@@ -69,14 +69,14 @@ def check_without_mpi4py(_):
     reset()
     hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if "mpi4py" in name}
     sys.modules["mpi4py"] = None  # importing it fails as if it were not installed
-    raised(nestlfp.NestLFPError, "nestlfp[mpi]", lambda: nestlfp.install(KERNELS))
+    raised(nestlfp.NestLFPError, "nestlfp[mpi]", lambda: installed(KERNELS))
     del sys.modules["mpi4py"]
     sys.modules.update(hidden)
 
 
 def check_wrong_input(folder):
     reset()
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     raised(
         nestlfp.NetworkError,
         "no connections yet",

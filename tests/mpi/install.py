@@ -7,13 +7,13 @@ from pathlib import Path
 import nest
 
 import nestlfp
-from networks import exponential_kernels
+from networks import exponential_kernels, installed
 
 nest.verbosity = nest.VerbosityLevel.ERROR
 bank = nestlfp.FilterBank(exponential_kernels())
 print("ready", flush=True)
 while not Path(sys.argv[1]).exists():
     time.sleep(0.01)
-bank = nestlfp.install(exponential_kernels())
-nest.Create(bank.model)
+bank = installed(exponential_kernels())
+nest.Create(bank.model.name)
 print("installed", flush=True)

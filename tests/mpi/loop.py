@@ -13,7 +13,7 @@ import numpy as np
 from mpi4py import MPI
 
 import nestlfp
-from networks import events, exponential_kernels, random_network
+from networks import events, exponential_kernels, installed, random_network
 
 DURATION = 252.0
 WORLD = MPI.COMM_WORLD
@@ -21,10 +21,10 @@ WORLD = MPI.COMM_WORLD
 
 def main(out, threads):
     nest.set(resolution=0.1, local_num_threads=int(threads), rng_seed=7)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
-    seen = [s["LFP"].values for s in nestlfp.run(DURATION, every=4.9, progress=False)]
+    seen = [s["LFP"].values for s in nestlfp.loop(DURATION, every=4.9, progress=False)]
     parts = WORLD.allgather(events(network))
     nest.Simulate(7.0)
     seen = np.concatenate(seen, axis=1)

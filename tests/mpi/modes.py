@@ -11,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 import nestlfp
-from networks import events, exponential_kernels, random_network
+from networks import events, exponential_kernels, installed, random_network
 
 DURATION = 252.0
 WORLD = MPI.COMM_WORLD
@@ -23,7 +23,7 @@ def run(threads, with_recorder):
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=threads, rng_seed=7)
     apart = nestlfp.NeuronKernels.by_pathway(KERNELS)
-    bank = nestlfp.install(apart) if with_recorder else None
+    bank = installed(apart) if with_recorder else None
     network = random_network(nest)
     strengths, recorder = {}, None
     if bank:
@@ -33,7 +33,9 @@ def run(threads, with_recorder):
             for name, mine in strengths.items()
             for theirs in WORLD.allgather(mine.values)
         )
-        recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1, weights=strengths)
+        recorder = nestlfp.FieldRecorder(
+            bank, nestlfp.Inputs(network.populations, weights=strengths), interval=0.1
+        )
     nest.Simulate(DURATION)
     parts = WORLD.allgather(events(network))
     times, senders = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -18,6 +18,7 @@ from networks import (
     convolved,
     events,
     exponential_kernels,
+    installed,
     random_network,
 )
 
@@ -52,7 +53,7 @@ def plain(threads):
 
 def recorded(threads, out):
     reset(threads)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
     store = out / f"{WORLD.size}x{threads}.zarr"
@@ -68,7 +69,7 @@ def recorded(threads, out):
 def few_neurons(threads):
     """Populations smaller than the number of virtual processes; most hold no neuron."""
     reset(threads)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     network = random_network(nest, n=(1, 2))
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
     nest.Simulate(60.0)
@@ -80,12 +81,14 @@ def few_neurons(threads):
 def odd_populations(threads):
     """A generator in place of neurons, which lives everywhere; a population that is missing."""
     reset(threads)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     generators = nest.Create("spike_generator", 2)
     generators[0].spike_times = [2.0, 8.0]
     generators[1].spike_times = [2.0, 3.0]
     populations = {"E": generators, "I": nest.NodeCollection([])}
-    recorder = nestlfp.FieldRecorder(bank, populations, interval=0.1, unconnected=True)
+    recorder = nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs(populations, unconnected=True), interval=0.1
+    )
     nest.Simulate(30.0)
     found = recorder.signals()["LFP"].values
     expected = convolved(KERNELS, "LFP", {"E": [2.0, 2.0, 3.0, 8.0]}, 300)[:, : found.shape[1]]

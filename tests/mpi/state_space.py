@@ -12,7 +12,13 @@ from mpi4py import MPI
 
 import nestlfp
 from nestlfp.filters import cache
-from networks import assert_signal_is_convolution, events, exponential_kernels, random_network
+from networks import (
+    assert_signal_is_convolution,
+    events,
+    exponential_kernels,
+    installed,
+    random_network,
+)
 
 WORLD = MPI.COMM_WORLD
 KERNELS = exponential_kernels(leads=(3, 7))
@@ -30,7 +36,7 @@ noise = nestlfp.KernelSet.from_arrays(
 with pytest.raises(nestlfp.KernelError, match="smallest reached"):
     nestlfp.install(noise, **OPTIONS)
 
-bank = nestlfp.install(KERNELS, **OPTIONS)
+bank = installed(KERNELS, **OPTIONS)
 network = random_network(nest)
 recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.7)
 nest.Simulate(150.0)

@@ -12,7 +12,7 @@ import numpy as np
 from mpi4py import MPI
 
 import nestlfp
-from networks import events, exponential_kernels, random_network
+from networks import events, exponential_kernels, installed, random_network
 
 DURATION = 252.0
 WORLD = MPI.COMM_WORLD
@@ -30,7 +30,7 @@ def simulated(threads, weight):
     """Spikes, times and readout of the trigger; without one where the weight is None."""
     nest.ResetKernel()
     nest.set(resolution=0.1, local_num_threads=threads, rng_seed=7)
-    bank = nestlfp.install(READOUT) if weight is not None else None
+    bank = installed(READOUT) if weight is not None else None
     network = random_network(nest)
     if bank is None:
         nest.Simulate(DURATION)

@@ -11,6 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 import nestlfp
+from networks import installed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "microcircuit"))
 
@@ -31,12 +32,14 @@ KERNELS = nestlfp.KernelSet.from_arrays(
 def run(kernels):
     choice = net.Choice(scale=0.02, duration=DURATION)
     net.reset(choice, threads=2)
-    bank = kernels and nestlfp.install(kernels)
+    bank = kernels and installed(kernels)
     neurons, _, _ = net.build(choice)
     net.drive(choice, neurons)
     recorders = net.record_spikes(neurons)
     if bank:
-        nestlfp.FieldRecorder(bank, neurons, synapse_models=net.recorders_models(choice))
+        nestlfp.FieldRecorder(
+            bank, nestlfp.Inputs(neurons, synapse_models=net.recorders_models(choice))
+        )
     nest.Simulate(DURATION)
     parts = WORLD.allgather(net.spikes(recorders))
     times, senders = (

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from environments import run
-from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
 from nestlfp.nodes.export import description, export
-from networks import convolved, exponential_kernels
+from networks import bank_of, convolved, exponential_kernels
 
 pytestmark = pytest.mark.compile
 
@@ -60,7 +59,7 @@ np.savez("found.npz", time=time, signal=signal, **trains)
 
 def test_the_description_says_what_every_output_is(tmp_path):
     kernels = exponential_kernels(channels=2, signals=("LFP", "CDM"))
-    bank = FilterBank(kernels, Options.of(by=("pre", "post")))
+    bank = bank_of(kernels, by=("pre", "post"))
     told = json.loads(json.dumps(description(bank), default=lambda value: value.tolist()))
     assert len(told["outputs"]) == told["defaults"]["outputs"] == 2 * 2 * 2 * 2
     assert told["outputs"][0] == {

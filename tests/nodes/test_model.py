@@ -9,12 +9,16 @@ import pytest
 
 import nestlfp
 from mpirun import environment
-from nestlfp.filters.coefficients import Coefficients
-from nestlfp.filters.fir import FIRFilter
-from nestlfp.filters.options import Options
 from nestlfp.nodes.bank import FilterBank
-from nestlfp.nodes.model import capacity, model_of
-from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
+from nestlfp.nodes.model import capacity
+from networks import (
+    assert_signal_is_convolution,
+    bank_of,
+    exponential_kernels,
+    installed,
+    replayed,
+    reset,
+)
 
 METHODS = ["fir", "state-space", "separable"]
 
@@ -28,23 +32,19 @@ def random_kernels(rng):
     return exponential_kernels(leads, lengths, channels, pre=names, post=["Y"])
 
 
-def test_few_modules_serve_many_kernels():
+def test_few_models_serve_many_kernels():
     rng = np.random.default_rng(0)
-    models = set()
-    for _ in range(200):
-        kernels = random_kernels(rng)
-        fir = FIRFilter(Coefficients(kernels))
-        models.add(model_of(fir).name)
-    assert len(models) <= 6  # and as many for the other method
+    models = {FilterBank(random_kernels(rng)).model.name for _ in range(200)}
+    assert len(models) <= 3  # and as many for each other method
 
 
 def test_methods_and_texts_have_models_of_their_own():
     kernels = exponential_kernels()
     fir = FilterBank(kernels)
-    reduced = FilterBank(kernels, Options.of("state-space"))
+    reduced = bank_of(kernels, "state-space")
     assert fir.model != reduced.model
-    assert fir.nestml.count(fir.model) == 1
-    assert [capacity(n) for n in (1, 2, 3, 4, 5, 7, 9, 17)] == [2, 2, 3, 4, 6, 8, 12, 24]
+    assert fir.model.text.count(fir.model.name) == 1
+    assert [capacity(n) for n in (1, 2, 3, 4, 5, 7, 9, 17, 25)] == [2, 2, 4, 4, 8, 8, 16, 24, 32]
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -53,7 +53,7 @@ def test_any_kernels_fit(nest, seed):
     kernels = random_kernels(rng)
     trains = {name: np.unique(rng.integers(30, 900, 6)) / 10 for name in kernels.pre}
     reset(nest)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     populations = {
         name: replayed(nest, [np.round(times - 1.0, 1)]) for name, times in trains.items()
     }
@@ -67,7 +67,7 @@ def test_two_sets_of_kernels_share_a_model(nest, method):
     small = exponential_kernels(lengths=(30, 40), channels=1)
     large = exponential_kernels(leads=(3, 9), lengths=(300, 20), channels=5)
     reset(nest, threads=2)
-    banks = [nestlfp.install(kernels, method=method) for kernels in (small, large, small)]
+    banks = [installed(kernels, method=method) for kernels in (small, large, small)]
     assert len({bank.model for bank in banks}) == 1
     E, I = replayed(nest, [[1.0, 5.0]]), replayed(nest, [[2.0]])  # noqa: E741
     recorders = [nestlfp.FieldRecorder(bank, {"E": E, "I": I}, interval=0.1) for bank in banks]
@@ -84,9 +84,9 @@ def test_two_sets_of_kernels_share_a_model(nest, method):
 
 def test_samples_to_come_are_no_recordables(nest, hagen):
     reset(nest, dt=hagen.dt)
-    for bank in [nestlfp.install(hagen, method=method) for method in METHODS]:
+    for bank in [installed(hagen, method=method) for method in METHODS]:
         hold = np.zeros(2, dtype=np.int64)
-        (node,) = bank.create_nodes(nest, 1, hold, 1, 0)
+        (node,) = bank.create_nodes(nest, bank.model, 1, hold, 1, 0)
         assert len(node.recordables) < 400
         assert node.get(bank.filter.grows) > 1000
 
@@ -99,14 +99,14 @@ def spoil(method, changes, when="later"):
     """
     script = f"""
         import nest, nestlfp
-        from networks import exponential_kernels, replayed, reset
+        from networks import exponential_kernels, installed, replayed, reset
         for name, value in {changes!r}:
             reset(nest)
             nest.verbosity = nest.VerbosityLevel.ERROR
-            bank = nestlfp.install(exponential_kernels(), method={method!r})
+            bank = installed(exponential_kernels(), method={method!r})
             parrots = replayed(nest, [[1.0, 3.0, 12.0]])
             recorder = nestlfp.FieldRecorder(bank, {{"E": parrots, "I": None}})
-            nodes = nest.GetNodes({{"model": bank.model}})
+            nodes = nest.GetNodes({{"model": bank.model.name}})
             {"nest.Simulate(10.0)" if when == "later" else ""}
             nodes.set({{name: value}})
             nest.Simulate(20.0)
@@ -170,11 +170,11 @@ def test_sizes_set_later_do_no_harm(method, sizes):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_node_without_kernels_says_so(nest, method, capfd):
-    bank = nestlfp.install(exponential_kernels(), method=method)
+    bank = installed(exponential_kernels(), method=method)
     nest.ResetKernel()
     reset(nest)
-    bank = nestlfp.install(exponential_kernels(), method=method)
-    nest.Create(bank.model)
+    bank = installed(exponential_kernels(), method=method)
+    nest.Create(bank.model.name)
     nest.Simulate(1.0)
     nest.Simulate(1.0)
     assert capfd.readouterr().out.count("[WARNING] nestlfp: a filter node has no kernels") == 1

@@ -107,7 +107,7 @@ def test_one_sample_and_one_channel(tmp_path):
         figure = plotting.signals(dataset(values, z=[100]))
         assert len(traces(figure.axes[0])) == 1
         assert labels(figure.axes[0]) == ["100"]
-        plotting.save(figure, tmp_path / "one.png")
+        plotting.save(figure, tmp_path / "one.png", overwrite=True)
 
 
 def test_wrong_types():

@@ -12,6 +12,7 @@ from networks import (
     assert_signal_is_convolution,
     events,
     exponential_kernels,
+    installed,
     random_network,
     replayed,
     reset,
@@ -68,7 +69,7 @@ def chosen(nest, network, which):
 
 def recorded(nest, threads, seed=7):
     reset(nest, threads=threads, seed=seed)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     network = random_network(nest)
     return network, nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
 
@@ -102,7 +103,7 @@ def test_values_of_another_kind_are_still_errors(nest):
 def test_connections_that_are_removed_are_told(nest, threads):
     network, recorder = recorded(nest, threads)
     trigger = nestlfp.Trigger(
-        nestlfp.install(KERNELS.readout({"LFP": 0})),
+        installed(KERNELS.readout({"LFP": 0})),
         network.populations,
         threshold=1.0,
         interval=1.0,
@@ -118,7 +119,7 @@ def test_connections_that_are_removed_are_told(nest, threads):
         trigger.times,
         trigger.readout,
         lambda: nestlfp.simulate(10.0, progress=False),
-        lambda: nestlfp.run(7.0, every=0.7),
+        lambda: nestlfp.loop(7.0, every=0.7),
     ):
         with pytest.raises(
             nestlfp.NetworkError, match=r"8 connections were removed.*GetConnections"
@@ -132,7 +133,7 @@ def test_connections_that_are_removed_are_told(nest, threads):
 def test_connections_of_generators_are_compared(nest, threads, what):
     """NEST wants all of a generator's to be of one synapse model, which is not ours."""
     reset(nest, threads=threads)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     generators = nest.Create("spike_generator", 2, params={"spike_times": [2.0, 5.0, 12.0]})
     parrots = nest.Create("parrot_neuron", 2)
     nest.set(min_delay=1.0, max_delay=3.0)
@@ -192,7 +193,7 @@ def test_the_signal_is_right_or_the_recorder_says_so(nest, actions, threads):
 )
 def test_threads_and_resolution_may_be_set_after_install(nest, settings_):
     nest.ResetKernel()
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     nest.set(**settings_)
     nest.set(rng_seed=5, **settings_)
     network = random_network(nest)
@@ -208,7 +209,7 @@ def test_install_again_when_there_is_a_network(nest):
     nestlfp.install(KERNELS)
     parrots = replayed(nest, [[2.0], [3.0]])
     other = exponential_kernels(leads=(3, 5), channels=7)
-    bank = nestlfp.install(other)
+    bank = installed(other)
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots[:1], "I": parrots[1:]}, interval=0.1)
     nest.Simulate(20.0)
     trains = {"E": [3.0], "I": [4.0]}
@@ -218,7 +219,7 @@ def test_install_again_when_there_is_a_network(nest):
 def test_modules_loaded_by_hand_are_another_life(nest):
     _, recorder = recorded(nest, 1)
     nest.Simulate(5.0)
-    path = recorder.bank.module.partition(", ")[2]
+    (path,) = nest.GetKernelStatus("modules")
     nest.ResetKernel()
     nest.Install(path)
     random_network(nest)
@@ -230,11 +231,13 @@ def test_modules_loaded_by_hand_are_another_life(nest):
 # ---------------------------------------------------------------------- populations
 def test_populations_in_lists(nest):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     parrots = replayed(nest, [[1.0], [2.0], [3.0], [4.0], [5.0], [6.0]])
     nested = [parrots[4:], [parrots[1:2], [[3], parrots[:1]]], np.array([4])]
     recorder = nestlfp.FieldRecorder(
-        bank, {"E": nested, "I": []}, interval=0.1, weights={"E": [1, 2, 3, 4, 5, 6]}
+        bank,
+        nestlfp.Inputs({"E": nested, "I": []}, weights={"E": [1, 2, 3, 4, 5, 6]}),
+        interval=0.1,
     )
     assert recorder.populations["E"].tolist() == [5, 6, 2, 3, 1, 4]
     nest.Simulate(20.0)
@@ -256,7 +259,7 @@ def test_populations_in_lists(nest):
 )
 def test_what_is_wrong_with_other_nodes(nest, model, why):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     nodes, neurons = nest.Create(model, 2), nest.Create("iaf_psc_exp", 2)
     generator = nest.Create("spike_generator")
     nest.Connect(neurons, neurons)

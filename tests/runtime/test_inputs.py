@@ -12,6 +12,7 @@ from networks import (
     assert_signal_is_convolution,
     convolved,
     exponential_kernels,
+    installed,
     random_network,
     replayed,
     reset,
@@ -34,7 +35,7 @@ def test_values_follow_their_neurons(nest, seed, threads):
     kernels = exponential_kernels(leads=(20, 20))
     reset(nest, threads=threads)
     nest.set(min_delay=0.5, max_delay=4.0)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     trains = np.sort(draw.choice(np.arange(20, 120), (8, 3)), axis=1) / 10
     parrots = replayed(nest, [np.unique(train) for train in trains])
     ids = np.array(parrots.tolist())
@@ -53,10 +54,12 @@ def test_values_follow_their_neurons(nest, seed, threads):
     delays = draw.integers(0, 20, 8) / 10
     recorder = nestlfp.FieldRecorder(
         bank,
-        members,
+        nestlfp.Inputs(
+            members,
+            weights={"E": weights[:n], "I": weights[n:]},
+            delays={"E": delays[:n], "I": delays[n:]},
+        ),
         interval=0.1,
-        weights={"E": weights[:n], "I": weights[n:]},
-        delays={"E": delays[:n], "I": delays[n:]},
     )
     nest.Simulate(25.0)
     expected = sum(
@@ -70,7 +73,7 @@ def test_values_follow_their_neurons(nest, seed, threads):
 
 def test_nodes_that_are_no_nodes(nest):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     parrots = replayed(nest, [[1.0], [2.0]])
     for nodes in (
         [1.5, 2.0],
@@ -107,7 +110,7 @@ def test_nodes_that_are_no_nodes(nest):
                 nest,
                 f"{what} must be a dict such as",
                 lambda values=values, what=what: nestlfp.FieldRecorder(
-                    bank, {"E": parrots, "I": None}, **{what: values}
+                    bank, nestlfp.Inputs({"E": parrots, "I": None}, **{what: values})
                 ),
             )
     for values in ("much", [1.0, "a"], [[1.0], [1.0, 2.0]], object()):
@@ -115,7 +118,7 @@ def test_nodes_that_are_no_nodes(nest):
             nest,
             "weights of 'E' must be a number, or one for each neuron",
             lambda values=values: nestlfp.FieldRecorder(
-                bank, {"E": parrots, "I": None}, weights={"E": values}
+                bank, nestlfp.Inputs({"E": parrots, "I": None}, weights={"E": values})
             ),
         )
 
@@ -126,7 +129,7 @@ def test_nodes_from_before_a_reset(nest):
     parrots = nest.Create("parrot_neuron", 3)
     stale = parrots, parrots[::2], parrots[[0, 2]], parrots + nest.Create("iaf_psc_exp", 2)
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     cells = nest.Create("iaf_psc_alpha", 5)
     nest.Connect(cells, cells)
     for nodes in stale:
@@ -140,16 +143,20 @@ def test_nodes_from_before_a_reset(nest):
 
 def test_sets_have_no_order(nest):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     parrots = replayed(nest, [[1.0], [2.0]])
     members = {"E": set(parrots.tolist()), "I": None}
     for what in ("weights", "delays"):
         assert_refused(
             nest,
             f"{what} of 'E' are given for each neuron, but its neurons are a set",
-            lambda what=what: nestlfp.FieldRecorder(bank, members, **{what: {"E": [1.0, 2.0]}}),
+            lambda what=what: nestlfp.FieldRecorder(
+                bank, nestlfp.Inputs(members, **{what: {"E": [1.0, 2.0]}})
+            ),
         )
-    nestlfp.FieldRecorder(bank, members, interval=0.1, weights={"E": 2.0})  # the same for all
+    nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs(members, weights={"E": 2.0}), interval=0.1
+    )  # the same for all
 
 
 # ---------------------------------------------------------------------- every model of NEST
@@ -163,7 +170,7 @@ def test_every_model_is_recorded_right_or_refused(nest):
     spiking = refused = 0
     for model in models(nest):
         reset(nest, threads=2)
-        bank = nestlfp.install(KERNELS)
+        bank = installed(KERNELS)
         node = nest.Create(model)
         if model == "cm_default":  # has no compartments of its own
             node.compartments = [{"parent_idx": -1}]
@@ -173,7 +180,7 @@ def test_every_model_is_recorded_right_or_refused(nest):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 recorder = nestlfp.FieldRecorder(
-                    bank, {"E": node, "I": None}, interval=0.1, unconnected=True
+                    bank, nestlfp.Inputs({"E": node, "I": None}, unconnected=True), interval=0.1
                 )
         except nestlfp.NetworkError as error:
             told = str(error)
@@ -233,7 +240,7 @@ def test_generators_that_send_each_target_its_own_spikes_are_refused(nest):
         threads = 1 if model == "spike_dilutor" else 2  # NEST allows no more
         reset(nest, threads=threads)
         nest.CopyModel(model, "copy")
-        bank = nestlfp.install(KERNELS)
+        bank = installed(KERNELS)
         rate = {"rate": 500.0} if "rate" in nest.GetDefaults(model) else {}
         source = nest.Create("copy", params=BUSY.get(model, rate))
         if model == "spike_dilutor":
@@ -268,11 +275,13 @@ def test_generators_that_send_each_target_its_own_spikes_are_refused(nest):
 # ---------------------------------------------------------------------- weights of spikes
 def test_spike_weights_are_refused_and_multiplicities_counted(nest):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     spikes = nest.Create("spike_generator", 3, params={"spike_times": [2.0, 8.0]})
     spikes[0].spike_weights = [1.0, 1.0]
     spikes[1].spike_multiplicities = [3, 1]
-    recorder = nestlfp.FieldRecorder(bank, {"E": spikes, "I": None}, interval=0.1, unconnected=True)
+    recorder = nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs({"E": spikes, "I": None}, unconnected=True), interval=0.1
+    )
     spikes[2].spike_weights = [1.0, 5.5]
     for nodes in (spikes, spikes[2]):
         assert_refused(
@@ -288,7 +297,7 @@ def test_spike_weights_are_refused_and_multiplicities_counted(nest):
 def test_generators_with_other_synapses(nest):
     """NEST wants all connections of a generator to be of one synapse model."""
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     spikes = nest.Create("spike_generator", params={"spike_times": [2.0]})
     nest.CopyModel("static_synapse", "mine")
     nest.Connect(spikes, nest.Create("parrot_neuron"), syn_spec="mine")
@@ -303,7 +312,7 @@ def test_a_node_that_stands_for_a_population(nest):
     """gif_pop_psc_exp sends the number of its spikes as one spike's multiplicity."""
     kernels = exponential_kernels(dt=0.5, leads=(2, 2))
     reset(nest, threads=2, dt=0.5)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     populations = {
         name: nest.Create("gif_pop_psc_exp", params={"N": n, "I_e": 300.0})
         for name, n in (("E", 800), ("I", 200))
@@ -333,7 +342,7 @@ def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
     weights = {"E": np.ones((800, 1)), "I": np.ones((1, 1))}
     of_neurons = nestlfp.NeuronKernels(kernels, names, weights)
     reset(nest, threads=1, dt=0.5)
-    bank = nestlfp.install(of_neurons)
+    bank = installed(of_neurons)
     nodes = {
         name: nest.Create("gif_pop_psc_exp", n, params={"N": 800, "I_e": 300.0})
         for name, n in (("E", 1), ("I", 1))
@@ -350,7 +359,9 @@ def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
         assert_refused(
             nest,
             rf"{what} of 'I': {why} apart: give one number, .* found shape \(800,\)",
-            lambda what=what: nestlfp.FieldRecorder(bank, nodes, **{what: {"I": np.ones(800)}}),
+            lambda what=what: nestlfp.FieldRecorder(
+                bank, nestlfp.Inputs(nodes, **{what: {"I": np.ones(800)}})
+            ),
         )
     assert_refused(nest, f"population 'E': {why}", lambda: nestlfp.out_strengths(nodes))
     # As a target it is as good as any, and numbers are fine.
@@ -358,7 +369,9 @@ def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
     nest.Connect(parrot, nodes["E"], syn_spec={"weight": 0.02, "delay": 1.0})
     nestlfp.out_strengths({"E": parrot}, post=nodes)
     only = {"E": None, "I": nodes["I"]}
-    nestlfp.FieldRecorder(bank, only, weights={"I": 2.0}, delays={"I": [0.5]}, interval=0.5)
+    nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs(only, weights={"I": 2.0}, delays={"I": [0.5]}), interval=0.5
+    )
     nest.Simulate(50.0)
 
 
@@ -366,7 +379,7 @@ def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
 @pytest.mark.parametrize("wrong", [1 + 2j, np.full(40, 1j), "2", ["2"] * 40, [None] * 40])
 def test_values_that_are_no_real_numbers(nest, what, wrong):
     reset(nest)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     populations = random_network(nest).populations
     with warnings.catch_warnings():
         warnings.simplefilter("error")

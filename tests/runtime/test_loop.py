@@ -10,6 +10,7 @@ from networks import (
     assert_signal_is_convolution,
     events,
     exponential_kernels,
+    installed,
     random_network,
     reset,
 )
@@ -19,7 +20,7 @@ DURATION = 253.4
 
 def recorded_network(nest, *, threads=2, interval=0.5, leads=(9, 12), seed=7, **options):
     reset(nest, threads=threads, seed=seed)
-    bank = nestlfp.install(exponential_kernels(leads=leads), **options)
+    bank = installed(exponential_kernels(leads=leads), **options)
     network = random_network(nest)
     return network, nestlfp.FieldRecorder(bank, network.populations, interval=interval)
 
@@ -35,11 +36,11 @@ def test_turns_are_complete(nest, method, leads, interval, every):
     _, recorder = recorded_network(nest, interval=interval, leads=leads, method=method)
     nest.Simulate(7.0)  # what was before the loop is not its own
     parts, ends = [], []
-    for signals in nestlfp.run(DURATION - 7.0, every=every, progress=False):
+    for signals in nestlfp.loop(DURATION - 7.0, every=every, progress=False):
         parts.append(signals)
         now = nest.biological_time
         ends.append(now)
-        late = recorder.schedule.shift * 0.1
+        late = recorder.latency
         last = np.floor((now - late) / interval + 1e-6) * interval
         if signals.sizes["time"]:
             assert signals.time.values[-1] == pytest.approx(last)
@@ -48,7 +49,7 @@ def test_turns_are_complete(nest, method, leads, interval, every):
     turns = joined(parts)
     nest.Simulate(7.0)
     whole = recorder.signals().sel(time=turns.time)
-    assert turns.time.values[0] > 7.0 - recorder.schedule.shift * 0.1
+    assert turns.time.values[0] > 7.0 - recorder.latency
     np.testing.assert_allclose(np.diff(turns.time), interval)
     scale = np.abs(whole["LFP"]).max().item()
     np.testing.assert_allclose(turns["LFP"], whole["LFP"], rtol=0, atol=1e-14 * scale)
@@ -62,7 +63,7 @@ def test_spikes_are_those_of_one_simulation(nest, threads):
     nest.Simulate(DURATION)
     expected = events(alone)
     network, _ = recorded_network(nest, threads=threads)
-    for _ in nestlfp.run(DURATION, every=4.9, progress=False):
+    for _ in nestlfp.loop(DURATION, every=4.9, progress=False):
         pass
     for found, reference in zip(events(network), expected, strict=True):
         np.testing.assert_array_equal(found, reference)
@@ -71,7 +72,7 @@ def test_spikes_are_those_of_one_simulation(nest, threads):
 def test_devices_change_between_turns(nest):
     network, _ = recorded_network(nest)
     noise = nest.GetNodes({"model": "poisson_generator"})
-    for turn, signals in enumerate(nestlfp.run(280.0, every=7.0, progress=False)):
+    for turn, signals in enumerate(nestlfp.loop(280.0, every=7.0, progress=False)):
         assert signals["LFP"].dims == ("LFP_channel", "time")
         noise.rate = 0.0 if turn >= 20 else 11_000.0
     times, _ = events(network)
@@ -83,7 +84,7 @@ def test_leaving_the_loop(nest, tmp_path):
     """NEST stands where the loop was left, with its samples in the store, and goes on."""
     network, recorder = recorded_network(nest)
     store = tmp_path / "signals.zarr"
-    for signals in nestlfp.run(700.0, every=7.0, to=store, chunk=20.0, progress=False):
+    for signals in nestlfp.loop(700.0, every=7.0, to=store, chunk=20.0, progress=False):
         if signals.time.values[-1] >= 70.0:
             break
     assert nest.biological_time == pytest.approx(70.0)
@@ -98,17 +99,17 @@ def test_leaving_the_loop(nest, tmp_path):
 def test_two_recorders(nest):
     reset(nest)
     banks = [
-        nestlfp.install(exponential_kernels(signals=(name,), leads=leads))
+        installed(exponential_kernels(signals=(name,), leads=leads))
         for name, leads in (("LFP", (9, 12)), ("other", (1, 1)))
     ]
     network = random_network(nest)
     first, second = (nestlfp.FieldRecorder(bank, network.populations) for bank in banks)
     several = {first: "one.zarr", second: "two.zarr"}
-    several_stores = lambda: nestlfp.run(70.0, every=7.0, to=several)  # noqa: E731
-    assert_refused(nest, "run streams to one store", several_stores)
-    both = joined(list(nestlfp.run(70.0, every=7.0, progress=False)))
+    several_stores = lambda: nestlfp.loop(70.0, every=7.0, to=several)  # noqa: E731
+    assert_refused(nest, "loop streams to one store", several_stores)
+    both = joined(list(nestlfp.loop(70.0, every=7.0, progress=False)))
     assert set(both.data_vars) == {"LFP", "other"}
-    one = joined(list(nestlfp.run(70.0, every=7.0, recorder=first, progress=False)))
+    one = joined(list(nestlfp.loop(70.0, every=7.0, recorder=first, progress=False)))
     assert set(one.data_vars) == {"LFP"}
     nest.Simulate(7.0)
     for recorder, name in ((first, "LFP"), (second, "other")):
@@ -129,18 +130,18 @@ def test_two_recorders(nest):
 )  # fmt: skip
 def test_bad_input(nest, match, options):
     recorded_network(nest)
-    assert_refused(nest, match, lambda: nestlfp.run(**{"t": 70.0, **options}))
+    assert_refused(nest, match, lambda: nestlfp.loop(**{"t": 70.0, **options}))
 
 
 def test_no_recorder(nest):
     reset(nest)
     random_network(nest)
-    assert_refused(nest, "the network has no recorder", lambda: nestlfp.run(70.0, every=7.0))
+    assert_refused(nest, "the network has no recorder", lambda: nestlfp.loop(70.0, every=7.0))
 
 
 def test_reset_within_the_loop(nest):
     recorded_network(nest)
-    turns = nestlfp.run(70.0, every=7.0, progress=False)
+    turns = nestlfp.loop(70.0, every=7.0, progress=False)
     next(turns)
     nest.ResetKernel()
     with pytest.raises(nestlfp.NetworkError, match=r"nest.ResetKernel\(\) was called"):
@@ -154,11 +155,11 @@ def test_a_simulation_within_a_turn(nest, tmp_path, nested, several):
     _, recorder = recorded_network(nest)
     if several:
         reset(nest)
-        banks = [nestlfp.install(exponential_kernels(signals=(name,))) for name in ("LFP", "other")]
+        banks = [installed(exponential_kernels(signals=(name,))) for name in ("LFP", "other")]
         network = random_network(nest)
         recorder, _ = (nestlfp.FieldRecorder(bank, network.populations) for bank in banks)
     parts, store = [], tmp_path / "a.zarr"
-    for turn, signals in enumerate(nestlfp.run(42.0, every=4.9, progress=False)):
+    for turn, signals in enumerate(nestlfp.loop(42.0, every=4.9, progress=False)):
         parts.append(signals.load())
         if turn in (1, 3):
             nestlfp.simulate(nested, to=store, chunk=5.0, append=store.exists(), progress=False)

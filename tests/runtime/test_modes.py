@@ -11,6 +11,7 @@ from networks import (
     assert_refused,
     events,
     exponential_kernels,
+    installed,
     random_network,
     replayed,
     reset,
@@ -36,9 +37,9 @@ def single_kernels(first_lag=1, seed=1):
     return found, {"dt": DT, "units": {"LFP": "mV", "CDM": "nA µm"}, "first_lag": first_lag * DT}
 
 
-def with_modes(tolerance=1e-3, **options):
+def with_modes(left_out=1e-3, **options):
     single, labels = single_kernels(**options)
-    return NeuronKernels.from_arrays(single, tolerance=tolerance, **labels)
+    return NeuronKernels.from_arrays(single, left_out=left_out, **labels)
 
 
 def summed(kernels, trains, n, signal="LFP", weights=None, delays=None):
@@ -98,7 +99,7 @@ def test_recorded_undisturbed(nest, threads):
     assert without[0].size > 200
 
     reset(nest, threads=threads)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=DT)
     nestlfp.simulate(DURATION, progress=False)
@@ -122,7 +123,7 @@ def test_contributions_of_populations(nest, by):
     """Along pre are populations, and what several calls of Simulate leave is one signal."""
     kernels = with_modes()
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels, by=by)
+    bank = installed(kernels, by=by)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=DT)
     for _ in range(3):
@@ -139,7 +140,7 @@ def test_contributions_of_populations(nest, by):
 def test_reduced_filters(nest):
     kernels = with_modes(1e-2, first_lag=9)
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels, method="state-space", tolerance=1e-7)
+    bank = installed(kernels, method="state-space", tolerance=1e-7)
     assert "E (" in repr(bank)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=DT)
@@ -162,10 +163,12 @@ def test_streamed_and_sampled_slowly(nest, tmp_path):
     for column in ([1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [2.0, 0.0]):
         reset(nest)
         apart = NeuronKernels.by_pathway(exponential_kernels(pre=("E",), leads=[1], lengths=[9]))
-        bank = nestlfp.install(apart)
+        bank = installed(apart)
         parrots = replayed(nest, [[2.0], [3.0]])
         weights = {"E": sparse.csr_array(np.array([column, [1.0, 1.0]]).T)}
-        one = nestlfp.FieldRecorder(bank, {"E": parrots}, interval=DT, weights=weights)
+        one = nestlfp.FieldRecorder(
+            bank, nestlfp.Inputs({"E": parrots}, weights=weights), interval=DT
+        )
         digests.add(one.signals().attrs["weights"])
     assert len(digests) == 4
 
@@ -178,10 +181,10 @@ def test_factors_and_delays_of_neurons_beside_modes(nest):
     weights["I"][3] = 0.0
     delays = {name: rng.integers(0, 15, n) * DT for name, n in SIZES.items()}
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(
-        bank, network.populations, interval=DT, weights=weights, delays=delays
+        bank, nestlfp.Inputs(network.populations, weights=weights, delays=delays), interval=DT
     )
     nest.Simulate(DURATION)
     assert_same(recorder.signals(), kernels, trains_of(network), weights=weights, delays=delays)
@@ -195,10 +198,10 @@ def test_weights_from_the_recorder(nest, kind):
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(40, 2)) * (rng.random((40, 2)) < 0.4)
     reset(nest, threads=2)
-    bank = nestlfp.install(bare)
+    bank = installed(bare)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(
-        bank, network.populations, interval=DT, weights={"E": kind(weights)}
+        bank, nestlfp.Inputs(network.populations, weights={"E": kind(weights)}), interval=DT
     )
     made = nest.GetConnections(synapse_model="nestlfp_synapse")
     multimeter = 2  # its connections to the nodes, one on each process
@@ -211,7 +214,7 @@ def test_weights_from_the_recorder(nest, kind):
 def test_without_weights_each_mode_counts_once(nest):
     kernels = exponential_kernels(signals=("LFP", "CDM"))
     reset(nest)
-    bank = nestlfp.install(NeuronKernels.by_pathway(kernels))
+    bank = installed(NeuronKernels.by_pathway(kernels))
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=DT)
     nest.Simulate(100.0)
@@ -225,11 +228,11 @@ def test_without_weights_each_mode_counts_once(nest):
 def test_modes_that_nobody_uses(nest, weights):
     apart = NeuronKernels.by_pathway(exponential_kernels())
     reset(nest, threads=2)
-    bank = nestlfp.install(apart)
+    bank = installed(apart)
     trains = [[2.0, 7.9], [5.0]]
     parrots = replayed(nest, trains)
     recorder = nestlfp.FieldRecorder(
-        bank, {"E": parrots, "I": None}, interval=DT, weights={"E": weights}
+        bank, nestlfp.Inputs({"E": parrots, "I": None}, weights={"E": weights}), interval=DT
     )
     nest.Simulate(9.0)  # the last spike is in the last step
     nest.Simulate(20.0)
@@ -245,7 +248,7 @@ def test_one_neuron_of_one_mode_and_no_spike(nest):
         {"E": {"LFP": [[[2.0]]]}}, dt=DT, units={"LFP": "mV"}, modes=1
     )
     reset(nest)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     parrot = replayed(nest, [[2.0]])
     recorder = nestlfp.FieldRecorder(bank, {"E": parrot}, interval=DT)
     nest.Simulate(2.0)
@@ -259,12 +262,14 @@ def test_one_neuron_of_one_mode_and_no_spike(nest):
 def test_generators(nest):
     apart = NeuronKernels.by_pathway(exponential_kernels())
     reset(nest, threads=3)
-    bank = nestlfp.install(apart)
+    bank = installed(apart)
     spikes = nest.Create("spike_generator", 2)
     spikes[0].spike_times, spikes[1].spike_times = [2.0, 3.0], [2.0]
     weights = np.array([[1.0, 2.0], [-1.0, 0.0]])
     recorder = nestlfp.FieldRecorder(
-        bank, {"E": spikes, "I": None}, interval=DT, weights={"E": weights}, unconnected=True
+        bank,
+        nestlfp.Inputs({"E": spikes, "I": None}, weights={"E": weights}, unconnected=True),
+        interval=DT,
     )
     nest.Simulate(20.0)
     known = NeuronKernels(
@@ -279,10 +284,10 @@ def test_a_trigger_hears_modes(nest):
     rng = np.random.default_rng(4)
     weights = {name: rng.uniform(0.0, 2.0, (n, 2)) for name, n in SIZES.items()}
     reset(nest, threads=2)
-    bank = nestlfp.install(apart)
+    bank = installed(apart)
     network = random_network(nest)
     trigger = nestlfp.Trigger(
-        bank, network.populations, threshold=10.0, interval=DT, weights=weights
+        bank, nestlfp.Inputs(network.populations, weights=weights), threshold=10.0, interval=DT
     )
     nest.Simulate(DURATION)
     known = NeuronKernels(apart.modes, apart.populations, weights)
@@ -298,7 +303,7 @@ def test_weights_that_do_not_fit(nest):
     reset(nest)
     known = with_modes()
     bare = NeuronKernels(known.modes, known.populations)
-    banks = nestlfp.install(known), nestlfp.install(bare)
+    banks = installed(known), installed(bare)
     network = random_network(nest)
     good, few = network.populations, {**network.populations, "E": network.populations["E"][:7]}
     n = len(known.populations["E"])
@@ -328,7 +333,9 @@ def test_weights_that_do_not_fit(nest):
         assert_refused(
             nest,
             message,
-            lambda b=bank, p=populations, w=weights: nestlfp.FieldRecorder(b, p, weights=w),
+            lambda b=bank, p=populations, w=weights: nestlfp.FieldRecorder(
+                b, nestlfp.Inputs(p, weights=w)
+            ),
         )
     for wrong in (np.ones(3), None):
         assert_refused(
@@ -338,8 +345,8 @@ def test_weights_that_do_not_fit(nest):
 
 def test_resolution_is_checked_before_anything(nest):
     reset(nest, dt=0.2)
+    bank = installed(with_modes().resample(0.2))
     with pytest.raises(nestlfp.KernelError, match=r"kernels.resample\(0.2\)"):
-        nestlfp.install(with_modes())
-    bank = nestlfp.install(with_modes().resample(0.2))
+        nestlfp.FieldRecorder(with_modes(), {})
     assert isinstance(bank.kernels, KernelSet)
     assert NetworkError is nestlfp.NetworkError

@@ -1,5 +1,6 @@
 """Online signals against np.convolve on recorded spikes, and the network left as it was."""
 
+import re
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ from networks import (
     convolved,
     events,
     exponential_kernels,
+    installed,
     random_network,
     recorded_undisturbed,
     replayed,
@@ -55,7 +57,7 @@ def test_signal_does_not_depend_on_threads(nest, hagen, threads):
     out = []
     for n in (1, threads):
         reset(nest, threads=n)
-        bank = nestlfp.install(kernels)
+        bank = installed(kernels)
         parrots = replayed(nest, trains)
         recorder = nestlfp.FieldRecorder(bank, {"E": parrots[:3], "I": parrots[3:]}, interval=0.1)
         nest.Simulate(100.0)
@@ -67,16 +69,15 @@ def test_signal_does_not_depend_on_threads(nest, hagen, threads):
 def replay(nest, kernels, trains, *, threads=1, duration=20.0, delay=1.0, interval=None, **options):
     """Record spikes at the times of `trains` ({population: [train, ...]}), replayed by parrots."""
     reset(nest, threads=threads, dt=kernels.dt)
-    bank = nestlfp.install(kernels, **options)
+    bank = installed(kernels, **options)
     populations = {
         name: replayed(nest, [np.asarray(t) - delay for t in some], delay) if some else None
         for name, some in trains.items()
     }
     recorder = nestlfp.FieldRecorder(
         bank,
-        populations,
+        nestlfp.Inputs(populations, unconnected=not any(trains.values())),
         interval=interval or kernels.dt,
-        unconnected=not any(trains.values()),
     )
     before = nest.min_delay, nest.max_delay
     nest.Simulate(duration)
@@ -168,7 +169,7 @@ def test_two_recorders_in_one_network(nest, threads):
     a = exponential_kernels(leads=(3, 7))
     b = a.scale({"E": 2.0, "I": -1.0})  # same sizes, hence the same model
     reset(nest, threads=threads)
-    banks = [nestlfp.install(a), nestlfp.install(b), nestlfp.install(a, by="pre")]
+    banks = [installed(a), installed(b), installed(a, by="pre")]
     trains = {"E": [[2.0, 8.0]], "I": [[5.0]]}
     populations = {
         name: replayed(nest, [np.array(t) - 1 for t in some]) for name, some in trains.items()
@@ -201,11 +202,13 @@ def test_contributions_apart(nest, by):
 def test_generators_stand_for_populations(nest, threads):
     kernels = exponential_kernels(leads=(3, 7))
     reset(nest, threads=threads)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     spikes = nest.Create("spike_generator", 2)
     spikes[0].spike_times = [2.0, 8.0]
     spikes[1].spike_times = [2.0, 3.0]
-    recorder = nestlfp.FieldRecorder(bank, {"E": spikes, "I": None}, interval=0.1, unconnected=True)
+    recorder = nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs({"E": spikes, "I": None}, unconnected=True), interval=0.1
+    )
     nest.Simulate(50.0)
     trains = {"E": [2.0, 2.0, 3.0, 8.0]}
     assert_signal_is_convolution(recorder.signals(), kernels, trains, 50.0)
@@ -216,7 +219,7 @@ def test_parrots_behind_generators_leave_the_network_alone(nest, hagen):
     trains = []
     for record in (False, True):
         reset(nest, threads=2)
-        bank = nestlfp.install(kernels) if record else None
+        bank = installed(kernels) if record else None
         network = random_network(nest)
         thalamus = nest.Create("parrot_neuron", 3)
         source = nest.Create("poisson_generator", params={"rate": 100.0})
@@ -233,14 +236,16 @@ def test_weights_and_delays_of_single_neurons(nest, threads):
     kernels = exponential_kernels(leads=(20, 20))
     reset(nest, threads=threads)
     nest.set(min_delay=0.5, max_delay=3.0)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     parrots = replayed(nest, [[2.0], [3.0], [4.0]])
     recorder = nestlfp.FieldRecorder(
         bank,
-        {"E": parrots, "I": None},
+        nestlfp.Inputs(
+            {"E": parrots, "I": None},
+            weights={"E": [1.0, -0.5, 2.0]},
+            delays={"E": [0.0, 0.51, 1.2]},
+        ),
         interval=0.1,
-        weights={"E": [1.0, -0.5, 2.0]},
-        delays={"E": [0.0, 0.51, 1.2]},
     )
     nest.Simulate(20.0)
     expected = sum(
@@ -255,7 +260,7 @@ def test_weights_and_delays_of_single_neurons(nest, threads):
 def test_one_connect_call_for_each_population(nest, monkeypatch, n_vps):
     nest.ResetKernel()
     nest.set(total_num_virtual_procs=n_vps)
-    bank = nestlfp.install(exponential_kernels(leads=(20, 20)))
+    bank = installed(exponential_kernels(leads=(20, 20)))
     parrots = replayed(nest, [[2.0], [3.0], [4.0]])
     calls = []
     connect = nest.Connect
@@ -268,7 +273,7 @@ def test_one_connect_call_for_each_population(nest, monkeypatch, n_vps):
 def test_recorder_made_between_two_runs(nest):
     kernels = exponential_kernels(leads=(12, 15))
     reset(nest)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     parrots = replayed(nest, [[1.0, 12.0, 15.0]])
     nest.Simulate(10.0)
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
@@ -328,7 +333,7 @@ def test_simulate_without_a_recorder_is_simulate(nest):
 def small(nest):
     """A bank and a network that fit each other."""
     reset(nest)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     return bank, replayed(nest, [[1.0], [2.0]])
 
 
@@ -395,9 +400,8 @@ def test_wrong_interval(nest, small, interval):
 )
 def test_wrong_weights_delays_and_models(nest, small, options, match):
     bank, parrots = small
-    assert_refused(
-        nest, match, lambda: nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, **options)
-    )
+    inputs = nestlfp.Inputs({"E": parrots, "I": None}, **options)
+    assert_refused(nest, match, lambda: nestlfp.FieldRecorder(bank, inputs))
 
 
 def test_a_delay_that_makes_another_population_too_late(nest, small):
@@ -406,14 +410,14 @@ def test_a_delay_that_makes_another_population_too_late(nest, small):
         nest,
         "lags of population 'I' run to 1 steps, .* since those of 'E' start at -499 steps",
         lambda: nestlfp.FieldRecorder(
-            bank, {"E": parrots[:1], "I": parrots[1:]}, delays={"E": -50.0}
+            bank, nestlfp.Inputs({"E": parrots[:1], "I": parrots[1:]}, delays={"E": -50.0})
         ),
     )
 
 
 def test_recorder_before_connections(nest):
     reset(nest)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     nodes = nest.Create("parrot_neuron", 2)
     assert_refused(
         nest,
@@ -428,33 +432,99 @@ def test_recorder_without_install(nest, small):
     parrots = replayed(nest, [[1.0]])
     assert_refused(
         nest,
-        r"call nestlfp.install\(kernels\) after nest.ResetKernel",
+        r"found none of nestlfp: call nestlfp.install\(\) after nest.ResetKernel",
         lambda: nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}),
     )
     assert_refused(
-        nest, "found str", lambda: nestlfp.FieldRecorder("bank", {"E": parrots, "I": None})
+        nest,
+        "expected a KernelSet, found str",
+        lambda: nestlfp.FieldRecorder("bank", {"E": parrots, "I": None}),
+        nestlfp.KernelError,
     )
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "line"),
+    [
+        ({"method": "fir", "ports": 2}, {"method": "state-space"}, 'ports=2, method="state-space"'),
+        ({"method": "fir", "ports": 2}, {"pre": "ABC"}, 'ports=3, method="fir"'),
+        ({}, {"pre": [f"P{i}" for i in range(17)]}, 'ports=17, method="fir"'),
+    ],
+)
+def test_models_that_are_not_loaded(nest, there, asked, line):
+    reset(nest)
+    nestlfp.install(**there)
+    parrots = replayed(nest, [[1.0]])
+    pre = list(asked.get("pre", ("E", "I")))
+    asked = {key: value for key, value in asked.items() if key != "pre"}
+    kernels = exponential_kernels([1] * len(pre), [9] * len(pre), pre=pre)
+    populations = {**dict.fromkeys(pre), pre[0]: parrots}
+    assert_refused(
+        nest,
+        re.escape(f"call nestlfp.install({line}) after nest.ResetKernel"),
+        lambda: nestlfp.FieldRecorder(kernels, populations, **asked),
+    )
+
+
+@pytest.mark.parametrize("method", ["fir", "state-space", "separable", "auto"])
+def test_kernels_come_after_the_network(nest, method):
+    """One install serves them all: the smallest model that fits is taken."""
+    nest.ResetKernel()
+    nestlfp.install()
+    nest.set(resolution=0.1, local_num_threads=2, rng_seed=7)
+    network = random_network(nest)
+    few = exponential_kernels(leads=(3, 5), lengths=(40, 40))
+    recorder = nestlfp.FieldRecorder(few, network.populations, interval=0.5, method=method)
+    many = exponential_kernels([1] * 16, [9] * 16, pre=[f"P{i}" for i in range(16)])
+    nodes = dict(zip(many.pre, network.populations["E"], strict=False))
+    second = nestlfp.FieldRecorder(many, nodes, interval=0.1)
+    nest.Simulate(60.0)
+    third = nestlfp.FieldRecorder(few, network.populations, interval=0.1, by="pre")
+    nest.Simulate(60.0)
+    times, senders = events(network)
+    spikes = network.spikes((times, senders))
+    rtol = 1e-12 if method == "fir" else 3e-5
+    assert_signal_is_convolution(recorder.signals(), few, spikes, 120.0, rtol=rtol)
+    of_each = {name: times[senders == node.global_id] for name, node in nodes.items()}
+    assert_signal_is_convolution(second.signals(), many, of_each, 120.0)
+    assert third.signals()["LFP"].dims == ("pre", "LFP_channel", "time")
+    reset(nest, threads=2)
+    alone = random_network(nest)
+    nest.Simulate(60.0)
+    nest.Simulate(60.0)
+    np.testing.assert_array_equal(events(alone)[0], times)
+
+
+def test_a_bank_has_its_own_options(nest, small):
+    bank, parrots = small
+    for options in ({"method": "fir"}, {"by": "pre"}, {"antialias": True}):
+        assert_refused(
+            nest,
+            f"{next(iter(options))} given beside a FilterBank",
+            lambda options=options: nestlfp.FieldRecorder(bank, {"E": parrots}, **options),
+            nestlfp.KernelError,
+        )
 
 
 def test_install_after_nodes_exist(nest):
     reset(nest)
     nest.Create("parrot_neuron", 3)
-    assert_refused(nest, "there are 3 nodes", lambda: nestlfp.install(exponential_kernels()))
+    assert_refused(nest, "there are 3 nodes", lambda: installed(exponential_kernels()))
 
 
 def test_install_at_another_resolution(nest):
     reset(nest, dt=0.1)
-    assert_refused(
-        nest,
-        r"dt = 0.2 ms, NEST's resolution is 0.1 ms: use kernels.resample\(0.1\)",
-        lambda: nestlfp.install(exponential_kernels(dt=0.2)),
-        nestlfp.KernelError,
-    )
-    for dt, told in ((0.1000001, r"0\.1000001"), (float(np.float32(0.1)), r"0\.10000000149")):
+    nestlfp.install(exponential_kernels(dt=0.2))  # the model is the same
+    populations = {"E": replayed(nest, [[1.0]]), "I": None}
+    for dt, told in (
+        (0.2, r"0\.2"),
+        (0.1000001, r"0\.1000001"),
+        (float(np.float32(0.1)), r"0\.10000000149"),
+    ):
         assert_refused(
             nest,
             rf"dt = {told} ms, NEST's resolution is 0\.1 ms: use kernels\.resample\(0\.1\)",
-            lambda dt=dt: nestlfp.install(exponential_kernels(dt=dt)),
+            lambda dt=dt: nestlfp.FieldRecorder(exponential_kernels(dt=dt), populations),
             nestlfp.KernelError,
         )
 
@@ -464,8 +534,11 @@ def test_install_of_something_else(nest):
         nestlfp.install({"E:I": {}})
     with pytest.raises(nestlfp.KernelError, match="method must be one of"):
         nestlfp.install(exponential_kernels(), method="iir")
+    for ports in (0, -1, 2.0, True, "two"):
+        with pytest.raises(nestlfp.KernelError, match="ports must be a whole number from 1 on"):
+            nestlfp.install(ports=ports)
     with pytest.raises(nestlfp.KernelError, match="by must be 'pre', 'post' or both"):
-        nestlfp.install(exponential_kernels(), by="layer")
+        nestlfp.FilterBank(exponential_kernels(), by="layer")
 
 
 @pytest.mark.parametrize("t", [-1.0, 0.05, float("nan"), "long"])

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import decimate
 
 import nestlfp
-from networks import exponential_kernels, replayed, reset, streamed_network
+from networks import exponential_kernels, installed, replayed, reset, streamed_network
 
 KERNELS = exponential_kernels()
 
@@ -59,18 +59,18 @@ def test_lowpass_filters_the_kernels_in_place():
 
 def test_interval_of_the_bank(nest):
     with pytest.raises(nestlfp.KernelError, match="needs to know the interval"):
-        nestlfp.install(KERNELS, antialias=True)
+        nestlfp.FilterBank(KERNELS, antialias=True)
     reset(nest)
     banks = [
-        nestlfp.install(KERNELS, interval=0.5),
-        nestlfp.install(KERNELS, interval=1.0, antialias=True),
+        installed(KERNELS, interval=0.5),
+        installed(KERNELS, interval=1.0, antialias=True),
     ]
     populations = {"E": replayed(nest, [[2.0]]), "I": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert nestlfp.FieldRecorder(banks[0], populations).interval == 0.5
         assert nestlfp.FieldRecorder(banks[0], populations, interval=0.2).interval == 0.2
-    with pytest.raises(nestlfp.NetworkError, match=r"interval of 1 ms, found 0.5 ms: install"):
+    with pytest.raises(nestlfp.NetworkError, match=r"interval of 1 ms, found 0.5 ms: FilterBank"):
         nestlfp.FieldRecorder(banks[1], populations, interval=0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # filtered, so nothing to warn of
@@ -79,13 +79,13 @@ def test_interval_of_the_bank(nest):
 
 def test_warning_of_aliasing(nest, hagen):
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     populations = {"E": replayed(nest, [[2.0]]), "I": None}
     with pytest.warns(UserWarning, match="samples every 1 ms") as told:
         nestlfp.FieldRecorder(bank, populations, interval=1.0)
     (warning,) = told
     assert "faster than 500 Hz, where a kernel of 'E' has 27 % of the" in str(warning.message)
-    assert "install(kernels, interval=1, antialias=True)" in str(warning.message)
+    assert "FieldRecorder(..., interval=1, antialias=True)" in str(warning.message)
     assert warning.filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")

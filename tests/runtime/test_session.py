@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp.build.modules import compile_module
-from nestlfp.nodes.render import module_name
 from networks import (
     assert_refused,
     assert_signal_is_convolution,
     events,
     exponential_kernels,
+    installed,
     random_network,
     replayed,
     reset,
@@ -38,7 +37,7 @@ def sparse_network(nest):
 def run_sparse(nest, threads, between=lambda nodes: None, moments=(30.0,)):
     """Spikes of the network if something is done at some moments of its run; what was returned."""
     reset(nest, threads=threads)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     nodes, spikes = sparse_network(nest)
     done = []
     for moment in (*moments, 120.0):
@@ -90,7 +89,7 @@ def test_why_they_have_a_synapse_model_of_their_own(nest):
 
 def test_connections_of_the_recorder_can_be_told_apart(nest):
     reset(nest, threads=2)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     network = random_network(nest)
     own = len(nest.GetConnections(synapse_model="static_synapse"))
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
@@ -122,7 +121,7 @@ def test_connections_of_the_recorder_can_be_told_apart(nest):
 def test_the_users_defaults(nest, tmp_path, model, defaults):
     reset(nest, threads=2)
     nest.data_path = str(tmp_path)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     parrots = replayed(nest, [[1.0, 6.0, 15.0], [2.0, 11.0]])
     nest.SetDefaults(model, defaults)
     before = nest.min_delay, nest.max_delay
@@ -150,7 +149,7 @@ def test_time_that_is_set_back_is_an_error(nest):
         assert_refused(nest, "nest.biological_time was set", call)
 
     reset(nest)
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     parrots = replayed(nest, [[1.0]])
     nest.Simulate(20.0)
     recorder = nestlfp.FieldRecorder(bank, {"E": parrots, "I": None}, interval=0.1)
@@ -184,7 +183,7 @@ def test_time_that_is_set_back_is_an_error(nest):
 @pytest.mark.parametrize("later", [5.0, 30.0])
 def test_time_that_is_set_back_under_a_trigger(nest, later):
     reset(nest)
-    bank = nestlfp.install(KERNELS.readout({"LFP": 0}))
+    bank = installed(KERNELS.readout({"LFP": 0}))
     network = random_network(nest)
     trigger = nestlfp.Trigger(bank, network.populations, threshold=1.0, interval=1.0)
     nest.Simulate(20.0)
@@ -214,7 +213,7 @@ def test_nothing_is_made_between_prepare_and_cleanup(nest):
     nest.Prepare()
     for call in (
         lambda: nestlfp.FieldRecorder(recorder.bank, network.populations, interval=0.5),
-        lambda: nestlfp.install(KERNELS),
+        lambda: installed(KERNELS),
         lambda: nestlfp.simulate(10.0),
     ):
         assert_refused(nest, r"between nest.Prepare\(\) and nest.Cleanup\(\)", call)
@@ -246,19 +245,7 @@ def test_cheap_checks_come_before_the_search_for_a_filter(nest, monkeypatch):
     reset(nest, dt=0.1)
     monkeypatch.setattr(bank, "make_filter", lambda *a, **k: pytest.fail("it was looked for"))
     with pytest.raises(nestlfp.KernelError, match=r"NEST's resolution is 0\.1 ms"):
-        nestlfp.install(exponential_kernels(dt=0.2), method="auto")
-
-
-def test_a_module_under_another_name_is_an_error(nest, tmp_path):
-    three = exponential_kernels((1, 1, 1), (9, 9, 9), pre=("A", "B", "C"))
-    other = nestlfp.FilterBank(three)
-    bank = nestlfp.FilterBank(KERNELS)
-    assert other.model != bank.model
-    path = tmp_path / f"{module_name(bank.model)}.so"
-    path.write_bytes(compile_module(other.model, other.nestml).read_bytes())
-    reset(nest)
-    with pytest.raises(nestlfp.ToolchainError, match="NEST cannot load the module"):
-        nestlfp.install(KERNELS, module=path)
+        nestlfp.FieldRecorder(exponential_kernels(dt=0.2), {}, method="auto")
 
 
 def test_reports_of_nest(nest, capfd):
@@ -280,7 +267,7 @@ def test_reports_of_nest(nest, capfd):
 def test_a_recorder_makes_no_synapse_model_of_a_network_that_is_there(nest):
     """With several ranks NEST makes its tables of connections anew for it."""
     reset(nest)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     network = random_network(nest)
     before = nest.synapse_models
     nestlfp.FieldRecorder(bank, network.populations)

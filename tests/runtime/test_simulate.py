@@ -16,6 +16,7 @@ from networks import (
     assert_signal_is_convolution,
     events,
     exponential_kernels,
+    installed,
     random_network,
     reset,
     streamed_network,
@@ -71,7 +72,7 @@ def test_times_of_any_kind_on_a_terminal(nest):
 def test_complete_runs_have_every_sample(nest, leads, interval):
     kernels = exponential_kernels(leads=leads)
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=interval)
     stops = []
@@ -83,7 +84,7 @@ def test_complete_runs_have_every_sample(nest, leads, interval):
         assert signals.sizes["time"] >= n
         np.testing.assert_allclose(signals["time"][:n], interval * np.arange(1, n + 1))
         later = nest.biological_time - stop
-        assert 0 < later <= 2 * 0.7 + recorder.schedule.shift * 0.1 + 1e-9
+        assert 0 < later <= 2 * 0.7 + recorder.latency + 1e-9
         stops.append(nest.biological_time)
     spikes = network.spikes(events(network))
     assert_signal_is_convolution(signals, kernels, spikes, stops[-1])
@@ -113,7 +114,7 @@ def two_recorders(nest, *, interval=0.5, names=("LFP", "CDM"), **options):
     """Recorders of two signals of one network, the second one later by four times the lead."""
     reset(nest, threads=2)
     banks = [
-        nestlfp.install(exponential_kernels(leads=leads, signals=(name,)))
+        installed(exponential_kernels(leads=leads, signals=(name,)))
         for name, leads in zip(names, [(1, 1), (-6, 2)], strict=True)
     ]
     network = random_network(nest)
@@ -126,7 +127,7 @@ def two_recorders(nest, *, interval=0.5, names=("LFP", "CDM"), **options):
 
 def test_all_recorders_go_into_one_store(nest, tmp_path):
     (a, b), network = two_recorders(nest)
-    assert a.schedule.shift != b.schedule.shift  # they do not hand out samples at the same time
+    assert a.latency != b.latency  # they do not hand out samples at the same time
     store = tmp_path / "both.zarr"
     chunks = []
     simulate(95.0, to=store, chunk=20.0, on_chunk=chunks.append)
@@ -234,7 +235,7 @@ def test_only_true_stops_a_run(nest, told, stops):
 def growing_network(nest):
     """Structural plasticity in NEST: 80 neurons whose connections follow their activity."""
     reset(nest)  # NEST allows no threads
-    bank = nestlfp.install(KERNELS)
+    bank = installed(KERNELS)
     nest.structural_plasticity_update_interval = 10.0
     nest.CopyModel("static_synapse", "grown")
     nest.SetDefaults("grown", {"weight": 40.0, "delay": 1.0})
@@ -276,7 +277,7 @@ def test_structural_plasticity_is_not_cut(nest, tmp_path):
         (lambda: simulate(20.0, complete=True), "complete=True"),
         (lambda: simulate(20.0, to=tmp_path / "a.zarr"), "handing on chunks"),
         (lambda: simulate(20.0, on_chunk=print), "handing on chunks"),
-        (lambda: list(nestlfp.run(2.0, every=1.0, progress=False)), "each turn"),
+        (lambda: list(nestlfp.loop(2.0, every=1.0, progress=False)), "each turn"),
     ):
         with pytest.warns(UserWarning, match=f"structural plasticity.*{what} cuts the run"):
             call()
@@ -301,7 +302,7 @@ def test_one_progress_bar(nest, tmp_path, capfd):
     with contextlib.redirect_stderr(Terminal()) as shown:
         nestlfp.simulate(100.0)
         nestlfp.simulate(100.0, to=tmp_path / "a.zarr", chunk=10.0)
-        list(nestlfp.run(7.0, every=0.7))
+        list(nestlfp.loop(7.0, every=0.7))
     printed = capfd.readouterr()
     assert "Model time" not in printed.out + printed.err
     assert "100/100 ms" in shown.getvalue()

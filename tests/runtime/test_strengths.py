@@ -6,7 +6,7 @@ import pytest
 import nestlfp
 from nestlfp import synapses
 from nestlfp.runtime import strengths
-from networks import assert_refused, events, exponential_kernels, random_network, reset
+from networks import assert_refused, events, exponential_kernels, installed, random_network, reset
 
 
 def brute_force(nest, pre, post):
@@ -55,11 +55,11 @@ def test_they_are_weights_for_the_recorder(nest):
     runs = []
     for asked in (False, True):
         reset(nest, threads=2)
-        bank = nestlfp.install(nestlfp.NeuronKernels.by_pathway(kernels))
+        bank = installed(nestlfp.NeuronKernels.by_pathway(kernels))
         network = uneven_network(nest)
         ids = {name: nodes.tolist()[::-1] for name, nodes in network.populations.items()}
         weights = nestlfp.out_strengths(ids, by="post") if asked else None
-        recorder = nestlfp.FieldRecorder(bank, ids, interval=0.1, weights=weights)
+        recorder = nestlfp.FieldRecorder(bank, nestlfp.Inputs(ids, weights=weights), interval=0.1)
         nest.Simulate(252.0)
         runs.append(events(network))
     assert runs[0][0].size > 200
@@ -80,24 +80,24 @@ def test_they_are_weights_for_the_recorder(nest):
     assert_refused(
         nest,
         "of the same in another order",
-        lambda: nestlfp.FieldRecorder(bank, turned, weights=weights),
+        lambda: nestlfp.FieldRecorder(bank, nestlfp.Inputs(turned, weights=weights)),
     )
 
 
 def test_kernels_of_populations_take_one_for_each_neuron(nest):
     kernels = exponential_kernels()
     reset(nest)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     populations = uneven_network(nest).populations
     recorder = nestlfp.FieldRecorder(
-        bank, populations, interval=0.1, weights=nestlfp.out_strengths(populations)
+        bank, nestlfp.Inputs(populations, weights=nestlfp.out_strengths(populations)), interval=0.1
     )
-    assert recorder.schedule.shift >= 0
+    assert recorder.latency >= 0
     by_post = nestlfp.out_strengths(populations, by="post")
     assert_refused(
         nest,
         "by postsynaptic population, for .* NeuronKernels.by_pathway makes a mode of each pathway",
-        lambda: nestlfp.FieldRecorder(bank, populations, weights=by_post),
+        lambda: nestlfp.FieldRecorder(bank, nestlfp.Inputs(populations, weights=by_post)),
     )
 
 

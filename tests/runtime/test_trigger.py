@@ -9,6 +9,7 @@ from networks import (
     assert_refused,
     events,
     exponential_kernels,
+    installed,
     random_network,
     replayed,
     reset,
@@ -64,7 +65,7 @@ OPTIONS.append({"threshold": -2.0, "hysteresis": 0.0, "direction": "both", "refr
 def test_times_are_those_of_the_recorded_spikes(nest, threads, method):
     kernels = one_channel()
     reset(nest, threads=threads)
-    bank = nestlfp.install(kernels, method=method)
+    bank = installed(kernels, method=method)
     network = random_network(nest)
     triggers = [nestlfp.Trigger(bank, network.populations, **each) for each in OPTIONS]
     nestlfp.simulate(DURATION, progress=False)
@@ -86,7 +87,7 @@ def test_network_is_undisturbed(nest, targets):
     nest.Simulate(DURATION)
     reference = events(alone)
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     trigger = nestlfp.Trigger(bank, network.populations, threshold=3.0, interval=0.5)
     if targets:
@@ -104,7 +105,7 @@ def test_latency_from_spike_to_target(nest, first_lag, delay):
     """For kernels that start before min_delay, within the delays, and after max_delay."""
     kernels = exponential_kernels(leads=(first_lag,), lengths=(5,), channels=1, pre=["E"])
     reset(nest)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     (source,) = sources = replayed(nest, [[10.0]], delay=0.7)
     target = nest.Create("parrot_neuron")
     recorder = nest.Create("spike_recorder")
@@ -129,10 +130,10 @@ def test_readout_is_the_filtered_signal(nest, hagen, kernels, method, bound):
     first, second = kernels["LFP"]["LFP_channel"].values[:2].tolist()
     band = (20.0, 80.0)
     reset(nest, threads=2, dt=kernels.dt)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     tolerance = {"tolerance": 1e-8} if method == "state-space" else {}
-    folded = nestlfp.install(
-        kernels.readout({"LFP": {first: 1.0, second: -1.0}}, band=band, tolerance=1e-11),
+    folded = installed(
+        kernels.readout({"LFP": {first: 1.0, second: -1.0}}, band=band, cut=1e-11),
         method=method,
         **tolerance,
     )
@@ -159,7 +160,7 @@ def test_several_simulations_and_a_new_kernel(nest):
     kernels = one_channel()
     for _ in range(2):
         reset(nest, threads=2)
-        bank = nestlfp.install(kernels)
+        bank = installed(kernels)
         network = random_network(nest)
         trigger = nestlfp.Trigger(bank, network.populations, threshold=3.0, interval=0.5)
         pieces = []
@@ -183,7 +184,7 @@ def test_several_simulations_and_a_new_kernel(nest):
 def test_one_neuron_one_lag_an_empty_population_and_the_last_step(nest):
     kernels = exponential_kernels(leads=(3, 3), lengths=(1, 1), channels=1, dt=2**-4)
     reset(nest, dt=2**-4)
-    bank = nestlfp.install(kernels.readout({"LFP": 0}))
+    bank = installed(kernels.readout({"LFP": 0}))
     neuron = replayed(nest, [[1.0, 4.75]], delay=2**-4)
     nest.Connect(neuron, nest.Create("parrot_neuron"), syn_spec={"delay": 2**-4})
     trigger = nestlfp.Trigger(bank, {"E": neuron, "I": None}, threshold=1.0)
@@ -198,7 +199,7 @@ def test_recorder_of_the_same_bank(nest):
     """Nodes that emit and nodes that do not are of one model."""
     kernels = one_channel(leads=(9, 9))
     reset(nest, threads=2)
-    bank = nestlfp.install(kernels)
+    bank = installed(kernels)
     network = random_network(nest)
     trigger = nestlfp.Trigger(bank, network.populations, threshold=3.0, interval=0.1)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
@@ -211,7 +212,7 @@ def test_recorder_of_the_same_bank(nest):
 
 def refused(nest, match, kernels=None, populations=None, **options):
     reset(nest)
-    bank = nestlfp.install(one_channel() if kernels is None else kernels)
+    bank = installed(one_channel() if kernels is None else kernels)
     network = random_network(nest)
     options = {"threshold": 3.0, **options}
     assert_refused(
@@ -241,7 +242,7 @@ def test_bad_input(nest, match, options):
 
 def test_contributions_apart(nest):
     reset(nest)
-    bank = nestlfp.install(one_channel(), by="pre")
+    bank = installed(one_channel(), by="pre")
     network = random_network(nest)
     call = lambda: nestlfp.Trigger(bank, network.populations, threshold=1.0)  # noqa: E731
     assert_refused(nest, "found 1 of readout, apart by pre", call)
@@ -249,7 +250,7 @@ def test_contributions_apart(nest):
 
 def test_network_without_connections(nest):
     reset(nest)
-    bank = nestlfp.install(one_channel())
+    bank = installed(one_channel())
     neurons = nest.Create("parrot_neuron", 4)
     call = lambda: nestlfp.Trigger(bank, {"E": neurons, "I": None}, threshold=1.0)  # noqa: E731
     assert_refused(nest, "connect it first, then make the Trigger", call)
@@ -257,7 +258,7 @@ def test_network_without_connections(nest):
 
 def test_threshold_in_another_unit_is_told(nest):
     reset(nest)
-    bank = nestlfp.install(one_channel())
+    bank = installed(one_channel())
     network = random_network(nest, n=(400, 100))
     with pytest.warns(UserWarning, match=r"standard deviations away .* is it in mV\?"):
         nestlfp.Trigger(bank, network.populations, threshold=1000.0)
@@ -265,7 +266,7 @@ def test_threshold_in_another_unit_is_told(nest):
 
 def test_readout_that_is_not_recorded(nest):
     reset(nest)
-    bank = nestlfp.install(one_channel())
+    bank = installed(one_channel())
     network = random_network(nest)
     trigger = nestlfp.Trigger(bank, network.populations, threshold=3.0)
     with pytest.raises(nestlfp.NetworkError, match="does not record its readout"):

@@ -45,7 +45,7 @@ def kernels():
         dt=0.1,
         units={"LFP": "mV", "CDM": "nA µm"},
         channels={"CDM": ["x", "y", "z"]},
-        positions={"LFP": rng.normal(size=(3, 3))},
+        positions={"LFP": 100 * rng.normal(size=(3, 3))},
         provenance={"tool": "a test"},
     )
 
@@ -320,7 +320,9 @@ def test_stores_of_version_0_1_are_read_and_continued(tmp_path):
     xr.testing.assert_identical(load(tmp_path / "streamed.zarr").load(), whole.isel(time=slice(40)))
     streamed(tmp_path / "streamed.zarr", append=True)
     xr.testing.assert_identical(load(tmp_path / "streamed.zarr").load(), whole)
-    save(load(tmp_path / "saved.zarr"), tmp_path / "saved.zarr")  # which converts it
+    save(
+        load(tmp_path / "saved.zarr"), tmp_path / "saved.zarr", overwrite=True
+    )  # which converts it
     assert (tmp_path / "saved.zarr" / ".zmetadata").exists()
     xr.testing.assert_identical(load(tmp_path / "saved.zarr").load(), whole)
 

@@ -22,9 +22,9 @@ kernels = nestlfp.KernelSet.from_arrays(
 )
 signals = kernels.convolve({"E": [1.0], "I": [2.0]}, 800.0)
 write = {
-    "signals": lambda: nestlfp.signals.save(signals, path),
-    "kernels": lambda: kernels.save(path),
-    "figure": lambda: plotting.save(plotting.signals(signals), path),
+    "signals": lambda: nestlfp.signals.save(signals, path, overwrite=True),
+    "kernels": lambda: kernels.save(path, overwrite=True),
+    "figure": lambda: plotting.save(plotting.signals(signals), path, overwrite=True),
 }[path.stem]
 write()
 before = path.stat().st_size

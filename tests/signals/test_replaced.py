@@ -13,6 +13,7 @@ from networks import (
     assert_signal_is_convolution,
     events,
     exponential_kernels,
+    installed,
     random_network,
     reset,
     streamed_network,
@@ -29,7 +30,7 @@ def simulate(t, to, **options):
 def two_recorders(nest, **options):
     """Recorders A and B of the same signals; these options are B's."""
     reset(nest, threads=2)
-    bank = nestlfp.install(exponential_kernels())
+    bank = installed(exponential_kernels())
     populations = random_network(nest).populations
     a = nestlfp.FieldRecorder(bank, populations, interval=0.5, name="A")
     b = nestlfp.FieldRecorder(bank, populations, interval=0.5, name="B", **options)
@@ -55,7 +56,7 @@ def test_samples_that_are_gone_are_missed(nest, tmp_path, how):
     simulate(30.0, store)
     whole = recorder.signals().load()
     if how == "saved":
-        save(whole, store)
+        save(whole, store, overwrite=True)
     else:
         shutil.rmtree(store)
         with pytest.raises(SignalError, match="cannot be read"):
@@ -107,7 +108,7 @@ def test_a_store_that_is_lost_while_signals_are_written_to_it(nest, tmp_path, ho
         if call == "simulate":
             simulate(200.0, store, append=True, on_chunk=lambda _: next(happens)())
         options = {"to": store, "append": True, "chunk": 20.0, "progress": False}
-        for _ in nestlfp.run(200.0, every=21.0, **options):
+        for _ in nestlfp.loop(200.0, every=21.0, **options):
             if nest.biological_time > 60.0:
                 next(happens)()
 
@@ -135,7 +136,7 @@ def test_a_store_that_is_lost_while_signals_are_written_to_it(nest, tmp_path, ho
 
 def test_a_store_of_several_recorders_that_is_lost(nest, tmp_path):
     reset(nest)
-    banks = [nestlfp.install(exponential_kernels(signals=(name,))) for name in ("LFP", "EEG")]
+    banks = [installed(exponential_kernels(signals=(name,))) for name in ("LFP", "EEG")]
     populations = random_network(nest).populations
     recorders = [nestlfp.FieldRecorder(bank, populations, interval=0.5) for bank in banks]
     store = tmp_path / "x.zarr"

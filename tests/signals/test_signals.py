@@ -110,7 +110,7 @@ def test_nwb_needs_a_sampling_rate(tmp_path):
 @pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
 def test_save_replaces_the_whole_file(summed, tmp_path, name):
     save(summed, tmp_path / name)
-    save(load(tmp_path / name)[["CDM"]], tmp_path / name)
+    save(load(tmp_path / name)[["CDM"]], tmp_path / name, overwrite=True)
     assert list(load(tmp_path / name).data_vars) == ["CDM"]
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -119,7 +119,7 @@ def test_save_replaces_the_whole_file(summed, tmp_path, name):
 def test_a_failed_save_leaves_the_old_file(tmp_path, name):
     save(small(), tmp_path / name)
     with pytest.raises(SignalError, match="cannot write signals"):
-        save(small(unsaveable=object()), tmp_path / name)
+        save(small(unsaveable=object()), tmp_path / name, overwrite=True)
     assert load(tmp_path / name)["LFP"].values[1, 2] == 5.0
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -149,7 +149,7 @@ def test_save_goes_where_a_symbolic_link_leads(tmp_path, name):
     (tmp_path / "there").mkdir()
     (tmp_path / name).symlink_to(tmp_path / "there" / name)
     for unit in ("mV", "µV"):
-        save(small(unit), tmp_path / name)
+        save(small(unit), tmp_path / name, overwrite=True)
         assert (tmp_path / name).is_symlink()
         assert load(tmp_path / "there" / name)["LFP"].attrs["units"] == unit
     assert [path.name for path in (tmp_path / "there").iterdir()] == [name]

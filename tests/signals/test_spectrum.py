@@ -171,7 +171,7 @@ def test_command(tmp_path):
     told = run("--spectrum", "--segment", "3000")
     assert told.exit_code == 1
     assert told.stderr.startswith("nestlfp: the signals are shorter than a segment")
-    save(huge(), tmp_path / "x.zarr")
+    save(huge(), tmp_path / "x.zarr", overwrite=True)
     told = run("--spectrum")
     assert told.exit_code == 1
     assert told.stderr.startswith("nestlfp: signal 'LFP' is too large for a spectrum")

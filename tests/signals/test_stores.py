@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import nestlfp
 from nestlfp.signals import load, save
-from networks import assert_refused, exponential_kernels, random_network, reset
+from networks import assert_refused, exponential_kernels, installed, random_network, reset
 
 pytestmark = pytest.mark.filterwarnings("ignore:samples every")
 
@@ -49,7 +49,7 @@ def kernels_of_recorders(draw):
 
 def recorders_of(nest, sets, by):
     reset(nest)
-    banks = [nestlfp.install(kernels, by=by) for kernels in sets]
+    banks = [installed(kernels, by=by) for kernels in sets]
     populations = random_network(nest).populations
     return [nestlfp.FieldRecorder(bank, populations, interval=0.5) for bank in banks]
 
@@ -80,7 +80,7 @@ def test_every_attribute_survives(nest, sets, by, suffix):
     chunks = []
     to = {"to": folder / "all.zarr", "chunk": 5.0, "progress": False}
     nestlfp.simulate(14.0, on_chunk=chunks.append, **to)
-    turns = list(nestlfp.run(14.0, every=7.0, append=True, **to))
+    turns = list(nestlfp.loop(14.0, every=7.0, append=True, **to))
     stored = load(folder / "all.zarr")
     assert stored.sizes["time"] > 50
     save(stored, folder / f"copy{suffix}")

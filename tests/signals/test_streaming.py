@@ -18,13 +18,14 @@ import xarray as xr
 
 import nestlfp
 from nestlfp.errors import StreamError
-from nestlfp.filters.options import Options
 from nestlfp.signals import load
 from nestlfp.signals.stream import ZarrStream
 from networks import (
     assert_signal_is_convolution,
+    bank_of,
     events,
     exponential_kernels,
+    installed,
     random_network,
     reset,
     streamed_network,
@@ -251,7 +252,7 @@ def test_an_empty_folder_will_do(nest, store):
 def test_append_wants_the_same_weights_and_delays(nest, store):
     def recorder_with(**options):
         reset(nest, threads=2)
-        bank = nestlfp.install(exponential_kernels())
+        bank = installed(exponential_kernels())
         network = random_network(nest)
         nestlfp.FieldRecorder(bank, network.populations, interval=0.5, **options)
 
@@ -274,7 +275,7 @@ def test_append_wants_the_same_weights_and_delays(nest, store):
 def test_append_wants_the_same_method_and_tolerance(nest, store):
     recorder, _ = streamed_network(nest)
     loose, tight, fir = (
-        nestlfp.FilterBank(exponential_kernels(), Options.of(method))
+        bank_of(exponential_kernels(), method)
         for method in (nestlfp.StateSpace(1e-3), nestlfp.StateSpace(1e-6), "fir")
     )
 
@@ -311,7 +312,7 @@ def test_a_store_has_one_writer(nest, store):
             simulate(10.0, store, **options)
     assert nest.biological_time == 0
     with pytest.raises(nestlfp.signals.SignalError, match="is being written by another"):
-        nestlfp.signals.save(load(store), store)
+        nestlfp.signals.save(load(store), store, overwrite=True)
     process.kill()
     process.communicate()
     simulate(10.0, store, append=True)  # repeats the other's beginning

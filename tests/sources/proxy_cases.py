@@ -32,3 +32,14 @@ def rounded_tklfp(excitatory, inhibitory, contacts):
     model = tklfp.TKLFP(*where.T, is_excitatory, elec_coords_mm=contacts / 1e3)
     model._delay = np.rint(model._delay / DT) * DT
     return model
+
+
+def by_tklfp(places, trains, times, contacts=CONTACTS):
+    """The package's signal (contact, time) at these times (ms), its delays on the grid."""
+    E, I = (places.get(name, np.zeros((0, 3))) for name in "EI")  # noqa: E741
+    none = np.zeros(0), np.zeros(0, int)
+    (at_E, of_E), (at_I, of_I) = (trains.get(name, none) for name in "EI")
+    model = rounded_tklfp(E, I, contacts)
+    neurons, at = np.concatenate([of_E, len(E) + of_I]), np.concatenate([at_E, at_I])
+    pieces = np.array_split(times, 1 + at.size * times.size // 10**6)  # it keeps each spike
+    return np.concatenate([model.compute(neurons, at, piece) for piece in pieces]).T

@@ -7,7 +7,7 @@ import nestlfp
 from nestlfp.errors import KernelError
 from nestlfp.geometry import with_geometry
 from nestlfp.sources.conductors import rotation_from_z
-from networks import random_network, reset
+from networks import installed, random_network, reset
 
 conductors = pytest.importorskip("lfpykit.eegmegcalc")
 
@@ -366,7 +366,7 @@ def test_online_eeg_and_meg_equal_lfpykit_on_the_recorded_dipole(nest):
         options = {"contacts": contacts} if name == "EEG_infinite" else {}
         projected = projected.project(model, to=name, dipole_positions=PLACES, axes=AXES, **options)
     reset(nest, threads=2)
-    bank = nestlfp.install(projected, by="post")
+    bank = installed(projected, by="post")
     network = random_network(nest)
     recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.1)
     nest.Simulate(150.0)

@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from proxy_cases import CONTACTS, DT, agreement, cells, rounded_tklfp
+from proxy_cases import CONTACTS, DT, agreement, by_tklfp, cells
 
 import nestlfp
 from nestlfp.sources.proxies import rwslfp, telenczuk
-from networks import replayed, reset
+from networks import installed, reset
 
 wslfp = pytest.importorskip("wslfp")
 
 
+LEFT_OUT = 1e-5
 N_E, N_I, C_E, C_I = 1000, 250, 100, 25
 J_EX, G, DELAY, DURATION = 1.0, 5.0, 1.5, 200.0
 
@@ -52,9 +53,12 @@ def recorded():
     sums = rwslfp(
         CONTACTS, [0.0, 0.0, 0.0], dt=DT, excitatory={"E": C_E * J_EX},
         inhibitory={"I": -N_E * C_I * G * J_EX / N_I}, synaptic_delay=DELAY, weight_unit="mV",
-        tolerance=1e-3,
+        tail=1e-3,
     )  # fmt: skip
-    units = telenczuk(CONTACTS, dt=DT, excitatory={"E": places["E"]}, inhibitory={"I": places["I"]})
+    units = telenczuk(
+        CONTACTS, dt=DT, excitatory={"E": places["E"]}, inhibitory={"I": places["I"]},
+        left_out=LEFT_OUT,
+    )  # fmt: skip
 
     reset(nest, threads=2)
     _, spike_recorder = brunel(nest)
@@ -62,20 +66,15 @@ def recorded():
     without = spike_recorder.events
 
     reset(nest, threads=2)
-    nest.set(min_delay=DELAY, max_delay=DELAY + units.delay_range)
-    modes = units.by_modes(1e-5)
-    sum_bank, unit_bank = nestlfp.install(sums), nestlfp.install(units.kernels)
-    mode_bank = nestlfp.install(modes)
+    sum_bank, unit_bank = installed(sums), installed(units)
     populations, spike_recorder = brunel(nest)
     weights = out_weights(nest, populations)
     mean = nestlfp.FieldRecorder(sum_bank, populations, interval=DT)
     relative = {name: found / found.mean() for name, found in weights.items()}
-    each = nestlfp.FieldRecorder(sum_bank, populations, interval=DT, weights=relative)
-    recorders = [
-        nestlfp.FieldRecorder(unit_bank, populations, interval=DT, **one)
-        for one in units.per_contact()
-    ]
-    by_modes = nestlfp.FieldRecorder(mode_bank, populations, interval=DT)
+    each = nestlfp.FieldRecorder(
+        sum_bank, nestlfp.Inputs(populations, weights=relative), interval=DT
+    )
+    unit = nestlfp.FieldRecorder(unit_bank, populations, interval=DT)
     nest.Simulate(DURATION)
     events = spike_recorder.events
     trains = {}
@@ -87,8 +86,7 @@ def recorded():
     result = {
         "without": without, "events": events, "trains": trains, "places": places,
         "weights": weights, "mean": mean.signals()["LFP"], "each": each.signals()["LFP"],
-        "units": units, "unit": units.signals(recorders)["LFP"], "sums": sums,
-        "modes": modes, "by_modes": by_modes.signals()["LFP"],
+        "units": units, "unit": unit.signals()["LFP"],
     }  # fmt: skip
     nest.ResetKernel()
     return result
@@ -100,30 +98,6 @@ def test_recorders_leave_brunels_spikes_as_they_are(recorded):
     assert min(rates) > 3
     for key in ("times", "senders"):
         np.testing.assert_array_equal(events[key], without[key])
-
-
-def test_delay_range_makes_room_whatever_population_is_nearest(nest):
-    # Populations of one neuron each: the nearer one's kernel starts earlier, or the wider one's.
-    near, far = np.array([[0.0, 0.0, -190.0]]), np.array([[0.0, 0.0, 900.0]])
-    trains = {"E": ([3.0], [0]), "F": ([2.0, 7.3], [0, 0]), "I": ([4.0], [0])}
-    for E, F, I in ((near, far, far), (far, near, far), (far, far, near)):  # noqa: E741
-        proxy = telenczuk(
-            CONTACTS[:1], dt=DT, excitatory={"E": E, "F": F}, inhibitory={"I": I}, tolerance=1e-3
-        )
-        reset(nest)
-        nest.set(min_delay=1.0, max_delay=1.0 + proxy.delay_range)
-        bank = nestlfp.install(proxy.kernels)
-        parrots = replayed(nest, [times - np.float64(1.0) for times, _ in trains.values()])
-        nodes = {name: parrots[k : k + 1] for k, name in enumerate(trains)}
-        recorders = [
-            nestlfp.FieldRecorder(bank, nodes, interval=DT, **one) for one in proxy.per_contact()
-        ]
-        nest.Simulate(60.0)
-        found = proxy.signals(recorders)["LFP"]
-        expected = proxy.convolve(trains, 60.0)["LFP"].isel(time=slice(0, found.sizes["time"]))
-        assert found.sizes["time"] > 450
-        np.testing.assert_allclose(found.time, expected.time)
-        assert agreement(found.values, expected.values) < 1e-12
 
 
 @pytest.mark.parametrize("which", ["mean", "each"])
@@ -151,29 +125,13 @@ def test_online_rwslfp_equals_wslfp(recorded, which):
 
 
 def test_online_telenczuk_equals_tklfp(recorded):
-    found, proxy, places = recorded["unit"], recorded["units"], recorded["places"]
-    model = rounded_tklfp(places["E"], places["I"], CONTACTS)
-    (at_E, E), (at_I, I) = (recorded["trains"][name] for name in ("E", "I"))  # noqa: E741
-    at, neurons = np.concatenate([at_E, at_I]), np.concatenate([E, N_E + I])
-    pieces = np.array_split(found.time.values, 40)  # tklfp keeps every spike at every time
-    expected = np.concatenate([model.compute(neurons, at, piece) for piece in pieces]).T
+    """But for what is left out; and what was recorded is what the modes say, to rounding."""
+    found, trains = recorded["unit"], recorded["trains"]
+    exact = by_tklfp(recorded["places"], trains, found.time.values)
     # Kernels that reach back before the spike: the last of them belong to spikes to come.
     assert found.sizes["time"] > 1850
-    assert agreement(found.values, expected) < 1e-6
-    offline = proxy.convolve(recorded["trains"], DURATION)["LFP"].sel(
-        time=found.time, method="nearest"
-    )
-    assert agreement(found.values, offline.values) < 1e-12
-    np.testing.assert_array_equal(found["LFP_z"], CONTACTS[:, 2])
-
-
-def test_one_recorder_with_modes_equals_tklfp(recorded):
-    """To the tolerance asked for; and what was recorded is what the modes say, to rounding."""
-    found, exact = recorded["by_modes"], recorded["unit"]
-    n = min(found.sizes["time"], exact.sizes["time"])
-    assert n > 1850
-    left = (found[:, :n] - exact.values[:, :n]).var("time") / exact[:, :n].var("time")
-    assert left.max() < 1e-5
-    offline = recorded["modes"].convolve(recorded["trains"], DURATION)["LFP"]
+    left = (found.values - exact).var(axis=1) / exact.var(axis=1)
+    assert left.max() < LEFT_OUT
+    offline = recorded["units"].convolve(trains, DURATION)["LFP"]
     assert agreement(found.values, offline.values[:, : found.sizes["time"]]) < 1e-12
     np.testing.assert_array_equal(found["LFP_z"], CONTACTS[:, 2])

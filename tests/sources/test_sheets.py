@@ -12,6 +12,7 @@ import nestlfp
 from nestlfp import KernelError, KernelSet, NeuronKernels
 from nestlfp.sources import sheets
 from nestlfp.sources.sheets.patches import tabulated
+from networks import installed
 
 DT, WIDTH, CELL = 0.5, 40.0, 60.0
 """Step (ms), patches' width (µm), and the width of the potential that a single cell makes."""
@@ -188,7 +189,7 @@ def test_kernels_far_from_the_edge_are_gaussians():
     sheet = sheets.Sheet(2000.0)
     contacts = contacts_at((0.0, 0.0), (150.0, -80.0))
     kernels = sheets.kernels(
-        patches(sheet, contacts), sheet, contacts, {"E": sheets.Gaussian(130.0)}, tolerance=1e-5
+        patches(sheet, contacts), sheet, contacts, {"E": sheets.Gaussian(130.0)}, left_out=1e-5
     )
     places = np.array([[0.0, 0.0], [100.0, 50.0], [-180.0, 200.0]])
     away = np.linalg.norm(places[:, None] - contacts[:, :2], axis=2)
@@ -218,7 +219,7 @@ def test_targets_beyond_the_edge_are_missing():
         [edge(places[:, None, i], contacts[None, :, i], 0.0, 800.0, profile, seen) for i in (0, 1)],
         axis=0,
     )
-    how = {"profiles": {"E": sheets.Gaussian(130.0)}, "tolerance": 1e-5}
+    how = {"profiles": {"E": sheets.Gaussian(130.0)}, "left_out": 1e-5}
     close(
         single(sheets.kernels(found, sheet, contacts, **how), places),
         expected[:, :, None] * COURSE,
@@ -252,7 +253,7 @@ def test_periodic_sheet(images):
     sheet = sheets.Sheet(1200.0, periodic=True, images=images)
     contacts = contacts_at((580.0, 0.0), (0.0, 0.0))
     kernels = sheets.kernels(
-        patches(sheet, contacts), sheet, contacts, {"E": sheets.Gaussian(130.0)}, tolerance=1e-5
+        patches(sheet, contacts), sheet, contacts, {"E": sheets.Gaussian(130.0)}, left_out=1e-5
     )
     places = np.array([[-590.0, 0.0], [590.0, 20.0], [10.0, 0.0]])
     away = places[:, None] - contacts[:, :2]
@@ -281,7 +282,7 @@ def test_spikes_that_take_time_to_travel():
         contacts,
         {"E": sheets.Gaussian(130.0)},
         speeds={"E": 100.0},  # µm/ms, 50 µm in a step
-        tolerance=1e-3,
+        left_out=1e-3,
     )
     place = np.array([[-60.0, 30.0]])
     # Target after target, on a fine lattice; a delay between two steps counts for both.
@@ -329,7 +330,7 @@ def test_what_is_left_out_covers_slow_axons_and_edges(speed, place):
         contacts,
         {"E": sheets.Gaussian(130.0)},
         speeds={"E": speed},
-        tolerance=0.01,
+        left_out=0.01,
     )
     along = np.linspace(0.0, 600.0, 13)  # edges and corners among them
     places = np.stack(np.meshgrid(along, along), axis=-1).reshape(-1, 2)
@@ -348,7 +349,7 @@ def test_what_is_left_out_covers_slow_axons_and_edges(speed, place):
 def test_patches_that_are_too_wide_are_told():
     sheet = sheets.Sheet(600.0)
     contacts = contacts_at((-290.0, -290.0))
-    how = {"profiles": {"E": sheets.Gaussian(130.0)}, "speeds": {"E": 100.0}, "tolerance": 0.01}
+    how = {"profiles": {"E": sheets.Gaussian(130.0)}, "speeds": {"E": 100.0}, "left_out": 0.01}
     with pytest.warns(
         UserWarning, match=r"patches of width 40 .* of the variance at contact 0 "
     ) as w:
@@ -372,7 +373,7 @@ def test_targets_in_a_periodic_sheet_are_the_nearest_ones(spread):
         sheet,
         contacts,
         {"E": sheets.Gaussian(spread * side)},
-        tolerance=1e-4,
+        left_out=1e-4,
     )
     places = np.array([[0.0, 0.0], [250.0, 0.0], [480.0, 480.0]])
     nest.ResetKernel()
@@ -401,7 +402,7 @@ def test_profiles_by_postsynaptic_population_and_a_grid_of_ones_own():
     found = patches(sheet, contacts, post=("E", "I"), scale=(1.0, -0.5))
     profiles = {"E": {"E": sheets.Gaussian(200.0), "I": sheets.Gaussian(120.0)}}
     grid = sheets.Grid(sheet, (24, 24), 3)
-    kernels = sheets.kernels(found, sheet, contacts, profiles, grid=grid, tolerance=None)
+    kernels = sheets.kernels(found, sheet, contacts, profiles, grid=grid, left_out=None)
     assert len(kernels.populations["E"]) == 27**2
     r = np.array([0.0, 150.0])
     expected = gaussian(r, np.hypot(200.0, CELL)) - 0.5 * gaussian(r, np.hypot(120.0, CELL))
@@ -419,7 +420,7 @@ def test_what_is_left_out_is_what_a_neuron_lacks():
         contacts,
         {"E": sheets.Gaussian(110.0)},
         grid=grid,
-        tolerance=None,
+        left_out=None,
     )
     places = np.random.default_rng(3).uniform(-500, 500, (3000, 2))
     away = places[:, None] - contacts[:, :2]
@@ -460,15 +461,15 @@ def test_files_keep_what_weights_need(tmp_path):
         ({"rule": "fixed"}, "rule must be one of"),
         ({"speeds": {"E": -1.0}}, "speed of 'E'"),
         ({"speeds": {"I": 100.0}}, "speeds"),
-        ({"tolerance": 2.0}, "between 0 and 1"),
-        ({"tolerance": None}, "either tolerance"),
+        ({"left_out": 2.0}, "between 0 and 1"),
+        ({"left_out": None}, "either left_out"),
         ({"rates": {"I": 1.0}}, "rates has none for 'E'"),
         (
             {"contacts": contacts_at((0.0, 0.0)) + np.array([0, 0, 1.0])},
             "no contacts at a depth of 26 µm",
         ),
         ({"contacts": contacts_at((5000.0, 0.0))}, "the patches reach"),
-        ({"tolerance": 1e-13}, "no grid that these patches"),
+        ({"left_out": 1e-13}, "no grid that these patches"),
     ],
 )
 def test_what_cannot_be(changes, message):
@@ -517,7 +518,7 @@ def test_patches_of_cells_make_the_kernel_of_the_whole_profile():
     profile = sheets.Gaussian(150.0)
     found = sheets.patches(approximations, sheet, contacts, **how)
     kernels = sheets.kernels(
-        found, sheet, contacts, {pre: profile for pre in found.pre}, tolerance=1e-5
+        found, sheet, contacts, {pre: profile for pre in found.pre}, left_out=1e-5
     )
     at = np.array([-80.0, 60.0])
     x, y, z = (contacts - [*at, 0.0]).T
@@ -537,10 +538,10 @@ def test_recorded_in_nest_as_convolved():
     grid = sheets.Grid(sheet, (10, 10))
     profiles = {"E": sheets.Gaussian(150.0)}
     found = patches(sheet, contacts)
-    kernels = sheets.kernels(found, sheet, contacts, profiles, grid=grid, tolerance=None)
+    kernels = sheets.kernels(found, sheet, contacts, profiles, grid=grid, left_out=None)
     nest.ResetKernel()
     nest.set(resolution=DT, local_num_threads=2)
-    bank = nestlfp.install(kernels, method="separable")
+    bank = installed(kernels, method="separable")
     places = nest.spatial.free(nest.random.uniform(-0.5, 0.5), extent=[1.0, 1.0], edge_wrap=True)
     neurons = nest.Create("parrot_neuron", 200, positions=places)
     noise = nest.Create("poisson_generator", params={"rate": 20.0})
@@ -548,7 +549,9 @@ def test_recorded_in_nest_as_convolved():
     spikes = nest.Create("spike_recorder")
     nest.Connect(neurons, spikes, syn_spec={"delay": 1.0})
     weights = sheets.weights(kernels, {"E": 1000.0 * np.array(nest.GetPosition(neurons))})
-    recorder = nestlfp.FieldRecorder(bank, {"E": neurons}, weights=weights, interval=DT)
+    recorder = nestlfp.FieldRecorder(
+        bank, nestlfp.Inputs({"E": neurons}, weights=weights), interval=DT
+    )
     nest.Simulate(100.0)
     found = recorder.signals()["LFP"]
     events = spikes.events

@@ -33,7 +33,7 @@ def with_wslfp(calculator, trains, times, threshold, normalize_peak, delay=1.5):
 @pytest.mark.parametrize("amplitude", AMPLITUDES)
 @pytest.mark.parametrize("normalize_peak", [False, True])
 @pytest.mark.parametrize(
-    ("threshold", "tolerance", "bound"),
+    ("threshold", "tail", "bound"),
     [
         (1e-3, 1e-3, 1e-10),  # the same tails cut off
         (1e-8, 1e-8, 1e-10),  # hardly any tail cut off
@@ -41,13 +41,13 @@ def with_wslfp(calculator, trains, times, threshold, normalize_peak, delay=1.5):
     ],
 )
 @pytest.mark.filterwarnings("ignore:Insufficient current data")
-def test_rwslfp_equals_wslfp(amplitude, normalize_peak, threshold, tolerance, bound):
+def test_rwslfp_equals_wslfp(amplitude, normalize_peak, threshold, tail, bound):
     somata = np.zeros((1, 3)) if amplitude == "mazzoni15_pop" else cells(30)
     trains = {"E": spikes(2.0, 40)[0], "I": spikes(4.0, 10)[0]}
     times = np.arange(0, 2001) * DT
     kernels = rwslfp(
         CONTACTS, somata, dt=DT, **WEIGHTS, synaptic_delay=1.5, amplitude=amplitude,
-        normalize_peak=normalize_peak, tolerance=tolerance,
+        normalize_peak=normalize_peak, tail=tail,
     )  # fmt: skip
     found = kernels.convolve(trains, 200.0)["LFP"].values
     calculator = wslfp.from_xyz_coords(CONTACTS, somata, amp_func=getattr(wslfp, amplitude))
@@ -88,8 +88,8 @@ def test_rwslfp_with_many_populations_and_their_delays():
 @pytest.mark.parametrize("normalize_peak", [True, False])
 def test_kernel_ends_where_the_current_does(normalize_peak):
     options = {"dt": DT, **WEIGHTS, "normalize_peak": normalize_peak}
-    kernels = rwslfp(CONTACTS, [0.0, 0, 0], tolerance=1e-4, **options)
-    longer = rwslfp(CONTACTS, [0.0, 0, 0], tolerance=1e-9, **options)
+    kernels = rwslfp(CONTACTS, [0.0, 0, 0], tail=1e-4, **options)
+    longer = rwslfp(CONTACTS, [0.0, 0, 0], tail=1e-9, **options)
     n = kernels.n_lags
     lost = abs(longer["LFP"].values[..., n:]).max(-1) / abs(longer["LFP"].values).max(-1)
     assert lost.max() < 1e-4
@@ -177,7 +177,7 @@ BAD_RWSLFP = {
     "both roles": ({"inhibitory": {"E": -1.0}}, r"\['E'\] are both excitatory and inhibitory"),
     "no populations": ({"excitatory": {}, "inhibitory": {}}, "no presynaptic populations"),
     "unknown amplitude": ({"amplitude": "hagen"}, "amplitude must be one of .*'hagen'"),
-    "tolerance": ({"tolerance": 0.0}, "tolerance must lie between 0 and 1"),
+    "tail": ({"tail": 0.0}, "tail must lie between 0 and 1"),
     "orientation": ({"orientation": (0, 0, 0)}, "orientation must be a direction"),
     "contacts in metres": ({"contacts": CONTACTS * 1e-6}, "contacts must be in µm and look like"),
     "somata in metres": ({"somata": cells(3) * 1e-6}, "somata must be in µm and look like metres"),

@@ -170,7 +170,7 @@ def convolve(
             return signals.load(place)
         whole = filled(template, parts, n // every)
     if place is not None:
-        signals.save(whole, place)
+        signals.save(whole, place, overwrite=overwrite)
     return whole
 
 

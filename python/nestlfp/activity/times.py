@@ -58,7 +58,7 @@ def steps_of(times: Floats, dt: float, *, where: str, rounding: Rounding, printe
 def _off(times: Floats, dt: float, printed: float) -> np.ndarray:
     exact = times / dt
     # Digits that were not printed may not hide a step.
-    tolerance = np.maximum(GRID_TOLERANCE, 1e-12 * exact)
+    allowed = np.maximum(GRID_TOLERANCE, 1e-12 * exact)
     if printed < 0.1 * dt:
-        tolerance = np.maximum(tolerance, printed / dt)
-    return np.asarray(np.abs(exact - np.rint(exact)) > tolerance)
+        allowed = np.maximum(allowed, printed / dt)
+    return np.asarray(np.abs(exact - np.rint(exact)) > allowed)

@@ -55,28 +55,31 @@ def _generate(given: argparse.Namespace) -> None:
     exported = given.output / "exported"
     shutil.rmtree(exported, ignore_errors=True)  # may be of other kernels
     exported.mkdir(parents=True)
-    nestml = given.nestml
+    nestml = [Path(path) for path in given.nestml.split(";")] if given.nestml else []
     if given.kernels is not None:
-        # Imported here, since a NESTML file that is ready can do without, and sooner.
-        from ..filters.options import Options
+        # Imported here, since NESTML files that are ready can do without, and sooner.
+        from ..filters.options import method_named
         from ..kernels import KernelSet
         from ..nodes.bank import FilterBank
         from ..nodes.export import export
 
-        options = Options.of_command(
-            given.method,
-            by=[name for name in given.by.split(",") if name],
-            tolerance=given.tolerance,
-            exact_channels=given.exact_channels,
-            antialias=given.antialias,
+        method = method_named(
+            given.method, tolerance=given.tolerance, exact_channels=given.exact_channels or None
         )
-        bank = FilterBank(KernelSet.load(given.kernels), options)
-        nestml = given.output / f"{bank.model}.nestml"
-        nestml.write_text(bank.nestml, encoding="utf-8")
+        bank = FilterBank(
+            KernelSet.load(given.kernels),
+            method=method,
+            by=[name for name in given.by.split(",") if name],
+            interval=given.antialias,
+            antialias=given.antialias is not None,
+        )
+        nestml = [given.output / f"{bank.model.name}.nestml"]
+        nestml[0].write_text(bank.model.text, encoding="utf-8")
         export(bank, exported, given.kernels.stem)
         print(bank)
     sources = generate_cpp(nestml, given.output / "cpp", given.nest_version)
-    lines = [f"set(MODULE_NAME {cmake_quoted(module_name(nestml.stem))})", "set(MODULE_SOURCES"]
+    name = module_name([path.stem for path in nestml])
+    lines = [f"set(MODULE_NAME {cmake_quoted(name)})", "set(MODULE_SOURCES"]
     lines += [cmake_quoted(str(source)) for source in sources] + [")"]
     (given.output / "module.cmake").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -103,7 +106,7 @@ def main(arguments: list[str] | None = None) -> None:
     model.set_defaults(step=_generate)
     source = model.add_mutually_exclusive_group(required=True)
     source.add_argument("--kernels", type=Path, help="kernel file (netCDF-4)")
-    source.add_argument("--nestml", type=Path, help="NESTML file that is ready to be compiled")
+    source.add_argument("--nestml", help="NESTML files that are ready, separated by semicolons")
     model.add_argument("--method", default="fir")
     model.add_argument("--by", default="", help="pre, post or pre,post")
     model.add_argument("--tolerance", type=_number, help="of a reduced filter; default: 1e-6")

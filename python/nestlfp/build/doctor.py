@@ -17,6 +17,7 @@ from collections.abc import Callable
 from packaging.requirements import Requirement
 
 from ..errors import ToolchainError
+from ..nodes.model import Model
 from ..remedies import remedy
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
 from .modules import CachedModule, build_environment, compile_module, modules_dir, problem_with
@@ -28,8 +29,9 @@ EXAMINED = {"cmake", "nestml"}
 NOT_OPTIONAL = {"all", "docs", "nest", "test"}
 """Extras that are no package for users, or that have lines of their own."""
 
-MODEL = "nestlfp_doctor"
-TEXT = f"""model {MODEL}:
+MODEL = Model(
+    "nestlfp_doctor",
+    """model nestlfp_doctor:
     state:
         y real = 0
 
@@ -41,12 +43,14 @@ TEXT = f"""model {MODEL}:
 
     update:
         y += gain * spike_in * 1 s
-"""
+""",
+    ports=1,
+)
 LOAD = f"""
 import sys, nest
 nest.verbosity = nest.VerbosityLevel.ERROR
 nest.Install(sys.argv[1])
-node = nest.Create("{MODEL}")
+node = nest.Create("{MODEL.name}")
 nest.Connect(nest.Create("spike_generator", params=dict(spike_times=[1.0])), node)
 nest.Simulate(3.0)
 assert node.y == 1.0, f"it computes {{node.y}}, not 1"
@@ -69,13 +73,13 @@ nest.verbosity = nest.VerbosityLevel.ERROR
 kernels = nestlfp.KernelSet.from_arrays(
     {"LFP": [[[[1.0, 0.5]]]]}, pre="E", post="E", dt=0.1, units={"LFP": "mV"}
 )
-bank = nestlfp.install(kernels)
+nestlfp.install(kernels)
 cell = nest.Create("parrot_neuron")
 nest.Connect(nest.Create("spike_generator", params=dict(spike_times=[1.0])), cell)
-recorder = nestlfp.FieldRecorder(bank, {"E": cell}, interval=0.1, unconnected=True)
+recorder = nestlfp.FieldRecorder(kernels, {"E": cell}, interval=0.1)
 nest.Simulate(5.0)
 signal = recorder.signals()["LFP"].values[0]
-assert bank.module.startswith("came with"), bank.module
+assert "prebuilt" in nest.GetKernelStatus("modules")[0], nest.GetKernelStatus("modules")
 assert signal.sum() == 1.5 and signal.max() == 1.0, f"its signal is {signal}"
 """
 
@@ -257,8 +261,8 @@ def _cache() -> str:
 
 def _module(nest: Nest) -> str:
     """Compile a small node, and simulate it in a NEST of its own: the caller's may be in use."""
-    entry = CachedModule(MODEL, TEXT, nest, find_compiler(nest))
-    path = compile_module(MODEL, TEXT, nest=nest)
+    entry = CachedModule((MODEL,), nest, find_compiler(nest))
+    path = compile_module([MODEL], nest=nest)
     loaded = _python(LOAD, str(path), environment=build_environment(entry))
     if loaded.returncode != 0:
         reason = (loaded.stderr.strip().splitlines() or ["it ended without a word"])[-1]
@@ -272,7 +276,8 @@ def _signal(came: int) -> str:
     if told.returncode != 0:
         reason = (told.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise ToolchainError(f"a spike's signal could not be recorded with them: {reason}")
-    return f"{came} that fit this NEST; the signal of a spike was recorded with one"
+    fit = "1 that fits" if came == 1 else f"{came} that fit"
+    return f"{fit} this NEST; the signal of a spike was recorded with one"
 
 
 def _mpi(nest: Nest) -> str:

@@ -16,11 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ToolchainError
-from ..nodes.render import module_name
+from ..nodes.model import Model
+from ..nodes.render import module_name, synapse_header
 from ..paths import cache_dir, project_dir
 from ..remedies import explain
 from .compiler import Compiler, find_cmake, find_compiler, find_make
@@ -34,10 +36,9 @@ def modules_dir() -> Path:
 
 @dataclass(frozen=True)
 class CachedModule:
-    """The place of one compiled module, for one text, NEST, compiler and set of flags."""
+    """The place of one compiled module, for models, NEST, compiler and a set of flags."""
 
-    model: str
-    text: str
+    models: tuple[Model, ...]
     nest: Nest
     compiler: Compiler
 
@@ -46,7 +47,8 @@ class CachedModule:
         """Digest of everything that decides what the compiled module looks like."""
         library = self.nest.library
         parts = [
-            self.text,
+            *(model.text for model in self.models),
+            synapse_header().read_text(encoding="utf-8"),
             self.nest.version,
             str(library),
             library_digest(self.nest),
@@ -54,9 +56,15 @@ class CachedModule:
             self.compiler.version,
             os.environ.get("CXXFLAGS", ""),
             importlib.metadata.version("nestml"),
+            Path(__file__).with_name("nestml.py").read_text(encoding="utf-8"),
             (project_dir() / "CMakeLists.txt").read_text(encoding="utf-8"),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+    @property
+    def name(self) -> str:
+        """What NEST calls the module."""
+        return module_name([model.name for model in self.models])
 
     @property
     def folder(self) -> Path:
@@ -66,7 +74,7 @@ class CachedModule:
     @property
     def path(self) -> Path:
         """The shared library to hand to nest.Install."""
-        return self.folder / f"{module_name(self.model)}.so"
+        return self.folder / f"{self.name}.so"
 
 
 def library_digest(nest: Nest) -> str:
@@ -85,16 +93,20 @@ def _digest(library: Path, changed: int) -> str:
 
 
 def compile_module(
-    model: str, text: str, *, nest: Nest | None = None, rebuild: bool = False, progress: bool = True
+    models: Iterable[Model],
+    *,
+    nest: Nest | None = None,
+    rebuild: bool = False,
+    progress: bool = True,
 ) -> Path:
-    """Path of the compiled module of a NESTML model, from the cache where it has it.
+    """Path of the compiled module of these models, from the cache where it has it.
 
     Processes that want the same module at the same time wait for the one that compiles it.
 
     Parameters
     ----------
-    model, text : str
-        Name and NESTML source of the model.
+    models : iterable of Model
+        What it is to have.
     nest : Nest, optional
         What to compile for. Default: the NEST that Python imports.
     rebuild : bool
@@ -110,7 +122,7 @@ def compile_module(
     import filelock
 
     nest = nest or find_nest()
-    entry = CachedModule(model, text, nest, find_compiler(nest))
+    entry = CachedModule(tuple(models), nest, find_compiler(nest))
     if not rebuild and problem_with(entry.path, nest) is None:
         return entry.path
     try:
@@ -146,8 +158,8 @@ def problem_with(module: Path, nest: Nest) -> str | None:
 def _build(entry: CachedModule, progress: bool) -> None:
     if progress:
         print(
-            f"nestlfp: compiling {entry.model} for NEST {entry.nest.version}"
-            " (some 15 s, kept for next time) ...",
+            f"nestlfp: compiling {', '.join(model.name for model in entry.models)} for NEST "
+            f"{entry.nest.version} (some {10 + 5 * len(entry.models)} s, kept for next time) ...",
             file=sys.stderr,
             flush=True,
         )
@@ -157,8 +169,10 @@ def _build(entry: CachedModule, progress: bool) -> None:
     try:
         done = part / "done"
         done.mkdir()
-        nestml = done / f"{entry.model}.nestml"
-        nestml.write_text(entry.text, encoding="utf-8")
+        nestml = []
+        for model in entry.models:
+            nestml.append(done / f"{model.name}.nestml")
+            nestml[-1].write_text(model.text, encoding="utf-8")
         # Built elsewhere, since the name of the cache folder may hold what CMake cannot take.
         with tempfile.TemporaryDirectory(prefix="nestlfp_", ignore_cleanup_errors=True) as build:
             _run_cmake(entry, nestml, Path(build))
@@ -167,6 +181,7 @@ def _build(entry: CachedModule, progress: bool) -> None:
             "sha256": hashlib.sha256(Path(built).read_bytes()).hexdigest(),
             "nest": entry.nest.version,
             "compiler": entry.compiler.version,
+            "models": [model.name for model in entry.models],
         }
         Path(built).with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
         shutil.rmtree(entry.folder, ignore_errors=True)
@@ -175,7 +190,7 @@ def _build(entry: CachedModule, progress: bool) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
+def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
     """Configure and build; a `ToolchainError` with the first error and what mends it."""
     cmake, source = find_cmake(), project_dir()
     make, generator = find_make()
@@ -192,8 +207,12 @@ def _run_cmake(entry: CachedModule, nestml: Path, build: Path) -> None:
                 f"{what} has {' '.join(sorted(odd))} in its name, with which CMake cannot work: "
                 f"{str(path)!r}"
             )
-    shutil.copyfile(nestml, build / nestml.name)
-    settings = [f"-DNESTML={build / nestml.name}", f"-DPython_EXECUTABLE={sys.executable}", *how]
+    copies = [shutil.copyfile(path, build / path.name) for path in nestml]
+    settings = [
+        f"-DNESTML={';'.join(map(str, copies))}",
+        f"-DPython_EXECUTABLE={sys.executable}",
+        *how,
+    ]
     log = entry.folder.with_suffix(".log")
     with log.open("w", encoding="utf-8") as output:
         for command in (

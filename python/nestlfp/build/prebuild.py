@@ -26,20 +26,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..errors import NestLFPError, ToolchainError
-from ..filters.fir import FIRFilter
-from ..filters.state_space import StateSpaceFilter
-from ..nodes.model import Model, model_for
+from ..nodes.model import METHODS, SIZES, Model, model_for
 from .compiler import OWN_HEADERS
 from .modules import compile_module, library_digest
-from .prebuilt import BUILDS, prebuilt_dir, text_digest
+from .prebuilt import BUILDS, prebuilt_dir
 from .toolchain import Nest, find_nest
 
-PORTS = (2, 3, 4, 6, 8, 12, 16)
-"""Of the models: up to the populations of a column, or the modes of a few populations."""
 OLDER = OWN_HEADERS / "older"
 
 
-def prebuild(target: Path, ports: Iterable[int] = PORTS, wheels: Iterable[Path] = ()) -> Path:
+def prebuild(target: Path, ports: Iterable[int] = SIZES, wheels: Iterable[Path] = ()) -> Path:
     """Fill a folder with modules, each with its note, and say which builds of NEST they fit.
 
     Parameters
@@ -69,26 +65,16 @@ def prebuild(target: Path, ports: Iterable[int] = PORTS, wheels: Iterable[Path] 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with _for_older_systems(nest):
-        for model in _models(ports):
-            _put(model, nest, folder)
+        compiled = compile_module(_models(ports), nest=nest)
+    for each in (compiled, compiled.with_suffix(".json")):
+        shutil.copyfile(each, folder / each.name)
     told = {"platform": _platform(nest), "builds": builds}
     (folder / BUILDS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
 def _models(ports: Iterable[int]) -> list[Model]:
-    kinds = ((kind.method, kind.template) for kind in (FIRFilter, StateSpaceFilter))
-    return [model_for(*kind, n) for kind in kinds for n in ports]
-
-
-def _put(model: Model, nest: Nest, folder: Path) -> None:
-    """Compile a module, or take it from the cache; copy it with its note."""
-    compiled = compile_module(model.name, model.text, nest=nest)
-    note = json.loads(compiled.with_suffix(".json").read_text(encoding="utf-8"))
-    shutil.copyfile(compiled, folder / compiled.name)
-    note["text"] = text_digest(model.text)
-    beside = (folder / compiled.name).with_suffix(".json")
-    beside.write_text(json.dumps(note), encoding="utf-8")
+    return [model_for(method, n) for method in METHODS for n in ports]
 
 
 @contextlib.contextmanager
@@ -166,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
         "output", type=Path, nargs="?", help="folder to fill; default: nestlfp's own"
     )
     parser.add_argument(
-        "--ports", type=int, nargs="+", default=PORTS, help=f"sizes of the models: {PORTS}"
+        "--ports", type=int, nargs="+", default=SIZES, help=f"sizes of the models: {SIZES}"
     )
     parser.add_argument(
         "--nest-wheels", type=Path, nargs="*", default=[], help="wheels of NEST, served too"

@@ -8,13 +8,13 @@ are compiled. `prebuild` makes the folder.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..nodes.render import module_name
+from ..nodes.model import Model
 from .modules import compile_module, library_digest, problem_with
 from .toolchain import Nest, find_nest
 
@@ -47,16 +47,20 @@ def prebuilt_dir() -> Path:
 
 
 def obtain(
-    model: str, text: str, *, compiled: bool = False, rebuild: bool = False, progress: bool = True
+    models: Iterable[Model],
+    *,
+    compiled: bool = False,
+    rebuild: bool = False,
+    progress: bool = True,
 ) -> Taken:
-    """The module of a NESTML model: the one that came with nestlfp, else a compiled one.
+    """A module that has these models: one that came with nestlfp, else a compiled one.
 
     Where ``CXXFLAGS`` is set a module is wanted that was compiled with these.
 
     Parameters
     ----------
-    model, text : str
-        Name and NESTML source of the model.
+    models : iterable of Model
+        What NEST is to know.
     compiled : bool
         Leave those aside that came with nestlfp.
     rebuild : bool
@@ -69,21 +73,28 @@ def obtain(
     ToolchainError
         If it must be compiled, and something is missing or the compilation fails.
     """
-    nest = find_nest()
+    nest, models = find_nest(), tuple(models)
     if not (compiled or rebuild):
-        found = find_prebuilt(model, text, nest)
+        found = find_prebuilt(models, nest)
         if found is not None:
             return Taken(found, CAME)
-    path = compile_module(model, text, nest=nest, rebuild=rebuild, progress=progress)
+    path = compile_module(models, nest=nest, rebuild=rebuild, progress=progress)
     return Taken(path, COMPILED)
 
 
-def find_prebuilt(model: str, text: str, nest: Nest) -> Path | None:
-    """A module that came with nestlfp and fits exactly: the model's text, NEST's build, itself."""
-    path = prebuilt_dir() / nest.version / f"{module_name(model)}.so"
-    if not path.is_file() or not fits(nest) or _text_of(path) != text_digest(text):
+def find_prebuilt(models: Iterable[Model], nest: Nest) -> Path | None:
+    """A module that came with nestlfp and fits exactly: its models, NEST's build, itself.
+
+    A model's name has the digest of its text.
+    """
+    folder = prebuilt_dir() / nest.version
+    if not folder.is_dir() or not fits(nest):
         return None
-    return path if problem_with(path, nest) is None else None
+    wanted = {model.name for model in models}
+    for path in sorted(folder.glob("*_module.so")):
+        if wanted <= _models_of(path) and problem_with(path, nest) is None:
+            return path
+    return None
 
 
 def fits(nest: Nest) -> bool:
@@ -103,14 +114,11 @@ def known_builds(folder: Path) -> dict[str, str]:
     return builds if isinstance(builds, dict) else {}
 
 
-def text_digest(text: str) -> str:
-    """What a note tells of the source that a module was compiled from."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _text_of(module: Path) -> str | None:
+def _models_of(module: Path) -> set[str]:
+    """The models that a module has, as its note says."""
     try:
         told = json.loads(module.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None
-    return told.get("text") if isinstance(told, dict) else None
+        return set()
+    models = told.get("models") if isinstance(told, dict) else None
+    return set(models) if isinstance(models, list) else set()

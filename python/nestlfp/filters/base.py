@@ -13,7 +13,7 @@ class Filter(Protocol):
 
     @property
     def method(self) -> str:
-        """Name of the method, as `install` takes it."""
+        """Name of the method, as `FilterBank` takes it."""
 
     @property
     def template(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import KernelError
 from ..grid import step
@@ -15,6 +15,8 @@ from ..kernels import by_dims
 @dataclass(frozen=True)
 class FIR:
     """The kernels as they are: exact, at a cost that grows with every channel and tap."""
+
+    name: ClassVar[str] = "fir"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class StateSpace:
     StateSpace(tolerance=0.0001, exact_channels=False)
     """
 
+    name: ClassVar[str] = "state-space"
     tolerance: float = 1e-6
     exact_channels: bool = False
 
@@ -68,6 +71,7 @@ class Separable:
     Separable(tolerance=0.0001)
     """
 
+    name: ClassVar[str] = "separable"
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
@@ -81,6 +85,8 @@ class Auto(StateSpace):
     `Separable` is looked at for more than 16 ports, `StateSpace` for up to 32.
     """
 
+    name: ClassVar[str] = "auto"
+
 
 def _check_tolerance(tolerance: Any) -> None:
     if not (isinstance(tolerance, Real) and 0 < float(tolerance) < 1):
@@ -90,10 +96,7 @@ def _check_tolerance(tolerance: Any) -> None:
 Method = FIR | StateSpace | Separable
 
 _BY_NAME: dict[str, type[FIR] | type[StateSpace] | type[Separable]] = {
-    "auto": Auto,
-    "fir": FIR,
-    "separable": Separable,
-    "state-space": StateSpace,
+    kind.name: kind for kind in (Auto, FIR, Separable, StateSpace)
 }
 
 
@@ -162,34 +165,11 @@ class Options:
         method: str | Method = "fir",
         *,
         by: str | Iterable[str] = (),
-        tolerance: float | None = None,
-        exact_channels: bool | None = None,
         interval: float | None = None,
         antialias: bool = False,
     ) -> Options:
-        """Options as `install` takes them."""
-        chosen = method_named(method, tolerance=tolerance, exact_channels=exact_channels)
-        return cls(chosen, by_dims(by), interval, antialias)
-
-    @classmethod
-    def of_command(
-        cls,
-        method: str,
-        *,
-        by: Iterable[str],
-        tolerance: float | None,
-        exact_channels: bool,
-        antialias: float | None,
-    ) -> Options:
-        """Options as a command line has them: `antialias` is the interval (ms)."""
-        return cls.of(
-            method,
-            by=by,
-            tolerance=tolerance,
-            exact_channels=exact_channels or None,
-            interval=antialias,
-            antialias=antialias is not None,
-        )
+        """Options as `FilterBank` takes them."""
+        return cls(method_named(method), by_dims(by), interval, antialias)
 
     def every(self, dt: float) -> int:
         """Steps of `dt` (ms) between two samples; of 1 ms where no interval was asked for."""

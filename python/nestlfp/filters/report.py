@@ -16,7 +16,7 @@ class Reduction:
     Parameters
     ----------
     kernels : KernelSet
-        What to reduce, summed over postsynaptic populations as `nestlfp.install` does.
+        What to reduce, summed over postsynaptic populations as `FieldRecorder` does.
 
     Attributes
     ----------

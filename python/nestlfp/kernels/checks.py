@@ -58,11 +58,6 @@ def positive_ms(value: Any, what: str) -> float:
 def found_instead(given: Any) -> str:
     """What was given where kernels should have been, and how kernels are made of it."""
     kind = type(given).__name__
-    if hasattr(given, "per_contact") and hasattr(given, "by_modes"):
-        return (
-            f"found {kind}, whose neurons differ from contact to contact: give its .by_modes() for "
-            "all contacts together, or its .kernels, with a recorder for each of its per_contact()"
-        )
     if isinstance(given, xr.Dataset):
         return f"found {kind}: KernelSet(dataset) takes one that has the layout of kernels"
     if (

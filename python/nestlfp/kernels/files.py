@@ -45,7 +45,9 @@ _INSTRUCTIONS = {
 }
 
 
-def save(dataset: xr.Dataset, path: str | os.PathLike[str], kind: str = FORMAT) -> None:
+def save(
+    dataset: xr.Dataset, path: str | os.PathLike[str], overwrite: bool, kind: str = FORMAT
+) -> None:
     """Write a dataset of kernels, see `KernelSet.save`."""
     target = checked_path(path, KernelError)
     if target.suffix != SUFFIX:
@@ -53,6 +55,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], kind: str = FORMAT) 
             f"kernels are written to netCDF files, whose names end in {SUFFIX!r}, found "
             f"{str(target)!r}: save({str(target.with_suffix(SUFFIX))!r})"
         )
+    if target.is_file() and not overwrite:
+        raise KernelError(already_there(target, "kernels.save({})"))
     try:
         check_attributes(dataset, KernelError)
         write_netcdf(dataset.assign_attrs(format=kind), target)
@@ -93,6 +97,12 @@ def checked_path(path: Any, error: type[NestLFPError]) -> Path:
     if not isinstance(path, str | os.PathLike) or not Path(path).name or "\0" in str(path):
         raise error(f"a path of a file is needed, found {path!r}")
     return Path(path)
+
+
+def already_there(target: Path, call: str) -> str:
+    """What to tell who did not ask to replace a file; `call` writes it, with {} for arguments."""
+    line = call.format(f"{str(target)!r}, overwrite=True")
+    return f"{str(target)!r} exists: choose another name, or {line} replaces it"
 
 
 def check_attributes(dataset: xr.Dataset, error: type[NestLFPError]) -> None:

@@ -37,69 +37,7 @@ def from_dictionary(
     fir: bool | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
-    """Kernels from the dictionary that users of LFPykernels have.
-
-    Parameters
-    ----------
-    H_YX : dict of str to dict of str to array, shape (channel, lag)
-        Kernels by pathway ``"POST:PRE"`` and by the name of the probe's class, as
-        ``KernelApprox.get_kernel`` returns them, for every pair of populations. Potentials in
-        mV, current dipole moments in nA µm.
-    dt : float
-        Distance of two lags (ms).
-    names : dict of str to str, optional
-        Signal to make of a probe class. Default: "LFP" of the potential probes of LFPykit and
-        LFPykernels, "CDM" of their dipole probes, "CSD" of ``LaminarCurrentSourceDensity``.
-    units : dict of str to str, optional
-        Unit of a signal. Needed for signals of other probe classes. Default: "mV", "nA µm" and
-        "nA/µm³".
-    positions : dict of str to array, shape (channel,) or (channel, 3), optional
-        Contact positions (µm) of a signal: depths z where x = y = 0, or x, y, z.
-    probes : iterable of probe objects, optional
-        The probes behind the kernels, to take contact positions from.
-    fir : bool, optional
-        Whether the lags are dt, 2 dt, ..., tau (``get_kernel(..., fir=True)``), or -tau, ...,
-        tau, of which those above 0 are kept. Default: found from the values, which are zero
-        at the lags up to 0 of the symmetric form.
-    provenance : dict, optional
-        What made the kernels: JSON-compatible values, kept with the file.
-
-    Returns
-    -------
-    xarray.Dataset
-        Of the layout of `KernelSet`: lags dt, ..., tau. `KernelSet.from_lfpykernels` and
-        `nestlfp.sources.lfpykernels.from_dictionary` make a `KernelSet` of it.
-
-    Raises
-    ------
-    KernelError
-        If a key is no "POST:PRE", pathways are missing, probes or shapes differ between
-        pathways, a probe class is unknown, the form of the lags cannot be told, or values
-        are not finite.
-
-    Notes
-    -----
-    LFPykernels 0.2 is right only where dt is a power of two, such as 2**-4 ms. At dt = 0.1 ms
-    its grid of delays loses a sample to rounding and the kernels come a step or so late,
-    which nobody can see from the values: compute at 2**-4 ms and use `KernelSet.resample`.
-
-    References
-    ----------
-    Hagen et al. (2022) Brain signal predictions from multi-scale networks using a linearized
-    framework. PLoS Comput Biol 18(8): e1010353.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from nestlfp import KernelSet
-    >>> response = np.exp(-np.arange(1, 51) / 10) * np.ones((2, 1)) * 1e-6
-    >>> kernels = KernelSet.from_lfpykernels(
-    ...     {"E:E": {"GaussCylinderPotential": response}},
-    ...     dt=0.5, positions={"LFP": [0.0, 100.0]},
-    ... )
-    >>> kernels["LFP"].dims, kernels["LFP"].attrs["units"]
-    (('post', 'pre', 'LFP_channel', 'lag'), 'mV')
-    """
+    """Kernels from LFPykernels' dictionary; see `KernelSet.from_lfpykernels`."""
     dt = positive_ms(dt, "dt")
     if not (isinstance(H_YX, Mapping) and H_YX):
         raise KernelError(f"no kernels in the dictionary of LFPykernels, found {H_YX!r}")

@@ -31,6 +31,11 @@ def poisson_moments(dataset: xr.Dataset, rates: Any) -> xr.Dataset:
         kernel = array.sum("post")
         mean = (kernel.sum("lag") * expected).sum("pre")
         variance = ((kernel**2).sum("lag") * expected).sum("pre")
-        both = xr.concat([mean, variance**0.5], dim="moment", coords="minimal")
-        out[str(name)] = both.transpose(..., "moment").assign_attrs(array.attrs)
-    return xr.Dataset(out).assign_coords(moment=["mean", "sd"])
+        out[str(name)] = mean_and_sd(mean, variance).assign_attrs(array.attrs)
+    return xr.Dataset(out)
+
+
+def mean_and_sd(mean: xr.DataArray, variance: xr.DataArray) -> xr.DataArray:
+    """Both, along a last dimension ``moment``."""
+    both = xr.concat([mean, variance**0.5], dim="moment", coords="minimal")
+    return both.transpose(..., "moment").assign_coords(moment=["mean", "sd"])

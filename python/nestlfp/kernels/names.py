@@ -108,6 +108,13 @@ def check_known(names: Iterable[Any], known: Sequence[str], what: str) -> None:
         raise KernelError(f"{what}: {unknown} not among the kernels' {list(known)}")
 
 
+def chosen(names: Any, known: Sequence[str], what: str) -> list[Any]:
+    """Those of the known names that are asked for, in the order given; all of them for None."""
+    found = listed(known if names is None else names, what)
+    check_known(found, known, what)
+    return found
+
+
 def by_dims(by: str | Iterable[str]) -> tuple[str, ...]:
     """The dimensions that `by` keeps apart, in the order (post, pre)."""
     given = list(by) if isinstance(by, set | frozenset) else listed(by, "by")

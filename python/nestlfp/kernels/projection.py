@@ -40,73 +40,7 @@ def projected(
     normals: ArrayLike | None = None,
     unit: str | None = None,
 ) -> xr.Dataset:
-    """The kernels with EEG or MEG added, from their current dipole moment.
-
-    Parameters
-    ----------
-    dataset : xarray.Dataset
-        Kernels with a current dipole moment; as a method of `KernelSet`, and as a function of
-        `nestlfp.sources.conductors`, the `KernelSet` itself.
-    model : volume conductor of LFPykit
-        An instance of ``FourSphereVolumeConductor``, ``InfiniteVolumeConductor``,
-        ``InfiniteHomogeneousVolCondMEG``, ``SphericallySymmetricVolCondMEG`` or ``NYHeadModel``
-        (which needs its file: ``NYHeadModel("sa_nyhead.mat")``).
-    signal : str
-        Name of the current dipole moment: three channels x, y, z in nA µm.
-    to : str
-        Name of the new signal, for example "EEG" or "MEG".
-    dipole_positions : dict of str to array, shape (3,), or one array, shape (3,)
-        Where the dipole of each postsynaptic population lies (µm), or of all of them, in the
-        coordinates of the model's contacts. For ``NYHeadModel`` also the names of its places,
-        such as "parietal_lobe".
-    axes : dict of str to array, shape (3,), or one array, optional
-        Direction in the model that the z axis of each population (from its deep to its
-        superficial end) points to: the dipole is turned by the smallest rotation that takes z
-        there. ``"outward"`` is away from the centre of a sphere, and along the normal of the
-        cortex in ``NYHeadModel``. Default: not turned.
-    contacts : array, shape (n, 3), or probeinterface.Probe
-        Contact positions (µm) for ``InfiniteVolumeConductor``, and for no other model: they
-        have their own.
-    channels : sequence, optional
-        Label of each contact or sensor. Default: the probe's contact ids, or 0, 1, 2, ...
-    normals : array, shape (n, 3), optional
-        For MEG: the direction each sensor measures, one channel per sensor. Default: three
-        channels per sensor, labelled ``"0_x", "0_y", "0_z"``, ...
-    unit : {"mV", "µV"} or {"nA/µm", "T", "fT"}, optional
-        Unit of the new signal. Default: LFPykit's own, mV for potentials and nA/µm for the
-        magnetic field H; T and fT are the flux density B = mu H with the model's mu.
-
-    Returns
-    -------
-    xarray.Dataset
-        All signals of the kernels and the new one, with the positions of its channels (µm).
-
-    Raises
-    ------
-    KernelError
-        If the signal is missing or no dipole, the model is unknown, a population has no position
-        or an unknown one has, a dipole is outside the inner sphere, a contact is at the dipole or
-        inside the population's cylinder, or positions are of the wrong shape or not in µm.
-
-    Notes
-    -----
-    LFPykit writes that ``InfiniteVolumeConductor.sigma`` is in S/cm; its formula gives mV for
-    S/m. Its ``calculate_B`` multiplies H in nA/µm by mu in T m/A, so that its result is in mT.
-    ``FourSphereVolumeConductor.get_dipole_potential`` takes the sine of an arccos, which costs
-    it half of its digits where a contact lies at a right angle to the tangential dipole: there
-    it and its own ``get_transformation_matrix``, which is used here, differ by about 1e-9.
-
-    Næss et al. (2017), Front Hum Neurosci 11:490; Hagen et al. (2018), Front Neuroinform 12:92.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from lfpykit.eegmegcalc import FourSphereVolumeConductor
-    >>> head = FourSphereVolumeConductor(np.array([[0.0, 0.0, 90000.0]]))  # doctest: +SKIP
-    >>> kernels.project(  # doctest: +SKIP
-    ...     head, to="EEG", dipole_positions=[0.0, 0.0, 78000.0], axes="outward"
-    ... )
-    """
+    """The kernels with EEG or MEG added; see `KernelSet.project`."""
     conductor, dipole = conductor_of(model), _dipole(dataset, signal)
     post = dataset["post"].values.tolist()
     if to in dataset.data_vars:

@@ -25,19 +25,19 @@ def read_out(
     *,
     band: Band | None,
     order: int,
-    tolerance: float,
+    cut: float,
     name: str,
 ) -> xr.Dataset:
     """Kernels of a single channel; see `KernelSet.readout`."""
-    dt, tolerance = dt_ms(dataset), positive(tolerance, "tolerance")
+    dt, cut = dt_ms(dataset), positive(cut, "cut")
     values, unit = _weighted_sum(dataset, weights)
     told: dict[str, Any] = {"weights": _plain(weights), "band_Hz": band}
     if band is not None:
         sos = butterworth(band, order, dt)
-        values, left = _filtered(values, sos, tolerance, f"the band {band} Hz at dt = {dt:g} ms")
+        values, gone = _filtered(values, sos, cut, f"the band {band} Hz at dt = {dt:g} ms")
         # Behind this lag nothing drives the filter: it rings.
         last = first_lag_steps(dataset) + dataset.sizes["lag"] - 1
-        told |= {"order": order, "tolerance": tolerance, "cut": left, "driven_to_ms": last * dt}
+        told |= {"order": order, "cut": cut, "cut_off": gone, "driven_to_ms": last * dt}
     lags = (first_lag_steps(dataset) + np.arange(values.shape[-1])) * dt
     made = {**provenance(dataset), "readout": told}
     return xr.Dataset(
@@ -107,11 +107,11 @@ def butterworth(band: Any, order: Any, dt: float, output: str = "sos") -> Any:
     return butter(order, edges, btype=kind, output=output, fs=1000.0 / dt)
 
 
-def _filtered(values: Floats, sos: Floats, tolerance: float, what: str) -> tuple[Floats, float]:
+def _filtered(values: Floats, sos: Floats, cut: float, what: str) -> tuple[Floats, float]:
     """What is left of the filter's response when its tail is cut, and how much the tail had.
 
-    The sum of absolute values of what is cut, relative to the largest value, is below the
-    tolerance: this many times its largest response to one spike the readout can be wrong for each
+    The sum of absolute values of what is cut, relative to the largest value, is below
+    `cut`: this many times its largest response to one spike the readout can be wrong for each
     spike per step, at most.
     """
     from scipy.signal import sosfilt  # takes half a second to import
@@ -121,9 +121,9 @@ def _filtered(values: Floats, sos: Floats, tolerance: float, what: str) -> tuple
         n *= 2
         if n > 4 * MOST_LAGS:
             raise KernelError(
-                f"{what} with tolerance {tolerance:g} needs more than {MOST_LAGS} lags: narrow "
+                f"{what} with cut={cut:g} needs more than {MOST_LAGS} lags: narrow "
                 "bands and low frequencies ring for long. Use a wider one, a lower order or a "
-                "larger tolerance"
+                "larger cut"
             )
         response = sosfilt(sos, np.pad(values, [(0, 0), (0, 0), (0, n - values.shape[-1])]))
         if not np.all(np.isfinite(response)):
@@ -131,9 +131,9 @@ def _filtered(values: Floats, sos: Floats, tolerance: float, what: str) -> tuple
         peak = float(np.abs(response).max())
         # What a lag and all after it sum to, of the population where that is most.
         rest = np.cumsum(np.abs(response)[..., ::-1], axis=-1)[..., ::-1].max(axis=(0, 1))
-        if rest[n // 2] <= 0.1 * tolerance * peak:
+        if rest[n // 2] <= 0.1 * cut * peak:
             break
-    n_kept = int(np.argmax(rest <= tolerance * peak))
+    n_kept = int(np.argmax(rest <= cut * peak))
     if n_kept > MOST_LAGS:
         raise KernelError(f"{what} needs {n_kept} lags, more than {MOST_LAGS}")
     return response[..., :n_kept], float(rest[n_kept] / peak)

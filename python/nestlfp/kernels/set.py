@@ -19,16 +19,20 @@ from numpy.typing import ArrayLike
 from ..errors import KernelError
 from ..grid import Rounding
 from . import files
-from .algebra import Algebra
 from .arrays import labelled
-from .checks import dt_ms, first_lag_steps, provenance
+from .checks import checked, dt_ms, first_lag_steps, provenance
 from .convolve import convolved, of_rates
 from .describe import description, fingerprint, shown
 from .lfpykernels_dictionary import from_dictionary
 from .moments import poisson_moments
+from .names import chosen
+from .projection import projected
+from .readout import read_out
+from .sampling import lowpassed, resampled
+from .sums import factors_of, scaled, summed
 
 
-class KernelSet(Algebra):
+class KernelSet:
     """Labelled spike-signal kernels of a network.
 
     Parameters
@@ -65,6 +69,9 @@ class KernelSet(Algebra):
     >>> round(signals["LFP"].sel(time=3.0).item(), 12)
     1e-06
     """
+
+    def __init__(self, dataset: xr.Dataset) -> None:
+        self.dataset = checked(dataset)
 
     # ------------------------------------------------------------------ making one
     @classmethod
@@ -123,15 +130,108 @@ class KernelSet(Algebra):
 
     @classmethod
     def from_lfpykernels(
-        cls, H_YX: Mapping[str, Mapping[str, ArrayLike]], **options: Any
+        cls,
+        H_YX: Mapping[str, Mapping[str, ArrayLike]],
+        *,
+        dt: float,
+        names: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        positions: Mapping[str, ArrayLike] | None = None,
+        probes: Iterable[Any] | None = None,
+        fir: bool | None = None,
+        provenance: Mapping[str, Any] | None = None,
     ) -> KernelSet:
         """Kernels from the dictionary that users of LFPykernels have.
 
-        See `nestlfp.kernels.lfpykernels_dictionary.from_dictionary` for the parameters.
+        Parameters
+        ----------
+        H_YX : dict of str to dict of str to array, shape (channel, lag)
+            Kernels by pathway ``"POST:PRE"`` and by the name of the probe's class, as
+            ``KernelApprox.get_kernel`` returns them, for every pair of populations. Potentials in
+            mV, current dipole moments in nA µm.
+        dt : float
+            Distance of two lags (ms).
+        names : dict of str to str, optional
+            Signal to make of a probe class. Default: "LFP" of the potential probes of LFPykit and
+            LFPykernels, "CDM" of their dipole probes, "CSD" of ``LaminarCurrentSourceDensity``.
+        units : dict of str to str, optional
+            Unit of a signal. Needed for signals of other probe classes. Default: "mV", "nA µm" and
+            "nA/µm³".
+        positions : dict of str to array, shape (channel,) or (channel, 3), optional
+            Contact positions (µm) of a signal: depths z where x = y = 0, or x, y, z.
+        probes : iterable of probe objects, optional
+            The probes behind the kernels, to take contact positions from.
+        fir : bool, optional
+            Whether the lags are dt, 2 dt, ..., tau (``get_kernel(..., fir=True)``), or -tau, ...,
+            tau, of which those above 0 are kept. Default: found from the values, which are zero
+            at the lags up to 0 of the symmetric form.
+        provenance : dict, optional
+            What made the kernels: JSON-compatible values, kept with the file.
+
+        Returns
+        -------
+        KernelSet
+            Lags dt, ..., tau.
+
+        Raises
+        ------
+        KernelError
+            If a key is no "POST:PRE", pathways are missing, probes or shapes differ between
+            pathways, a probe class is unknown, the form of the lags cannot be told, or values
+            are not finite.
+
+        Notes
+        -----
+        LFPykernels 0.2 is right only where dt is a power of two, such as 2**-4 ms. At dt = 0.1 ms
+        its grid of delays loses a sample to rounding and the kernels come a step or so late,
+        which nobody can see from the values: compute at 2**-4 ms and use `KernelSet.resample`.
+
+        References
+        ----------
+        Hagen et al. (2022) Brain signal predictions from multi-scale networks using a linearized
+        framework. PLoS Comput Biol 18(8): e1010353.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import nestlfp
+        >>> response = np.exp(-np.arange(1, 51) / 10) * np.ones((2, 1)) * 1e-6
+        >>> kernels = nestlfp.KernelSet.from_lfpykernels(
+        ...     {"E:E": {"GaussCylinderPotential": response}},
+        ...     dt=0.5, positions={"LFP": [0.0, 100.0]},
+        ... )
+        >>> kernels["LFP"].dims, kernels["LFP"].attrs["units"]
+        (('post', 'pre', 'LFP_channel', 'lag'), 'mV')
         """
-        return cls(from_dictionary(H_YX, **options))
+        return cls(
+            from_dictionary(
+                H_YX,
+                dt=dt,
+                names=names,
+                units=units,
+                positions=positions,
+                probes=probes,
+                fir=fir,
+                provenance=provenance,
+            )
+        )
 
     # ------------------------------------------------------------------ what is in it
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals."""
+        return tuple(str(name) for name in self.dataset.data_vars)
+
+    @property
+    def pre(self) -> tuple[str, ...]:
+        """Names of the presynaptic populations."""
+        return tuple(str(name) for name in self.dataset["pre"].values)
+
+    @property
+    def post(self) -> tuple[str, ...]:
+        """Names of the postsynaptic populations."""
+        return tuple(str(name) for name in self.dataset["post"].values)
+
     @property
     def dt(self) -> float:
         """Distance of two lags (ms)."""
@@ -170,6 +270,290 @@ class KernelSet(Algebra):
 
     def _repr_html_(self) -> str:
         return shown(self.dataset)
+
+    # ------------------------------------------------------------------ kernels made of kernels
+    def select(
+        self,
+        *,
+        signals: str | Iterable[str] | None = None,
+        pre: str | Iterable[str] | None = None,
+        post: str | Iterable[str] | None = None,
+    ) -> KernelSet:
+        """The part of the set with these signals and populations, in the order given.
+
+        Raises
+        ------
+        KernelError
+            If a name is not in the set.
+        """
+        part = self.dataset[chosen(signals, self.signals, "signals")]
+        return KernelSet(
+            part.sel(pre=chosen(pre, self.pre, "pre"), post=chosen(post, self.post, "post"))
+        )
+
+    def scale(self, factors: Mapping[Any, float]) -> KernelSet:
+        """Kernels with those of each named presynaptic population or pathway times a factor.
+
+        Kernels scale with the synaptic weight of the presynaptic population (Skaar et al. 2020,
+        PLoS Comput Biol 16(3): e1007725), so that a network whose weights differ from the
+        kernels' needs no new ones.
+
+        Parameters
+        ----------
+        factors : dict of str, or of (str, str), to float
+            Factor per presynaptic population, or per pathway ``(pre, post)``; a pathway is
+            multiplied by both. What is not named stays as it is.
+
+        Raises
+        ------
+        KernelError
+            If a population is unknown, or a factor no finite real number.
+        """
+        return KernelSet(scaled(self.dataset, factors_of(factors, self.post, self.pre)))
+
+    def total(self, name: str = "all") -> KernelSet:
+        """Kernels added up over postsynaptic populations: what a recorder's signal is made of.
+
+        Parameters
+        ----------
+        name : str
+            Of the one postsynaptic population that is left.
+
+        Returns
+        -------
+        KernelSet
+            Without the cylinders of populations, which it no longer tells apart.
+
+        Examples
+        --------
+        >>> import numpy as np, nestlfp
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": np.ones((2, 1, 1, 3))}, pre=["E"], post=["E", "I"], dt=0.1,
+        ...     units={"LFP": "mV"},
+        ... )
+        >>> kernels.total()["LFP"].values.squeeze().tolist()
+        [2.0, 2.0, 2.0]
+        """
+        return KernelSet(summed(self.dataset, name))
+
+    def resample(self, dt: float, *, method: str = "cubic") -> KernelSet:
+        """Kernels at another distance of lags, such as NEST's resolution.
+
+        A kernel is the signal's response to one spike, so that resampling keeps its amplitude.
+        Between the lags it is interpolated; before its first lag and after its last it is zero.
+
+        Parameters
+        ----------
+        dt : float
+            New distance of lags (ms).
+        method : {"cubic", "pchip", "linear"}
+            Interpolation. "pchip" never overshoots where a kernel jumps.
+
+        Raises
+        ------
+        KernelError
+            If `dt` is no positive number, or leaves no lag or more than a million of them.
+        """
+        return self._changed(resampled(self.dataset, dt, method))
+
+    def lowpass(self, interval: float, *, method: str = "fir") -> KernelSet:
+        """Kernels whose signals can be sampled every `interval` ms without aliasing.
+
+        A signal recorded with them at that interval equals the full-rate signal of these kernels
+        after ``scipy.signal.decimate(signal, q, ftype="fir", zero_phase=True)``, with q the
+        number of steps in an interval: a linear-phase FIR filter, cut off at the new Nyquist
+        frequency. Its delay is compensated: nothing is shifted, and the kernels start 10
+        intervals earlier (at negative lags, mostly) and end 10 intervals later.
+
+        Parameters
+        ----------
+        interval : float
+            Distance of two samples (ms), a multiple of `dt`.
+        method : {"fir", "mean"}
+            "fir": as above. "mean": the running mean over an interval, so that a sample is the
+            mean of the signal since the one before. This is what counting spikes in bins as wide
+            as the interval does (Skaar et al. 2020); it leaves some aliasing, of a signal just
+            above the Nyquist frequency nearly two thirds.
+
+        Raises
+        ------
+        KernelError
+            If `interval` is no multiple of `dt`, or makes more than a million lags, or there is
+            no such method.
+
+        Examples
+        --------
+        Population rates, as spikes counted in bins of 1 ms:
+
+        >>> import nestlfp
+        >>> spike = nestlfp.KernelSet.from_arrays(
+        ...     {"rate": [[[[1000.0 / (800 * 0.1)]]]]},  # spikes/s of 800 neurons, for a step
+        ...     pre=["E"], post=["E"], dt=0.1, first_lag=0.0, units={"rate": "1/s"},
+        ... )
+        >>> rate = spike.lowpass(1.0, method="mean").convolve({"E": [0.2, 0.7, 3.0]}, 4.0)["rate"]
+        >>> rate.sel(time=[1.0, 2.0, 3.0, 4.0], method="nearest").values.round(9)
+        array([[2.5 , 0.  , 1.25, 0.  ]])
+        """
+        return self._changed(lowpassed(self.dataset, interval, method))
+
+    def readout(
+        self,
+        weights: Mapping[str, Any],
+        *,
+        band: tuple[float | None, float | None] | None = None,
+        order: int = 2,
+        cut: float = 1e-9,
+        name: str = "readout",
+    ) -> KernelSet:
+        """One channel to act on: a weighted sum of channels, through a causal filter.
+
+        The filter is linear, so that the filtered signal has kernels again: these, filtered.
+
+        Parameters
+        ----------
+        weights : dict
+            For each signal its channels and their weights, ``{"LFP": {3: 1.0, 4: -1.0}}``, or
+            one channel, ``{"LFP": 3}``.
+        band : (float or None, float or None), optional
+            Frequencies (Hz) that pass a Butterworth filter: ``(13, 30)``, ``(None, 100)`` those
+            below, ``(1, None)`` those above. Default: no filter.
+        order : int
+            Of the Butterworth filter; a band has twice as many poles.
+        cut : float
+            Where the filter's endless response is cut: what is left sums to less than this times
+            the largest response to one spike. The provenance has what was cut.
+        name : str
+            Of the signal.
+
+        Returns
+        -------
+        KernelSet
+            With this signal alone, of one channel, in the unit of the signals.
+
+        Raises
+        ------
+        KernelError
+            If there is no such signal or channel, if units differ, if the band is upside down or
+            beyond the Nyquist frequency, or rings for more than a million lags.
+
+        Notes
+        -----
+        The signal is ``scipy.signal.sosfilt(scipy.signal.butter(order, band, output="sos"), x)``
+        of the weighted sum x. A causal filter delays what it passes: by about half a period of
+        the band's width, for order 2.
+
+        Examples
+        --------
+        >>> import numpy as np, nestlfp
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": np.ones((1, 1, 2, 10)) * [[1.0], [3.0]]}, pre=["E"], post=["E"], dt=0.1,
+        ...     units={"LFP": "mV"},
+        ... )
+        >>> readout = kernels.readout({"LFP": {1: 1.0, 0: -1.0}})
+        >>> readout["readout"].values.squeeze().max().item()
+        2.0
+        >>> kernels.readout({"LFP": 0}, band=(50, 100)).n_lags > 1000
+        True
+        """
+        changed = read_out(self.dataset, weights, band=band, order=order, cut=cut, name=name)
+        return KernelSet(changed)
+
+    def project(
+        self,
+        model: Any,
+        *,
+        signal: str = "CDM",
+        to: str = "EEG",
+        dipole_positions: Mapping[str, Any] | ArrayLike | str | None = None,
+        axes: Mapping[str, Any] | ArrayLike | str | None = None,
+        contacts: Any = None,
+        channels: Sequence[Any] | None = None,
+        normals: ArrayLike | None = None,
+        unit: str | None = None,
+    ) -> KernelSet:
+        """The kernels with EEG or MEG added, from their current dipole moment.
+
+        Parameters
+        ----------
+        model : volume conductor of LFPykit
+            An instance of ``FourSphereVolumeConductor``, ``InfiniteVolumeConductor``,
+            ``InfiniteHomogeneousVolCondMEG``, ``SphericallySymmetricVolCondMEG`` or ``NYHeadModel``
+            (which needs its file: ``NYHeadModel("sa_nyhead.mat")``).
+        signal : str
+            Name of the current dipole moment: three channels x, y, z in nA µm.
+        to : str
+            Name of the new signal, for example "EEG" or "MEG".
+        dipole_positions : dict of str to array, shape (3,), or one array, shape (3,)
+            Where the dipole of each postsynaptic population lies (µm), or of all of them, in the
+            coordinates of the model's contacts. For ``NYHeadModel`` also the names of its places,
+            such as "parietal_lobe".
+        axes : dict of str to array, shape (3,), or one array, optional
+            Direction in the model that the z axis of each population (from its deep to its
+            superficial end) points to: the dipole is turned by the smallest rotation that takes z
+            there. ``"outward"`` is away from the centre of a sphere, and along the normal of the
+            cortex in ``NYHeadModel``. Default: not turned.
+        contacts : array, shape (n, 3), or probeinterface.Probe
+            Contact positions (µm) for ``InfiniteVolumeConductor``, and for no other model: they
+            have their own.
+        channels : sequence, optional
+            Label of each contact or sensor. Default: the probe's contact ids, or 0, 1, 2, ...
+        normals : array, shape (n, 3), optional
+            For MEG: the direction each sensor measures, one channel per sensor. Default: three
+            channels per sensor, labelled ``"0_x", "0_y", "0_z"``, ...
+        unit : {"mV", "µV"} or {"nA/µm", "T", "fT"}, optional
+            Unit of the new signal. Default: LFPykit's own, mV for potentials and nA/µm for the
+            magnetic field H; T and fT are the flux density B = mu H with the model's mu.
+
+        Returns
+        -------
+        KernelSet
+            All signals of the kernels and the new one, with the positions of its channels (µm).
+
+        Raises
+        ------
+        KernelError
+            If the signal is missing or no dipole, the model is unknown, a population has no
+            position or an unknown one has, a dipole is outside the inner sphere, a contact is at
+            the dipole or inside the population's cylinder, or positions are of the wrong shape or
+            not in µm.
+
+        Notes
+        -----
+        LFPykit writes that ``InfiniteVolumeConductor.sigma`` is in S/cm; its formula gives mV for
+        S/m. Its ``calculate_B`` multiplies H in nA/µm by mu in T m/A, so that its result is in mT.
+        ``FourSphereVolumeConductor.get_dipole_potential`` takes the sine of an arccos, which costs
+        it half of its digits where a contact lies at a right angle to the tangential dipole: there
+        it and its own ``get_transformation_matrix``, which is used here, differ by about 1e-9.
+
+        Næss et al. (2017), Front Hum Neurosci 11:490; Hagen et al. (2018), Front Neuroinform 12:92.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from lfpykit.eegmegcalc import FourSphereVolumeConductor
+        >>> head = FourSphereVolumeConductor(np.array([[0.0, 0.0, 90000.0]]))  # doctest: +SKIP
+        >>> kernels.project(  # doctest: +SKIP
+        ...     head, to="EEG", dipole_positions=[0.0, 0.0, 78000.0], axes="outward"
+        ... )
+        """
+        return KernelSet(
+            projected(
+                self.dataset,
+                model,
+                signal=signal,
+                to=to,
+                dipole_positions=dipole_positions,
+                axes=axes,
+                contacts=contacts,
+                channels=channels,
+                normals=normals,
+                unit=unit,
+            )
+        )
+
+    def _changed(self, dataset: xr.Dataset) -> KernelSet:
+        """A set with this dataset, or this set where nothing changed."""
+        return self if dataset is self.dataset else KernelSet(dataset)
 
     # ------------------------------------------------------------------ signals
     def poisson(self, rates: Mapping[str, float]) -> xr.Dataset:
@@ -276,15 +660,23 @@ class KernelSet(Algebra):
         return convolved(self.dataset, spike_times, duration, by, rounding)
 
     # ------------------------------------------------------------------ file
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a netCDF-4 file (through h5netcdf); an existing file is replaced whole.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a netCDF-4 file (through h5netcdf).
+
+        Parameters
+        ----------
+        path : path
+            Its name ends in ``.nc``.
+        overwrite : bool
+            Replace an existing file, as a whole once the new one is complete.
 
         Raises
         ------
         KernelError
-            If it cannot be written, or an attribute is nothing that a file can hold.
+            If there is a file already, it cannot be written, or an attribute is nothing that a file
+            can hold.
         """
-        files.save(self.dataset, path)
+        files.save(self.dataset, path, overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> KernelSet:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from .._types import Floats
 from ..errors import KernelError
 from .checks import real
 from .names import check_known, check_name
 from .positions import GEOMETRY
 
 
-def scaled(dataset: xr.Dataset, factors: Any) -> xr.Dataset:
-    """Kernels times the factor of their presynaptic population, and that of their pathway."""
+def factors_of(factors: Any, post: Sequence[str], pre: Sequence[str]) -> Floats:
+    """The factor of each pathway, shape (post, pre), from those of populations and pathways."""
     if not isinstance(factors, Mapping):
         raise KernelError(f"factors must be a dict with a number each, found {factors!r}")
-    post, pre = ([str(name) for name in dataset[dim].values] for dim in ("post", "pre"))
     by_pathway = np.ones((len(post), len(pre)))
     for key, given in factors.items():
         rows: slice | int = slice(None)
@@ -34,6 +34,11 @@ def scaled(dataset: xr.Dataset, factors: Any) -> xr.Dataset:
         if factor.ndim or not np.isfinite(factor):
             raise KernelError(f"factors must be finite numbers, found {dict(factors)}")
         by_pathway[rows, pre.index(x)] *= float(factor)
+    return by_pathway
+
+
+def scaled(dataset: xr.Dataset, by_pathway: Floats) -> xr.Dataset:
+    """Kernels times the factors of pathways, shape (post, pre)."""
     times = xr.DataArray(by_pathway, dims=("post", "pre"))
     return dataset.assign(
         {

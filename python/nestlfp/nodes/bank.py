@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,39 @@ from ..display import card, table
 from ..errors import KernelError
 from ..filters.choose import Once, make_filter
 from ..filters.coefficients import Array, Coefficients
-from ..filters.options import Options, Separable, StateSpace
+from ..filters.options import Method, Options, Separable, StateSpace
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.checks import found_instead
 from .detector import RECORDING, Detector
-from .model import create_nodes, model_of
+from .model import Model, capacity, create_nodes, model_for
 
 
 class FilterBank:
-    """Kernels, the filter that realizes them, and the NEST model that computes it.
+    """Kernels, and the filter that computes their sum over spikes in a NEST node.
+
+    `FieldRecorder` and `Trigger` make one of the kernels that they are given; made beforehand, it
+    tells what the filter is like, and serves several.
 
     Parameters
     ----------
     kernels : KernelSet or NeuronKernels
-        What to realize.
-    options : Options, optional
-        How; see `install`.
+        Kernels at NEST's resolution.
+    method : {"fir", "state-space", "separable", "auto"} or FIR, StateSpace, Separable, Auto
+        How the sum is computed. "fir" takes the kernels as they are, exactly, and is the default;
+        its cost grows with every channel and tap. "state-space" computes the same sum to a
+        tolerance (1e-6, or ``nestlfp.StateSpace(tolerance=...)``) with far fewer operations; so
+        does "separable" for hundreds of ports (modes of neurons, nodes of a sheet) whose kernels
+        share a few time courses. "auto" takes the one whose step is estimated to cost least (see
+        `nestlfp.filters.cost`), and "fir" where no reduced filter meets the tolerance; printing
+        the bank tells which and why.
+    by : {"pre", "post"} or both, optional
+        Keep the contributions of these populations apart. Default: one signal, summed.
+    interval : float, optional
+        Distance of two samples (ms) of the recorders of this bank. Default: theirs to choose.
+    antialias : bool
+        Low-pass filter the kernels for `interval`, see `KernelSet.lowpass`: the recorded signal
+        is the full-rate one, filtered and decimated. NEST then hands out samples 10 intervals
+        late, since they depend on what comes after them; they keep their times.
     once : callable, optional
         Calls the function it is given on one of several processes, and returns its result on all.
 
@@ -48,19 +65,36 @@ class FilterBank:
     error : xarray.Dataset
         Certified error of each channel: the largest difference between realized and given kernels
         over all lags, relative to the channel's peak. It holds for the signal of a single spike.
-    module : str or None
-        The module that `install` had NEST load, and where it came from; None where NEST knew the
-        model already.
     bound : xarray.Dataset
         The sum over lags of that difference, relative to the channel's peak: what the error of the
         signal can grow to at most for each spike per step, of any population.
+
+    Raises
+    ------
+    KernelError
+        If these are no kernels, or an option is not what it should be.
+    ToleranceError
+        If the method is "state-space" or "separable" and no filter of a sensible size meets the
+        tolerance.
+
+    Examples
+    --------
+    >>> import nestlfp, numpy as np
+    >>> kernels = nestlfp.KernelSet.from_arrays(
+    ...     {"LFP": np.ones((1, 1, 1, 5))}, pre="E", post="E", dt=0.1, units={"LFP": "mV"}
+    ... )
+    >>> nestlfp.FilterBank(kernels).filter.n_outputs
+    1
     """
 
     def __init__(
         self,
         kernels: KernelSet | NeuronKernels,
-        options: Options | None = None,
         *,
+        method: str | Method = "fir",
+        by: str | Iterable[str] = (),
+        interval: float | None = None,
+        antialias: bool = False,
         once: Once | None = None,
     ) -> None:
         if not isinstance(kernels, KernelSet | NeuronKernels):
@@ -70,7 +104,7 @@ class FilterBank:
             populations, weights = {name: [name] for name in kernels.pre}, None
         else:
             populations, weights, kernels = kernels.populations, kernels.weights, kernels.modes
-        self.options = options = options or Options()
+        self.options = options = Options.of(method, by=by, interval=interval, antialias=antialias)
         self.every = options.every(kernels.dt)  # before anything that takes long
         if options.antialias and options.interval is not None:
             kernels = kernels.lowpass(options.interval)
@@ -82,33 +116,23 @@ class FilterBank:
             self.every,
             **({"once": once} if once else {}),
         )
-        self._model = model_of(self.filter)
-        self.module: str | None = None
 
     @property
-    def model(self) -> str:
-        """Name of the NEST model."""
-        return self._model.name
-
-    @property
-    def nestml(self) -> str:
-        """Its NESTML source."""
-        return self._model.text
-
-    def parameters(self, hold: Ints, every: int, until: int) -> dict[str, Any]:
-        """All parameters of a node of the bank, see `Filter.parameters`."""
-        return self.filter.parameters(self._model.ports, hold, every, until)
+    def model(self) -> Model:
+        """The NEST model that computes it, of the smallest size that does."""
+        return model_for(self.filter.method, capacity(len(self.ports)))
 
     def create_nodes(
         self,
         nest: Any,
+        model: Model,
         n: int,
         hold: Ints,
         every: int,
         until: int,
         detector: Detector | None = None,
     ) -> Any:
-        """`n` nodes of the bank in NEST, see `Filter.parameters`; collective under MPI.
+        """`n` nodes of a model, see `Filter.parameters`; collective under MPI.
 
         With a `detector` they emit a spike when the bank's one channel crosses its threshold.
         """
@@ -116,8 +140,8 @@ class FilterBank:
         if detector is not None:
             (scale,) = self.filter.expand(np.ones((1, 1))).ravel()
             head = detector.parameters(float(scale))
-        parameters = self.parameters(hold, every, until) | head
-        return create_nodes(nest, self._model, n, parameters, self.filter.grows)
+        parameters = self.filter.parameters(model.ports, hold, every, until) | head
+        return create_nodes(nest, model, n, parameters, self.filter.grows)
 
     @property
     def populations(self) -> tuple[str, ...]:
@@ -182,12 +206,11 @@ class FilterBank:
                 f"about {self.filter.microseconds(self.every):.2g} µs for a step with a spike "
                 f"of every population, sampled every {self.every} steps",
             ),
-            *([] if self.module is None else [("module", self.module)]),
         ]
 
     def __repr__(self) -> str:
         return "\n".join(
-            [f"FilterBank {self.model}: {self._method()}"]
+            [f"FilterBank: {self._method()}"]
             + [f"  {what}: {value}" for what, value in self._facts()]
         )
 
@@ -210,9 +233,8 @@ class FilterBank:
             )
         ]
         head = ["signal", "channels", "unit", "error", "bound for a spike in every step"]
-        model = [("model", self.model), ("method", self._method().removeprefix("method "))]
         return card(
             "FilterBank",
-            model + self._facts(),
+            [("method", self._method().removeprefix("method ")), *self._facts()],
             table("signals, and the largest error of a channel", head, errors),
         )

@@ -56,11 +56,11 @@ def description(bank: FilterBank) -> dict[str, Any]:
     c = filter_.coefficients
     nothing_held = np.zeros(len(bank.ports), dtype=np.int64)
     return {
-        "model": bank.model,
+        "model": bank.model.name,
         "method": filter_.method,
         "dt_ms": bank.kernels.dt,
         "kernels": bank.kernels.fingerprint,
-        "defaults": bank.parameters(nothing_held, every=1, until=0),
+        "defaults": filter_.parameters(bank.model.ports, nothing_held, every=1, until=0),
         "ports": {name: i + 1 for i, name in enumerate(bank.ports)},
         "lag_ms": dict(zip(bank.ports, c.first_lags * c.dt, strict=True)),
         "outputs": _outputs(bank),
@@ -91,7 +91,7 @@ def _expansion(bank: FilterBank) -> np.ndarray[Any, Any]:
 def _commented(bank: FilterBank) -> str:
     """The model's source, headed by what its ports and outputs are for these kernels."""
     c = bank.filter.coefficients
-    lines = [f"{bank.model}, made by nestlfp for these kernels:", ""]
+    lines = [f"{bank.model.name}, made by nestlfp for these kernels:", ""]
     taps = zip(bank.ports, c.lengths, c.first_lags, strict=True)
     for port, (name, length, lag) in enumerate(taps, start=1):
         lines.append(
@@ -103,7 +103,7 @@ def _commented(bank: FilterBank) -> str:
         lines.append(f"signal {name} ({bank.kernels[name].attrs['units']}): {', '.join(labels)}")
     # Names are printable text on one line, so that a comment holds them.
     head = "\n".join(f"# {line}".rstrip() for line in [*lines, ""])
-    return f"{head}\n{bank.nestml}"
+    return f"{head}\n{bank.model.text}"
 
 
 def _plain(value: Any) -> Any:

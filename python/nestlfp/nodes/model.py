@@ -6,12 +6,16 @@ fewer: all other sizes are parameters.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ..filters.base import Filter
+from ..filters.fir import FIRFilter
+from ..filters.separable import SeparableFilter
+from ..filters.state_space import StateSpaceFilter
 from .render import render, synapse_header
 
 
@@ -35,28 +39,45 @@ class Model:
     ports: int
 
 
-def capacity(populations: int) -> int:
-    """Ports of the model that serves so many populations: 2, 3, 4, 6, 8, 12, 16, ...
+METHODS: dict[str, str] = {
+    kind.method: kind.template for kind in (FIRFilter, StateSpaceFilter, SeparableFilter)
+}
+"""The template of each method's node."""
+SIZES = (2, 4, 8, 16)
+"""Spike ports of the models that nearly all kernels need."""
 
-    At most a third of them idle. An idle port costs some nanoseconds a step and a buffer for
-    spikes, a module a compilation.
+
+def capacity(ports: int) -> int:
+    """Ports of the model that serves so many: 2, 4, 8, 16, 24, 32, 48, ...
+
+    An idle port costs a nanosecond or two a step and a buffer for spikes, a module a compilation.
     """
-    step = 2 ** max(0, (populations - 1).bit_length() - 2)
-    return max(2, -(-populations // step) * step)
+    if ports <= SIZES[-1]:
+        return next(size for size in SIZES if size >= ports)
+    step = 2 ** ((ports - 1).bit_length() - 2)
+    return -(-ports // step) * step
 
 
-def model_of(filter_: Filter, ports: int | None = None) -> Model:
-    """The model that computes a filter; with so many ports, or as many as serve it best."""
-    ports = ports or capacity(len(filter_.coefficients.lengths))
-    return model_for(filter_.method, filter_.template, ports)
-
-
-def model_for(method: str, template: str, ports: int) -> Model:
+@functools.cache
+def model_for(method: str, ports: int) -> Model:
     """The model of a method with so many ports, whatever the kernels."""
-    draft = render(template, model="MODEL", ports=ports) + synapse_header().read_text("utf-8")
-    digest = hashlib.sha256(draft.encode()).hexdigest()[:8]
-    name = f"nestlfp_{re.sub(r'[^a-zA-Z0-9]', '_', method)}_p{ports}_{digest}"
-    return Model(name, render(template, model=name, ports=ports), ports)
+    draft = render(METHODS[method], model="MODEL", ports=ports)
+    digest = hashlib.sha256((draft + synapse_header().read_text("utf-8")).encode()).hexdigest()[:8]
+    name = f"nestlfp_{method.replace('-', '_')}_p{ports}_{digest}"
+    return Model(name, render(METHODS[method], model=name, ports=ports), ports)
+
+
+def fitting(known: Collection[str], method: str, ports: int) -> Model | None:
+    """The smallest model of a method with so many ports or more among NEST's models, if any.
+
+    A model of another version of nestlfp has another digest in its name, and is passed over.
+    """
+    pattern = re.compile(rf"nestlfp_{method.replace('-', '_')}_p(\d+)_[0-9a-f]{{8}}")
+    found = {int(match[1]): match[0] for name in known if (match := pattern.fullmatch(name))}
+    for size in sorted(size for size in found if size >= ports):
+        if (model := model_for(method, size)).name in known:
+            return model
+    return None
 
 
 def create_nodes(nest: Any, model: Model, n: int, parameters: dict[str, Any], grows: str) -> Any:

@@ -6,6 +6,8 @@ populations, signals and channels stay data.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..paths import project_dir
@@ -28,9 +30,11 @@ def render(template: str, *, model: str, ports: int) -> str:
     return environment.get_template(template).render(model=model, ports=int(ports))
 
 
-def module_name(model: str) -> str:
-    """Name of the extension module of a model; NEST wants it to end in "module"."""
-    return f"{model}_module"
+def module_name(models: Sequence[str]) -> str:
+    """Name of the extension module of these models; NEST wants it to end in "module"."""
+    if len(models) == 1:
+        return f"{models[0]}_module"
+    return f"nestlfp_{hashlib.sha256(' '.join(models).encode()).hexdigest()[:8]}_module"
 
 
 def synapse_header() -> Path:

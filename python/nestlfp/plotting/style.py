@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import SignalError
 from ..extras import require
-from ..kernels.files import brief, checked_path, replacing
+from ..kernels.files import already_there, brief, checked_path, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -60,10 +60,10 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return figure
 
 
-def save(figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 200) -> None:
+def save(
+    figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 200, overwrite: bool = False
+) -> None:
     """Write a figure to a file, in the format that the path's suffix names.
-
-    An existing file is replaced whole.
 
     Parameters
     ----------
@@ -72,14 +72,19 @@ def save(figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 200) -> N
         ``.png``, ``.pdf``, ``.svg`` or what else matplotlib knows.
     dpi : float, optional
         Pixels per inch of what is not drawn as lines.
+    overwrite : bool
+        Replace an existing file, as a whole once the new one is complete.
 
     Raises
     ------
     SignalError
-        If matplotlib does not know the format, or the file cannot be written.
+        If there is a file already, matplotlib does not know the format, or the file cannot be
+        written.
     """
     target = checked_path(path, SignalError)
     suffix = checked_format(target)
+    if target.is_file() and not overwrite:
+        raise SignalError(already_there(target, "nestlfp.plotting.save(figure, {})"))
     try:
         with style(), replacing(target) as partial:
             figure.figure.savefig(partial, dpi=dpi, format=suffix)

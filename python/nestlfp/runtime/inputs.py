@@ -1,4 +1,4 @@
-"""What a port of a filter node hears: spikes of a population, with factors and lags of neurons."""
+"""Whose spikes reach the ports of a filter node, with which factors and lags."""
 
 from __future__ import annotations
 
@@ -21,7 +21,59 @@ from .senders import is_stimulator, told_apart
 
 
 @dataclass(frozen=True)
-class Input:
+class Inputs:
+    """Whose spikes a `FieldRecorder` or `Trigger` gets, where a dict of populations is too little.
+
+    Parameters
+    ----------
+    populations : dict of str to nest.NodeCollection
+        The neurons of each presynaptic population of the kernels, as a NodeCollection, a list of
+        node ids, or a list of both, nested to any depth; None or an empty collection where the
+        network has none. A spike_generator may stand for a population (with spike_multiplicities,
+        but not with spike_weights, which would scale the kernel); parrot neurons are neurons. Any
+        other generator draws other spikes for each of its targets, and is refused: put a
+        parrot_neuron between it and each neuron that it drives.
+    weights : dict of str to array, optional
+        For each neuron of a population the factor of its kernel, in the order of its ids above;
+        or one for all. Default: 1. Of a population with several modes (`nestlfp.NeuronKernels`)
+        also an array or scipy.sparse array of shape (neuron, mode), in place of the weights that
+        the kernels have; or what `nestlfp.out_strengths` returns.
+    delays : dict of str to array, optional
+        For each neuron of a population a time (ms) by which its kernel starts later, rounded to
+        the resolution, in the same order. Default: 0.
+    overlap : bool
+        Allow a neuron to be in several populations.
+    unconnected : bool
+        Allow a network without connections. NEST then has no range of delays to keep to, and
+        connections made later may find it narrowed to one step.
+    synapse_models : dict of str to str, optional
+        With several MPI ranks, the synapse model of the connections that a population's neurons
+        have in the network, which the recorder's then are of too. Default, also for populations
+        left out: ``"static_synapse"``. In one process the recorder has a model of its own, and
+        this is not used.
+
+    Examples
+    --------
+    >>> strengths = nestlfp.out_strengths({"E": E, "I": I})  # doctest: +SKIP
+    >>> inputs = nestlfp.Inputs({"E": E, "I": I}, weights=strengths)  # doctest: +SKIP
+    >>> recorder = nestlfp.FieldRecorder(kernels, inputs)  # doctest: +SKIP
+    """
+
+    populations: Mapping[str, Any]
+    weights: Mapping[str, ArrayLike] | None = None
+    delays: Mapping[str, ArrayLike] | None = None
+    overlap: bool = False
+    unconnected: bool = False
+    synapse_models: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(cls, given: Inputs | Mapping[str, Any]) -> Inputs:
+        """What was given in place of inputs: populations alone."""
+        return given if isinstance(given, Inputs) else cls(given)
+
+
+@dataclass(frozen=True)
+class PortInput:
     """Nodes of one population. A spike that stands for several counts as often as it says.
 
     Attributes
@@ -54,15 +106,8 @@ class Input:
 
 
 def gather_inputs(
-    kernels: NeuronKernels,
-    populations: Mapping[str, Any],
-    *,
-    weights: Mapping[str, Any] | None,
-    delays: Mapping[str, ArrayLike] | None,
-    overlap: bool,
-    dt: float,
-    nest: Any,
-) -> tuple[dict[str, Ints], list[Input]]:
+    kernels: NeuronKernels, given: Inputs, *, dt: float, nest: Any
+) -> tuple[dict[str, Ints], list[PortInput]]:
     """Ids of each population's nodes, and the input of each mode, which is a spike port.
 
     Raises
@@ -70,14 +115,16 @@ def gather_inputs(
     NetworkError
         If what is given does not fit the kernels' populations and modes.
     """
+    populations, weights, delays = given.populations, given.weights, given.delays
+    overlap = given.overlap
     ids = population_ids(list(kernels.populations), populations, nest, overlap)
     unordered = [name for name in ids if isinstance(populations[name], set | frozenset)]
     of_modes, of_neurons = _by_mode(weights, kernels, ids)
     factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0, nest=nest)
     lags = _per_neuron(delays, ids, unordered, "delays", default=0.0, nest=nest)
-    inputs: dict[str, Input] = {}
+    inputs: dict[str, PortInput] = {}
     for name, members in ids.items():
-        whole = Input(
+        whole = PortInput(
             name=name,
             ids=members,
             weights=factors[name],
@@ -109,14 +156,14 @@ def gather_inputs(
     return ids, [inputs[mode] for mode in kernels.modes.pre]
 
 
-def _of_modes(whole: Input, weights: Weights) -> Iterator[Input]:
+def _of_modes(whole: PortInput, weights: Weights) -> Iterator[PortInput]:
     """The neurons that each mode hears, with their weights."""
     columns = weights.tocsc()
     for first, last in pairwise(columns.indptr):
         rows = columns.indices[first:last].astype(np.int64)
         if not whole.ids.size:
             rows = rows[:0]
-        yield Input(
+        yield PortInput(
             name=whole.name,
             ids=whole.ids[rows],
             weights=columns.data[first : first + rows.size] * whole.weights[rows],

@@ -1,4 +1,4 @@
-"""run: the simulation as a loop in Python, with the signals so far at each turn."""
+"""loop: the simulation as a loop in Python, with the signals so far at each turn."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from ..errors import NetworkError
 from .parallel import Ranks
 from .progress import progress_bar
 from .recorder import FieldRecorder
+from .samples import Samples
 from .session import Session, check_not_prepared, current, import_nest, quiet
 from .simulate import grows, warn_of_cuts, whole_steps
-from .streams import Merged, Stream, To, destinations
+from .streams import Merged, Stream, To, destinations, source_of
 from .timing import delay_range
 
 
-def run(
+def loop(
     t: float,
     *,
     every: float,
@@ -55,8 +56,7 @@ def run(
     signals : xarray.Dataset
         As `FieldRecorder.signals`: the samples since the last turn, and since the call at the
         first. They are complete up to now, but for kernels that start before the network's
-        min_delay: of these, spikes are heard later by the difference, `recorder.schedule.shift`
-        steps, and so much is missing.
+        min_delay: the last `FieldRecorder.latency` of these is missing.
 
     Raises
     ------
@@ -75,13 +75,13 @@ def run(
 
     Examples
     --------
-    >>> for signals in nestlfp.run(1000.0, every=5.0):  # doctest: +SKIP
+    >>> for signals in nestlfp.loop(1000.0, every=5.0):  # doctest: +SKIP
     ...     stimulus.rate = 1000.0 * (signals["LFP"].isel(LFP_channel=3).mean().item() > 0.01)
     """
     nest = import_nest()
     ranks = Ranks(nest)
-    check_not_prepared(nest, "nestlfp.run")
-    session = current(nest)
+    check_not_prepared(nest, "nestlfp.loop")
+    session = current(nest, ranks)
     dt = float(nest.resolution)
     n = whole_steps(t, dt, "t", lowest=0)
     turn = whole_steps(every, dt, "every", lowest=1)
@@ -98,28 +98,27 @@ def run(
         )
     places = destinations(to, recorder, session)
     if len(places) > 1:
-        raise NetworkError("run streams to one store, found several in to={...}")
+        raise NetworkError("loop streams to one store, found several in to={...}")
     ((path, members),) = places.items()
-    source = members[0] if len(members) == 1 else Merged(members)
+    source = source_of(members)
     whole_steps(chunk, dt, "chunk", lowest=1)
     if to is None and (overwrite or append):
         raise NetworkError("overwrite and append are about a store, found no to=...")
-    session.check_connections(ranks)
+    session.check_connections()
     if grows(nest) and ranks.rank == 0:
         warn_of_cuts("each turn")
     streams = []
     if to is not None:
-        streams = [Stream(members, path, ranks, None, chunk, overwrite=overwrite, append=append)]
+        streams = [Stream(source, path, ranks, None, chunk, overwrite=overwrite, append=append)]
     source.remember(start, 2 * min_delay)
     bar = progress_bar(n * dt, progress and ranks.rank == 0)
-    return _turns(nest, ranks, session, source, streams, bar, start + n, turn)
+    return _turns(nest, session, source, streams, bar, start + n, turn)
 
 
 def _turns(
     nest: Any,
-    ranks: Ranks,
     session: Session,
-    source: FieldRecorder | Merged,
+    source: Samples | Merged,
     streams: list[Stream],
     bar: Any,
     stop: int,
@@ -149,7 +148,7 @@ def _turns(
                     stream.take()
                 yield signals
                 now = round(nest.biological_time / dt)  # who acts on signals may simulate, too
-            session.check_connections(ranks)
+            session.check_connections()
         finally:
             if session.alive:
                 for stream in streams:

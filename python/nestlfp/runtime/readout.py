@@ -51,6 +51,7 @@ class Readout:
         self._since = self._rows = 0  # since which step they remember how many rows
         self._read = now  # stamps up to this step are read, or were before this was made
         self._kept = False  # whether NEST still has samples that are read
+        self.n_outputs = n_outputs
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
         self._dt = float(nest.resolution)
         self.next = now // every + 1  # number of the next sample to come out of NEST
@@ -120,6 +121,14 @@ class Readout:
         except self._nest.NESTErrors.BadProperty:
             self._kept = True
         return values
+
+    def number_at(self, now: int) -> int:
+        """Number of the last sample that is complete at step `now`."""
+        return (now - self._shift) // self._every
+
+    def last_stamp(self, step: int) -> int:
+        """Stamp, in the nodes, of the last sample whose time is not after this step."""
+        return step // self._every * self._every + self._shift
 
     def remember(self, now: int, rows: int) -> None:
         """Have the nodes keep their outputs of so many steps, from step `now` on; collective."""

@@ -111,5 +111,5 @@ def _check_weights(nodes: Any, population: str) -> None:
                 f"population {population!r}: spike_generator {node.global_id} has spike_weights "
                 f"such as {values[values != 1][0]:g}, which would scale the kernel of each spike. "
                 "For several spikes at once set spike_multiplicities; for a factor of the kernel "
-                "use FieldRecorder(..., weights=...)"
+                "use nestlfp.Inputs(populations, weights=...)"
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NetworkError, ToolchainError
@@ -12,7 +12,6 @@ from ..nodes.render import SYNAPSE
 if TYPE_CHECKING:
     from .parallel import Ranks
     from .recorder import FieldRecorder
-    from .trigger import Trigger
     from .wiring import Made
 
 
@@ -23,14 +22,15 @@ class Session:
     ----------
     recorders : list of FieldRecorder
         In the order in which they were made.
-    triggers : list of Trigger
-        In the order in which they were made.
+    clocks : list of callable
+        Of each recorder and trigger: the step that its nodes have come to, or None where they
+        cannot be asked.
     """
 
-    def __init__(self, nest: Any) -> None:
-        self._nest = nest
+    def __init__(self, nest: Any, ranks: Ranks) -> None:
+        self._nest, self._ranks = nest, ranks
         self.recorders: list[FieldRecorder] = []
-        self.triggers: list[Trigger] = []
+        self.clocks: list[Callable[[], int | None]] = []
         self._loaded = _loaded(nest)
         self._connections: dict[str, int] = {}  # how many each of our synapse models has
         self._exposed: list[Made] = []  # connections of other synapse models
@@ -42,7 +42,7 @@ class Session:
         """Whether NEST was not reset since."""
         return self is _current and self._loaded == _loaded(self._nest)
 
-    def synapse(self, now: int, several_ranks: bool) -> str:
+    def synapse(self, now: int) -> str:
         """Synapse model for connections that are made at this step.
 
         It is that of our module: weights and delays of its connections stay as they were made,
@@ -54,7 +54,7 @@ class Session:
         are added: spikes that are under way at that moment, over older connections of the same
         model, reach the targets of other neurons.
         """
-        if several_ranks:
+        if self._ranks.n > 1:
             return "static_synapse"
         if self._used_at in (None, now):
             name = next(reversed(self._connections), SYNAPSE)
@@ -84,12 +84,12 @@ class Session:
     def _count(self, synapse: str) -> int:
         return int(self._nest.GetDefaults(synapse, "num_connections"))
 
-    def check_connections(self, ranks: Ranks) -> None:
+    def check_connections(self) -> None:
         """Raise a `NetworkError` if connections are not as they were made; collective.
 
         Of nestlfp's own synapse model they can only be removed.
         """
-        ranks.agree(self._check_connections)
+        self._ranks.agree(self._check_connections)
 
     def _check_connections(self) -> None:
         found = {name: self._count(name) for name in self._connections}
@@ -104,14 +104,22 @@ class Session:
                 "nest.GetConnections(E, E + I)"
             )
 
+    def check_alive(self, what: str, remedy: str) -> None:
+        """Raise a `NetworkError` if NEST was reset, or its time set, since `what` was made."""
+        if not self.alive:
+            raise NetworkError(
+                f"the network of this {what} is gone: nest.ResetKernel() was called. {remedy}"
+            )
+        if self._ranks.n == 1:  # with MPI, NEST loses its delays if it is asked while it runs
+            self.check_clock(round(self._nest.biological_time / float(self._nest.resolution)))
+
     def check_clock(self, now: int) -> None:
         """Raise a `NetworkError` if NEST's time was set.
 
         With several MPI ranks it is noticed only where it is earlier than it was seen to be.
         """
-        all_nodes: list[FieldRecorder | Trigger] = [*self.recorders, *self.triggers]
-        expected = all_nodes[0].clock if all_nodes else None
-        if all_nodes and (now < self._seen if expected is None else now != expected):
+        expected = self.clocks[0]() if self.clocks else None
+        if self.clocks and (now < self._seen if expected is None else now != expected):
             dt = float(self._nest.resolution)
             raise NetworkError(
                 f"nestlfp's nodes have come to the end of {(expected or self._seen) * dt:g} "
@@ -137,11 +145,11 @@ def _loaded(nest: Any) -> int | None:
 _current: Session | None = None
 
 
-def current(nest: Any) -> Session:
+def current(nest: Any, ranks: Ranks) -> Session:
     """The session of the present life of NEST's kernel."""
     global _current  # noqa: PLW0603 - NEST's kernel is one for each process, and so is this
     if _current is None or not _current.alive:
-        _current = Session(nest)
+        _current = Session(nest, ranks)
     return _current
 
 

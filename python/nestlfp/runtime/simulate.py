@@ -16,7 +16,7 @@ from .parallel import Ranks
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder
 from .session import check_not_prepared, current, import_nest, quiet
-from .streams import Stream, To, destinations
+from .streams import Stream, To, destinations, source_of
 from .timing import delay_range
 
 _PIECES = 200  # how often, at most, a progress bar moves
@@ -124,7 +124,7 @@ def simulate(
         raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
     if to is None and (overwrite or append):
         raise NetworkError("overwrite and append are about a store, found no to=...")
-    session = current(nest)
+    session = current(nest, ranks)
     dt = float(nest.resolution)
     n = whole_steps(t, dt, "t", lowest=0)
     start = round(nest.biological_time / dt)
@@ -132,7 +132,7 @@ def simulate(
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
     min_delay, _ = delay_range(nest, ranks, unconnected=True)
     if complete:
-        stamps = [each.last_stamp(start + n) for each in session.recorders]
+        stamps = [each._samples.last_stamp(start + n) for each in session.recorders]
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
     whole = grows(nest)
@@ -145,11 +145,19 @@ def simulate(
         if on_chunk is not None and len(places) > 1:
             raise NetworkError("on_chunk can see one store's signals, found several in to={...}")
 
-    session.check_connections(ranks)
+    session.check_connections()
     with ExitStack() as stack:
         streams = [
             stack.enter_context(
-                Stream(members, path, ranks, on_chunk, chunk, overwrite=overwrite, append=append)
+                Stream(
+                    source_of(members),
+                    path,
+                    ranks,
+                    on_chunk,
+                    chunk,
+                    overwrite=overwrite,
+                    append=append,
+                )
             )
             for path, members in places.items()
         ]
@@ -171,7 +179,7 @@ def simulate(
                 break
         for stream in streams:
             stream.finish()
-        session.check_connections(ranks)
+        session.check_connections()
         if ranks.any(interrupted()):
             raise KeyboardInterrupt
 

@@ -16,13 +16,14 @@ from ..signals.layout import checked
 from ..signals.stream import ZarrStream
 from .parallel import Ranks
 from .recorder import FieldRecorder
+from .samples import Samples
 from .session import Session
 
 To = str | os.PathLike[str]
 
 
 class Merged:
-    """Several recorders as if they were one, with the signals of all.
+    """Samples of several recorders as if they were one's, with the signals of all.
 
     Raises
     ------
@@ -31,16 +32,16 @@ class Merged:
         dimensions of the same name differ.
     """
 
-    def __init__(self, recorders: Sequence[FieldRecorder]) -> None:
-        self._recorders = recorders
-        names = [name for recorder in recorders for name in recorder.bank.kernels.signals]
+    def __init__(self, parts: Sequence[Samples]) -> None:
+        self._parts = parts
+        names = [str(name) for part in parts for name in part.waiting(0, 0)]
         twice = sorted({name for name in names if names.count(name) > 1})
-        intervals = sorted({recorder.interval for recorder in recorders})
+        intervals = sorted({part.interval for part in parts})
         if twice:
             self._refuse(f"several have a signal {twice[0]!r}")
         if len(intervals) > 1:
             self._refuse(f"their intervals are {', '.join(f'{each:g}' for each in intervals)} ms")
-        if len({recorder.first_waiting for recorder in recorders}) > 1:
+        if len({part.first_waiting for part in parts}) > 1:
             self._refuse("they were not made, or not streamed, at the same time")
         try:
             checked(self.waiting(0, 0))
@@ -51,7 +52,7 @@ class Merged:
 
     def _refuse(self, why: str) -> None:
         raise NetworkError(
-            f"the signals of {len(self._recorders)} recorders cannot be in one dataset: {why}. "
+            f"the signals of {len(self._parts)} recorders cannot be in one dataset: {why}. "
             "Give each a place of its own with to={recorder: path, ...}, or tell which with "
             "recorder=..."
         )
@@ -59,33 +60,33 @@ class Merged:
     @property
     def interval(self) -> float:
         """Distance of two samples (ms)."""
-        return self._recorders[0].interval
+        return self._parts[0].interval
 
     @property
     def first_waiting(self) -> int:
         """Number of the first sample that is not in a store."""
-        return self._recorders[0].first_waiting
+        return self._parts[0].first_waiting
 
     def collect(self) -> int:
-        """Take the new samples out of NEST; returns how many all recorders have waiting."""
-        return min([recorder.collect() for recorder in self._recorders])
+        """Take the new samples out of NEST; returns how many all have waiting."""
+        return min([part.collect() for part in self._parts])
 
     def waiting(self, start: int, n: int) -> xr.Dataset:
         """The signals of n samples that wait, from number `start` of them on."""
-        return self._merged([recorder.waiting(start, n) for recorder in self._recorders])
+        return self._merged([part.waiting(start, n) for part in self._parts])
 
     def remember(self, now: int, rows: int) -> None:
-        """See `FieldRecorder.remember`."""
-        for recorder in self._recorders:
-            recorder.remember(now, rows)
+        """See `Samples.remember`."""
+        for part in self._parts:
+            part.remember(now, rows)
 
     def complete_until(self, now: int) -> int:
         """Number of the first sample that is not complete at step `now` in each of them."""
-        return min(recorder.complete_until(now) for recorder in self._recorders)
+        return min(part.complete_until(now) for part in self._parts)
 
     def latest(self, first: int, stop: int) -> xr.Dataset:
-        """See `FieldRecorder.latest`."""
-        return self._merged([recorder.latest(first, stop) for recorder in self._recorders])
+        """See `Samples.latest`."""
+        return self._merged([part.latest(first, stop) for part in self._parts])
 
     def _merged(self, parts: list[xr.Dataset]) -> xr.Dataset:
         attrs: dict[str, Any] = {}
@@ -97,10 +98,19 @@ class Merged:
         merged = xr.merge(parts, join="exact", compat="no_conflicts", combine_attrs="override")
         return merged.assign_attrs(attrs)
 
+    def wrote_to(self, path: Path) -> bool:
+        """Whether samples of any were put into this store."""
+        return any(part.wrote_to(path) for part in self._parts)
+
+    def lost(self, path: Path) -> None:
+        """See `Samples.lost`."""
+        for part in self._parts:
+            part.lost(path)
+
     def moved_to(self, path: Path, identity: str | None, n: int) -> None:
         """The n samples that waited longest are in a store now."""
-        for recorder in self._recorders:
-            recorder.moved_to(path, identity, n)
+        for part in self._parts:
+            part.moved_to(path, identity, n)
 
 
 class Stream:
@@ -108,8 +118,8 @@ class Stream:
 
     Parameters
     ----------
-    recorders : sequence of FieldRecorder
-        Whose signals; several are merged.
+    source : Samples or Merged
+        Whose signals.
     path : Path, optional
         The store.
     ranks : Ranks
@@ -124,7 +134,7 @@ class Stream:
 
     def __init__(
         self,
-        recorders: Sequence[FieldRecorder],
+        source: Samples | Merged,
         path: Path | None,
         ranks: Ranks,
         on_chunk: Callable[[xr.Dataset], Any] | None,
@@ -134,8 +144,7 @@ class Stream:
         append: bool,
     ) -> None:
         self._path, self._ranks, self._on_chunk = path, ranks, on_chunk
-        self._recorders = recorders
-        self._source = recorders[0] if len(recorders) == 1 else Merged(recorders)
+        self._source = source
         self._samples = max(1, round(chunk / self._source.interval))
         self._store: ZarrStream | None = None
         self._identity: str | None = None  # of the store, on every rank
@@ -151,8 +160,7 @@ class Stream:
     def _open(self, path: Path, overwrite: bool, append: bool) -> ZarrStream | None:
         if self._ranks.rank > 0:
             return None
-        ours = any(each.wrote_to(path) for each in self._recorders)
-        if overwrite and not append and ours and path.exists():
+        if overwrite and not append and self._source.wrote_to(path) and path.exists():
             raise StreamError(
                 f"{str(path)!r} holds samples of this simulation, which are nowhere else: "
                 "overwrite=True would delete them. append=True continues the store"
@@ -200,8 +208,7 @@ class Stream:
             try:
                 self._ranks.agree(lambda: self._store.write(signals) if self._store else None)
             except StoreLostError:
-                for each in self._recorders:
-                    each.lost(self._path)
+                self._source.lost(self._path)
                 raise
             self._source.moved_to(self._path, self._identity, n)
         if self._on_chunk is not None and not self._stop:
@@ -214,6 +221,12 @@ def _is_true(told: Any) -> bool:
     if isinstance(told, np.ndarray | xr.DataArray) and told.ndim == 0:
         told = told.item()
     return isinstance(told, bool | np.bool_) and bool(told)
+
+
+def source_of(recorders: Sequence[FieldRecorder]) -> Samples | Merged:
+    """The samples of recorders, those of several as if they were one's."""
+    parts = [recorder._samples for recorder in recorders]
+    return parts[0] if len(parts) == 1 else Merged(parts)
 
 
 def destinations(

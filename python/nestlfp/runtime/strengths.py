@@ -80,7 +80,8 @@ def out_strengths(
     --------
     >>> import nest, nestlfp  # doctest: +SKIP
     >>> strengths = nestlfp.out_strengths({"E": E, "I": I})  # doctest: +SKIP
-    >>> nestlfp.FieldRecorder(bank, {"E": E, "I": I}, weights=strengths)  # doctest: +SKIP
+    >>> inputs = nestlfp.Inputs({"E": E, "I": I}, weights=strengths)  # doctest: +SKIP
+    >>> nestlfp.FieldRecorder(kernels, inputs)  # doctest: +SKIP
     """
     nest = import_nest()
     ranks = Ranks(nest)

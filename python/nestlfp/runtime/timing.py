@@ -113,8 +113,8 @@ def delay_range(
     if not known and not unconnected:
         raise NetworkError(
             f"the network has no connections yet: connect it first, then make the {what}, "
-            "whose connections keep to the delays of the network's (unconnected=True if it is "
-            "meant to have none)"
+            "whose connections keep to the delays of the network's (nestlfp.Inputs(populations, "
+            "unconnected=True) if it is meant to have none)"
         )
     known = known or [(float(nest.min_delay), float(nest.max_delay))]
     dt = float(nest.resolution)

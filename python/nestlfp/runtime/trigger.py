@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import NetworkError
+from ..filters.options import Method
 from ..grid import step
+from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.detector import Detector
-from .hearing import Hearing, check_usable
-from .inputs import Input
+from .connection_plan import ConnectionPlan, bank_of
+from .inputs import Inputs, PortInput
+from .install import loaded_model
 from .parallel import Ranks
 from .readout import Readout
-from .session import current, import_nest
+from .session import check_not_prepared, current, import_nest
 from .wiring import Placement
 
 _USUAL_RATE = 10.0  # spikes/s of a neuron, to tell a threshold in the wrong unit
@@ -40,9 +42,9 @@ class Trigger:
 
     Parameters
     ----------
-    bank : FilterBank
-        What `nestlfp.install` returned for kernels of one channel, see `KernelSet.readout`.
-    populations : dict of str to nest.NodeCollection
+    kernels : KernelSet, NeuronKernels or FilterBank
+        Of one channel, see `KernelSet.readout`.
+    populations : dict of str to nest.NodeCollection, or Inputs
         As for `FieldRecorder`.
     threshold : float
         In the readout's unit; `KernelSet.poisson` tells what it is like in an asynchronous
@@ -57,8 +59,8 @@ class Trigger:
         above and below `threshold`.
     interval : float, optional
         Distance of two samples (ms) of the readout, to be had from `readout`. Default: none.
-    weights, delays, overlap, unconnected, synapse_models
-        As for `FieldRecorder`.
+    method : {"fir", "state-space", "separable", "auto"} or FIR, StateSpace, Separable, Auto
+        How a node computes the sum over kernels, see `FilterBank`. Default: "fir", exactly.
 
     Attributes
     ----------
@@ -88,67 +90,53 @@ class Trigger:
     Examples
     --------
     >>> readout = kernels.readout({"LFP": 3}, band=(13, 30))  # doctest: +SKIP
-    >>> bank = nestlfp.install(readout)  # doctest: +SKIP
-    >>> trigger = nestlfp.Trigger(bank, {"E": E, "I": I}, threshold=0.02)  # doctest: +SKIP
+    >>> trigger = nestlfp.Trigger(readout, {"E": E, "I": I}, threshold=0.02)  # doctest: +SKIP
     >>> nest.Connect(trigger.node, E, syn_spec={"weight": 50.0, "delay": 1.5})  # doctest: +SKIP
     """
 
     def __init__(
         self,
-        bank: FilterBank,
-        populations: Mapping[str, Any],
+        kernels: KernelSet | NeuronKernels | FilterBank,
+        populations: Mapping[str, Any] | Inputs,
         *,
         threshold: float,
         direction: str = "rising",
         refractory: float = 0.0,
         hysteresis: float = 0.0,
         interval: float | None = None,
-        weights: Mapping[str, ArrayLike] | None = None,
-        delays: Mapping[str, ArrayLike] | None = None,
-        overlap: bool = False,
-        unconnected: bool = False,
-        synapse_models: Mapping[str, str] | None = None,
+        method: str | Method | None = None,
     ) -> None:
         self._nest = nest = import_nest()
-        self.bank = bank
         self._ranks = ranks = Ranks(nest)
-        self._session = session = current(nest)
-        check_usable(nest, bank, "Trigger")
+        self._session = session = current(nest, ranks)
+        check_not_prepared(nest, "Trigger")
+        self.bank = bank = bank_of(kernels, nest, ranks, method=method)
+        model = loaded_model(nest, bank)
         _check_one_channel(bank)
         self._dt = float(nest.resolution)
-        self.detector = Detector(
+        self._detector = Detector(
             threshold, direction, _steps(refractory, self._dt, "refractory", 0), hysteresis
         )
         self._every = 0 if interval is None else _steps(interval, self._dt, "interval", 1)
-        hearing = Hearing.planned(
-            nest,
-            ranks,
-            bank,
-            populations,
-            what="Trigger",
-            weights=weights,
-            delays=delays,
-            overlap=overlap,
-            unconnected=unconnected,
-            synapse_models=synapse_models,
-        )
-        self.latency = hearing.schedule.shift * self._dt
-        _check_reach(bank, self.detector, hearing.inputs, warn=ranks.rank == 0)
-        session.check_clock(hearing.now)
+        plan = ConnectionPlan.of(nest, ranks, bank, Inputs.of(populations), what="Trigger")
+        self.latency = plan.schedule.shift * self._dt
+        _check_reach(bank, self._detector, plan.ports, warn=ranks.rank == 0)
+        session.check_clock(plan.now)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        synapse = session.synapse(hearing.now, several_ranks=ranks.n > 1)
+        synapse = session.synapse(plan.now)
         self.node = bank.create_nodes(
             nest,
+            model,
             Placement.ONE.count(nest),
-            hearing.schedule.hold,
+            plan.schedule.hold,
             every=1,
             until=0,
-            detector=self.detector,
+            detector=self._detector,
         )
-        self._made = hearing.now
+        self._made = plan.now
         self._spikes = _spike_recorder(nest)
-        syn_spec = {"synapse_model": synapse, "delay": hearing.min_delay * self._dt}
+        syn_spec = {"synapse_model": synapse, "delay": plan.min_delay * self._dt}
         nest.Connect(self.node, self._spikes, syn_spec=syn_spec)
         self._readout = (
             Readout(
@@ -157,8 +145,8 @@ class Trigger:
                 bank.filter.n_outputs,
                 every=self._every,
                 shift=0,
-                now=hearing.now,
-                delay=hearing.min_delay,
+                now=plan.now,
+                delay=plan.min_delay,
                 synapse=synapse,
             )
             if self._every
@@ -166,12 +154,10 @@ class Trigger:
         )
         self._first = self._readout.next if self._readout else 0
         self._samples: list[Floats] = []
-        session.made(hearing.connect(nest, ranks, self.node, synapse))
-        session.triggers.append(self)
+        session.made(plan.connect(nest, ranks, self.node, synapse))
+        session.clocks.append(self._clock)
 
-    @property
-    def clock(self) -> int | None:
-        """Step that the node has come to, or None where it cannot be asked."""
+    def _clock(self) -> int | None:
         return self._made + int(self.node.age[0]) if self._ranks.n == 1 else None
 
     def times(self) -> Floats:
@@ -183,7 +169,7 @@ class Trigger:
             If NEST was reset since the trigger was made, or its time was set; if its connections
             were changed.
         """
-        self._check_alive()
+        self._check()
         events = self._spikes.events
         step_ms = self._dt if self._spikes.time_in_steps else 1.0
         parts = self._ranks.gather(np.asarray(events["times"], dtype=float) * step_ms)
@@ -208,7 +194,7 @@ class Trigger:
             raise NetworkError(
                 "this trigger does not record its readout: Trigger(..., interval=1.0) does"
             )
-        self._check_alive()
+        self._check()
         # The node is one rank's; the others have no samples of it.
         parts = self._ranks.gather(self._ranks.agree(self._readout.take))
         self._samples.append(max(parts, key=lambda part: part.shape[1]))
@@ -218,18 +204,12 @@ class Trigger:
         (name,) = self.bank.kernels.signals
         return self.bank.labelled(outputs, times)[name].squeeze(drop=True)
 
-    def _check_alive(self) -> None:
-        if not self._session.alive:
-            raise NetworkError(
-                "the network of this trigger is gone: nest.ResetKernel() was called. Ask for its "
-                "times before that"
-            )
-        if self._ranks.n == 1:  # with MPI, NEST loses its delays if it is asked while it runs
-            self._session.check_clock(round(self._nest.biological_time / self._dt))
-        self._session.check_connections(self._ranks)
+    def _check(self) -> None:
+        self._session.check_alive("trigger", "Ask for its times before that")
+        self._session.check_connections()
 
     def __repr__(self) -> str:
-        d = self.detector
+        d = self._detector
         (name,) = self.bank.kernels.signals
         unit = self.bank.kernels[name].attrs["units"]
         return (
@@ -253,11 +233,13 @@ def _check_one_channel(bank: FilterBank) -> None:
         raise NetworkError(
             f"a trigger needs one channel, found {coefficients.n_channels} of "
             f"{', '.join(bank.kernels.signals)}{apart}: "
-            "nestlfp.install(kernels.readout({signal: {channel: weight, ...}}))"
+            "Trigger(kernels.readout({signal: {channel: weight, ...}}), ...)"
         )
 
 
-def _check_reach(bank: FilterBank, detector: Detector, inputs: list[Input], *, warn: bool) -> None:
+def _check_reach(
+    bank: FilterBank, detector: Detector, inputs: list[PortInput], *, warn: bool
+) -> None:
     """Raise or warn where the readout will not come to the threshold."""
     kernels = bank.kernels
     (name,) = kernels.signals

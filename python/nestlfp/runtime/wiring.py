@@ -11,7 +11,7 @@ import numpy as np
 
 from .._types import Floats, Ints
 from ..errors import NetworkError
-from .inputs import Input
+from .inputs import PortInput
 from .parallel import Ranks
 
 GENERATORS_SYNAPSE = "static_synapse"
@@ -28,7 +28,7 @@ class Placement(enum.Enum):
         return int(nest.total_num_virtual_procs) if self is Placement.EACH_PROCESS else 1
 
 
-def check_generators(nest: Any, ranks: Ranks, inputs: list[Input]) -> None:
+def check_generators(nest: Any, ranks: Ranks, inputs: list[PortInput]) -> None:
     """Raise a `NetworkError` if a generator has connections that NEST lets no others join."""
     for source in inputs:
         if source.everywhere:
@@ -46,7 +46,7 @@ def check_generators(nest: Any, ranks: Ranks, inputs: list[Input]) -> None:
 def connect(
     nest: Any,
     ranks: Ranks,
-    source: Input,
+    source: PortInput,
     ids: Sequence[int],
     *,
     port: int,

@@ -10,7 +10,14 @@ import xarray as xr
 from ..errors import MissingExtraError, SignalError
 from ..extras import require
 from ..kernels import files as netcdf
-from ..kernels.files import brief, check_attributes, checked_path, read_netcdf, write_netcdf
+from ..kernels.files import (
+    already_there,
+    brief,
+    check_attributes,
+    checked_path,
+    read_netcdf,
+    write_netcdf,
+)
 from . import nwb, stores
 from .layout import FORMAT, checked, with_text_as_str
 
@@ -20,9 +27,10 @@ FORMATS = {
     nwb.SUFFIX: "Neurodata Without Borders",
 }
 """By the end of a file's name."""
+_CALL = "nestlfp.signals.save(signals, {})"
 
 
-def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
+def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write signals to a file, in the format that its name says.
 
     Parameters
@@ -32,15 +40,17 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
     path : path
         Its name ends in ``.nc`` (netCDF-4), ``.zarr`` (a Zarr folder) or ``.nwb`` (Neurodata
         Without Borders, which has a sampling rate, so that times are equally spaced; see
-        `to_nwb`). An existing file, or an existing store of signals, is replaced whole once the
-        new one is complete.
+        `to_nwb`).
+    overwrite : bool
+        Replace an existing file, or an existing store of signals, as a whole once the new one is
+        complete.
 
     Raises
     ------
     SignalError
-        If the name of the file ends in something else; if the dataset does not have the layout of
-        signals, has an attribute that no file can hold, or cannot be written; if a simulation is
-        writing the store.
+        If there is one already; if the name of the file ends in something else; if the dataset does
+        not have the layout of signals, has an attribute that no file can hold, or cannot be
+        written; if a simulation is writing the store.
     MissingExtraError
         If zarr, or pynwb, is needed and not installed.
     """
@@ -51,11 +61,13 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
             f"the name of a file of signals must end in one of {known}, found {str(target)!r}: "
             f"nestlfp.signals.save(signals, {str(target.with_suffix(netcdf.SUFFIX))!r})"
         )
+    if target.suffix != stores.SUFFIX and target.is_file() and not overwrite:
+        raise SignalError(already_there(target, _CALL))
     ready = checked(dataset).assign_attrs(format=FORMAT).drop_encoding()
     try:
         check_attributes(ready, SignalError)
         if target.suffix == stores.SUFFIX:
-            _save_store(ready, Path(os.path.realpath(target)))
+            _save_store(ready, Path(os.path.realpath(target)), overwrite)
         elif target.is_dir():
             raise IsADirectoryError("it is a folder")
         elif target.suffix == nwb.SUFFIX:
@@ -68,13 +80,15 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str]) -> None:
         raise SignalError(f"cannot write signals to {str(target)!r}: {brief(error)}") from error
 
 
-def _save_store(dataset: xr.Dataset, path: Path) -> None:
+def _save_store(dataset: xr.Dataset, path: Path, overwrite: bool) -> None:
     require("zarr", "stream")
     stores.checked_place(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r}")
     with stores.locked(path):
-        stores.is_there(path)  # never replace what is no store of signals
+        # What is there and no store of signals is never replaced.
+        if stores.is_there(path) and not overwrite:
+            raise SignalError(already_there(path, _CALL))
         stores.create(path, dataset)
 
 

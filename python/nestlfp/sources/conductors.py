@@ -1,8 +1,7 @@
 """EEG and MEG kernels: dipole kernels seen through a volume conductor of LFPykit.
 
 ``project(kernels, model, ...)`` is ``kernels.project(model, ...)``: the map is linear algebra on
-kernels that are there already, so that it lives with them; see
-`nestlfp.kernels.projection.projected` for its parameters.
+kernels that are there already, so that it lives with them.
 """
 
 from ..kernels import KernelSet

@@ -8,6 +8,7 @@ more. With the populations' rates these are variances.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,10 +16,12 @@ from scipy import sparse
 
 from ..._types import Floats
 from ...errors import KernelError
-from ..checks import positive
-from ..names import channel_dim
+from ..checks import dt_ms, positive, real
+from ..moments import mean_and_sd
+from ..names import channel_dim, check_known
 from .modes import FAINT, Singles
-from .singles import Weights
+from .pathways import check_apart
+from .singles import Weights, checked_rates
 
 OF = ["signal", "left out"]
 
@@ -101,11 +104,11 @@ def without_smallest(
     modes: xr.Dataset,
     populations: Mapping[str, Sequence[str]],
     weights: Mapping[str, Weights],
-    tolerance: float,
+    left_out: float,
     energy: xr.Dataset | None,
 ) -> tuple[dict[str, Weights], xr.Dataset | None]:
     """Weights without the smallest, which carry this share of variance, and the new energies."""
-    positive(tolerance, "tolerance")
+    positive(left_out, "left_out")
     parts = parts_of(modes, populations, weights)
     if energy is None:
         rates = dict.fromkeys(parts, 1.0)
@@ -120,14 +123,14 @@ def without_smallest(
     sizes = {x: rates[x] * part.size(whole) for x, part in parts.items()}
     order = np.sort(np.concatenate(list(sizes.values())))
     sums = np.cumsum(order)
-    budget = tolerance
+    budget = left_out
     while True:  # modes are not orthogonal in each channel, so that dropped ones may add up
         n = int(np.searchsorted(sums, budget, side="right"))
         limit = order[n - 1] if n else -np.inf
         dropped = {x: part.below(sizes[x], limit) for x, part in parts.items()}
         gone = {x: part.energy(dropped[x]) for x, part in parts.items()}
         lost = sum((rates[x] * gone[x] for x in parts), np.zeros(())) / whole
-        if lost.max() <= tolerance:
+        if lost.max() <= left_out:
             break
         budget /= 2
     kept = {x: sparse.csr_array(part.weights - dropped[x]) for x, part in parts.items()}
@@ -142,6 +145,52 @@ def parts_of(
     """Modes and weights of each population."""
     summed = modes.sum("post")
     return {x: Part(summed.sel(pre=list(populations[x])), weights[x]) for x in populations}
+
+
+def between(weights: Any, rates: Floats) -> Floats:
+    """Products of the weights of two modes, summed over neurons as often as they spike."""
+    scaled = sparse.csr_array(weights) * np.sqrt(rates)[:, np.newaxis]
+    return np.asarray((scaled.T @ scaled).toarray())
+
+
+def poisson_moments(
+    modes: xr.Dataset,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    rates: Any,
+) -> xr.Dataset:
+    """Mean and standard deviation of each channel; see `NeuronKernels.poisson`."""
+    if not isinstance(rates, Mapping):
+        raise KernelError(f"rates must be a dict with spikes/s of each population, found {rates!r}")
+    check_known(rates, list(populations), "rates")
+    spikes = {}
+    for name, given in rates.items():
+        together = real(given, f"rates of {name!r}").ndim == 0
+        own = weights.get(name)
+        if own is None:
+            check_apart(modes.sel(pre=list(populations[name])), name)
+            own = np.ones((1, len(populations[name])))
+            if not together:
+                raise KernelError(
+                    f"rates of {name!r} must be one number, of all its neurons together: how many "
+                    "they are is not known without their weights"
+                )
+        n = own.shape[0]
+        per_step = checked_rates(given, n, name) * dt_ms(modes) / 1000.0
+        if together:
+            per_step /= max(1, n)
+        spikes[name] = own.T @ per_step, between(own, per_step)
+    out = {}
+    for signal, array in modes.data_vars.items():
+        kernels = array.sum("post")
+        mean = variance = xr.zeros_like(kernels.isel(pre=0, lag=0, drop=True))
+        for name, (counts, products) in spikes.items():
+            h = kernels.sel(pre=list(populations[name])).values
+            mean = mean + counts @ h.sum(axis=2)
+            variance = variance + np.einsum("rs,rcl,scl->c", products, h, h, optimize=True)
+        # Of modes that cancel, rounding may leave less than nothing.
+        out[str(signal)] = mean_and_sd(mean, variance.clip(min=0)).assign_attrs(array.attrs)
+    return xr.Dataset(out)
 
 
 class Part:

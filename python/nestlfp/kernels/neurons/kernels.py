@@ -14,8 +14,11 @@ from ...errors import KernelError
 from ...grid import Rounding
 from .. import files, sampling
 from ..convolve import of_counts
-from ..names import by_dims, check_known, listed
+from ..names import by_dims, check_known, chosen
+from ..projection import projected
+from ..readout import read_out
 from ..set import KernelSet
+from ..sums import factors_of, scaled, summed
 from . import counts, energies, layout, pathways
 from .reduction import reduced
 from .singles import Weights, datasets, grouped, weights_of_all
@@ -64,7 +67,7 @@ class NeuronKernels:
     >>> tau = np.linspace(1.5, 2.5, 30).reshape(-1, 1, 1)
     >>> single = 3 * tau * lag / tau * np.exp(1 - lag / tau)  # (neuron, channel, lag)
     >>> kernels = nestlfp.NeuronKernels.from_arrays(
-    ...     {"E": {"LFP": single}}, dt=0.1, units={"LFP": "µV"}, tolerance=1e-4
+    ...     {"E": {"LFP": single}}, dt=0.1, units={"LFP": "µV"}, left_out=1e-4
     ... )
     >>> kernels.populations
     {'E': ('E/0', 'E/1')}
@@ -98,7 +101,7 @@ class NeuronKernels:
         cls,
         kernels: Mapping[str, xr.Dataset],
         *,
-        tolerance: float | None = None,
+        left_out: float | None = None,
         modes: int | Mapping[str, int] | None = None,
         rates: Mapping[str, ArrayLike] | None = None,
         post: str = "all",
@@ -111,7 +114,7 @@ class NeuronKernels:
         kernels : dict of str to xarray.Dataset
             For each population what `nestlfp.sources.hybrid.single_kernels` returns: a variable
             for each signal with dimensions ``(neuron, <signal>_channel, lag)``.
-        tolerance : float, optional
+        left_out : float, optional
             The largest share of any channel's variance that may be left out, if neurons spike
             independently of each other: R² is 1 less this share. The modes are as few as that
             takes, and the population that needs more gets more.
@@ -128,7 +131,7 @@ class NeuronKernels:
         ------
         KernelError
             If kernels differ in signals, channels or lags, or are not finite; if rounding does not
-            let the tolerance be met.
+            let so little be left out.
 
         Notes
         -----
@@ -137,7 +140,7 @@ class NeuronKernels:
         together is not approximated. Each neuron counts in these means as often as it spikes.
         Channels are scaled to their variance before.
         """
-        return cls(**reduced(kernels, tolerance, modes, rates, post, provenance))
+        return cls(**reduced(kernels, left_out, modes, rates, post, provenance))
 
     @classmethod
     def from_arrays(
@@ -149,7 +152,11 @@ class NeuronKernels:
         first_lag: float | None = None,
         channels: Mapping[str, Sequence[Any]] | None = None,
         positions: Mapping[str, ArrayLike] | None = None,
-        **options: Any,
+        left_out: float | None = None,
+        modes: int | Mapping[str, int] | None = None,
+        rates: Mapping[str, ArrayLike] | None = None,
+        post: str = "all",
+        provenance: Mapping[str, Any] | None = None,
     ) -> NeuronKernels:
         """As `from_single`, from plain arrays.
 
@@ -159,13 +166,20 @@ class NeuronKernels:
             For each population its signals.
         dt, units, first_lag, channels, positions
             As for `KernelSet.from_arrays`.
-        **options
+        left_out, modes, rates, post, provenance
             As for `from_single`.
         """
         labels = dict(
             dt=dt, units=units, first_lag=first_lag, channels=channels, positions=positions
         )
-        return cls.from_single(datasets(kernels, **labels), **options)
+        return cls.from_single(
+            datasets(kernels, **labels),
+            left_out=left_out,
+            modes=modes,
+            rates=rates,
+            post=post,
+            provenance=provenance,
+        )
 
     @classmethod
     def by_pathway(
@@ -192,8 +206,7 @@ class NeuronKernels:
         >>> nestlfp.NeuronKernels.by_pathway(kernels).populations
         {'E': ('E/E', 'E/I')}
         """
-        apart = kernels.pre if pre is None else listed(pre, "pre")
-        check_known(apart, kernels.pre, "pre")
+        apart = chosen(pre, kernels.pre, "pre")
         populations = {
             x: [f"{x}/{y}" for y in kernels.post] if x in apart else [x] for x in kernels.pre
         }
@@ -224,6 +237,41 @@ class NeuronKernels:
         )
 
     # ------------------------------------------------------------------ what is in it
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the signals."""
+        return self.modes.signals
+
+    @property
+    def pre(self) -> tuple[str, ...]:
+        """Names of the presynaptic populations."""
+        return tuple(self.populations)
+
+    @property
+    def post(self) -> tuple[str, ...]:
+        """Names of the postsynaptic populations."""
+        return self.modes.post
+
+    @property
+    def dt(self) -> float:
+        """Distance of two lags (ms)."""
+        return self.modes.dt
+
+    @property
+    def first_lag_steps(self) -> int:
+        """Lag of the first sample, in steps of `dt`."""
+        return self.modes.first_lag_steps
+
+    @property
+    def n_lags(self) -> int:
+        """Number of lags (taps)."""
+        return self.modes.n_lags
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made these kernels."""
+        return self.modes.provenance
+
     def left_out(self, rates: Mapping[str, float] | None = None) -> xr.Dataset:
         """The share of each channel's variance that the modes leave out.
 
@@ -316,29 +364,267 @@ class NeuronKernels:
 
     _repr_html_ = layout.shown
 
+    # ------------------------------------------------------------------ kernels made of kernels
+    def select(
+        self,
+        *,
+        signals: str | Iterable[str] | None = None,
+        pre: str | Iterable[str] | None = None,
+        post: str | Iterable[str] | None = None,
+    ) -> NeuronKernels:
+        """The part of the kernels with these signals and populations, in the order given.
+
+        What the modes leave out is known of the result unless a postsynaptic population is gone.
+
+        Parameters
+        ----------
+        signals, pre, post : str or sequence of str, optional
+            Names of signals and of populations, not of modes. Default: all.
+
+        Raises
+        ------
+        KernelError
+            If a name is not in the set.
+        """
+        signals, pre = chosen(signals, self.signals, "signals"), chosen(pre, self.pre, "pre")
+        post = chosen(post, self.post, "post")
+        populations = {name: self.populations[name] for name in pre}
+        energy, means = self.energy, self.means
+        if energy is not None:
+            whole = set(post) == set(self.post)
+            energy = energy[signals].sel(population=pre) if whole else None
+        if means is not None:
+            known = [name for name in pre if name in means["pre"]]
+            means = means[signals].sel(pre=known, post=post) if known else None
+        return NeuronKernels(
+            self.modes.select(
+                signals=signals,
+                pre=[mode for own in populations.values() for mode in own],
+                post=post,
+            ),
+            populations,
+            {name: self.weights[name] for name in pre if name in self.weights},
+            energy=energy,
+            means=means,
+        )
+
+    def scale(self, factors: Mapping[Any, float]) -> NeuronKernels:
+        """Kernels with those of each named presynaptic population or pathway times a factor.
+
+        What the modes leave out is known of the result unless it has pathways through several
+        postsynaptic populations, with different factors.
+
+        Parameters
+        ----------
+        factors : dict of str, or of (str, str), to float
+            As of `KernelSet.scale`: per presynaptic population, not mode, or per pathway
+            ``(pre, post)``.
+
+        Raises
+        ------
+        KernelError
+            If a population is unknown, or a factor no finite real number.
+        """
+        by_pathway = factors_of(factors, self.post, self.pre)
+        column = {mode: k for k, own in enumerate(self.populations.values()) for mode in own}
+        energy, means = self.energy, self.means
+        if energy is not None:
+            alike = bool(np.all(by_pathway == by_pathway[0]))
+            squares = xr.DataArray(by_pathway[0] ** 2, {"population": list(self.pre)})
+            with xr.set_options(keep_attrs=True):
+                energy = energy * squares if alike else None
+        if means is not None:
+            known = [self.pre.index(str(name)) for name in means["pre"].values]
+            means = scaled(means, by_pathway[:, known])
+        modes = scaled(self.modes.dataset, by_pathway[:, [column[mode] for mode in self.modes.pre]])
+        return self._made_of(KernelSet(modes), energy, means)
+
+    def total(self, name: str = "all") -> NeuronKernels:
+        """Kernels added up over postsynaptic populations: what a recorder's signal is made of.
+
+        Parameters
+        ----------
+        name : str
+            Of the one postsynaptic population that is left.
+        """
+        means = None if self.means is None else summed(self.means, name)
+        return self._made_of(self.modes.total(name), self.energy, means)
+
     def resample(self, dt: float, *, method: str = "cubic") -> NeuronKernels:
-        """Kernels at another distance of lags, see `KernelSet.resample`."""
+        """Kernels at another distance of lags, such as NEST's resolution.
+
+        Parameters
+        ----------
+        dt : float
+            New distance of lags (ms).
+        method : {"cubic", "pchip", "linear"}
+            Interpolation, as of `KernelSet.resample`.
+
+        Raises
+        ------
+        KernelError
+            As of `KernelSet.resample`.
+        """
         modes = self.modes.resample(dt, method=method)
         with xr.set_options(keep_attrs=True):  # sums over lags have other numbers of them
             energy = None if self.energy is None else self.energy * (self.modes.dt / dt)
         means = None if self.means is None else sampling.resampled(self.means, dt, method)
-        return NeuronKernels(modes, self.populations, self.weights, energy=energy, means=means)
+        return self._made_of(modes, energy, means)
 
-    def sparse(self, tolerance: float) -> NeuronKernels:
-        """Without as many of the smallest weights as the tolerance allows: fewer connections.
+    def lowpass(self, interval: float, *, method: str = "fir") -> NeuronKernels:
+        """Kernels whose signals can be sampled every `interval` ms without aliasing.
+
+        What the modes leave out is not known of the result.
 
         Parameters
         ----------
-        tolerance : float
+        interval : float
+            Distance of two samples (ms), a multiple of `dt`.
+        method : {"fir", "mean"}
+            The filter, as of `KernelSet.lowpass`.
+
+        Raises
+        ------
+        KernelError
+            As of `KernelSet.lowpass`.
+        """
+        modes = self.modes.lowpass(interval, method=method)
+        if modes is self.modes:  # each step is sampled
+            return self
+        means = None if self.means is None else sampling.lowpassed(self.means, interval, method)
+        return self._made_of(modes, None, means)
+
+    def readout(
+        self,
+        weights: Mapping[str, Any],
+        *,
+        band: tuple[float | None, float | None] | None = None,
+        order: int = 2,
+        cut: float = 1e-9,
+        name: str = "readout",
+    ) -> NeuronKernels:
+        """One channel to act on: a weighted sum of channels, through a causal filter.
+
+        What the modes leave out is not known of the result.
+
+        Parameters
+        ----------
+        weights, band, order, name
+            As of `KernelSet.readout`; the weights are those of channels.
+        cut : float
+            Where the filter's endless response is cut: what is left of a mode sums to less than
+            this times the largest value of all modes. The provenance has what was cut.
+
+        Raises
+        ------
+        KernelError
+            As of `KernelSet.readout`.
+        """
+        modes, means = pathways.alike(
+            self.modes.dataset,
+            self.means,
+            lambda whole: read_out(whole, weights, band=band, order=order, cut=cut, name=name),
+        )
+        return self._made_of(KernelSet(modes), None, means)
+
+    def project(
+        self,
+        model: Any,
+        *,
+        signal: str = "CDM",
+        to: str = "EEG",
+        dipole_positions: Mapping[str, Any] | ArrayLike | str | None = None,
+        axes: Mapping[str, Any] | ArrayLike | str | None = None,
+        contacts: Any = None,
+        channels: Sequence[Any] | None = None,
+        normals: ArrayLike | None = None,
+        unit: str | None = None,
+    ) -> NeuronKernels:
+        """The kernels with EEG or MEG added, from their current dipole moment.
+
+        What the modes leave out is not known of the result.
+
+        Parameters
+        ----------
+        model, signal, to, dipole_positions, axes, contacts, channels, normals, unit
+            As of `KernelSet.project`; positions and axes are those of postsynaptic populations.
+
+        Raises
+        ------
+        KernelError
+            As of `KernelSet.project`.
+        """
+        modes, means = pathways.alike(
+            self.modes.dataset,
+            self.means,
+            lambda whole: projected(
+                whole,
+                model,
+                signal=signal,
+                to=to,
+                dipole_positions=dipole_positions,
+                axes=axes,
+                contacts=contacts,
+                channels=channels,
+                normals=normals,
+                unit=unit,
+            ),
+        )
+        return self._made_of(KernelSet(modes), None, means)
+
+    def _made_of(
+        self, modes: KernelSet, energy: xr.Dataset | None, means: xr.Dataset | None
+    ) -> NeuronKernels:
+        """These populations and weights with other modes."""
+        return NeuronKernels(modes, self.populations, self.weights, energy=energy, means=means)
+
+    def sparse(self, left_out: float) -> NeuronKernels:
+        """Without as many of the smallest weights as `left_out` allows: fewer connections.
+
+        Parameters
+        ----------
+        left_out : float
             The share of any channel's variance that may go with them, if neurons spike
             independently; `left_out` counts it in.
         """
         known = {name: self._known_weights(name) for name in self.populations}
         weights, energy = energies.without_smallest(
-            self.modes.dataset, self.populations, known, tolerance, self.energy
+            self.modes.dataset, self.populations, known, left_out, self.energy
         )
         means = self._means()  # without what is dropped they would be others
         return NeuronKernels(self.modes, self.populations, weights, energy=energy, means=means)
+
+    # ------------------------------------------------------------------ signals
+    def poisson(self, rates: Mapping[str, ArrayLike]) -> xr.Dataset:
+        """Mean and standard deviation of each channel if neurons spike as Poisson processes.
+
+        Parameters
+        ----------
+        rates : dict of str to float or array of shape (neuron,)
+            Spikes/s of each presynaptic population, of all its neurons together, which then spike
+            equally often; or of each of its neurons. 0 where left out.
+
+        Returns
+        -------
+        xarray.Dataset
+            As of `KernelSet.poisson`: of independent neurons, and of what the modes make. What
+            they leave out is in `variance`.
+
+        Raises
+        ------
+        KernelError
+            If a population is unknown, or rates are no numbers of spikes/s, or not one for each
+            neuron.
+
+        Examples
+        --------
+        >>> import nestlfp
+        >>> single = {"E": {"LFP": [[[1.0]], [[3.0]]]}}
+        >>> kernels = nestlfp.NeuronKernels.from_arrays(single, dt=1, units={"LFP": "V"}, modes=1)
+        >>> kernels.poisson({"E": [1000.0, 0.0]})["LFP"].values.round(9)
+        array([[1., 1.]])
+        """
+        return energies.poisson_moments(self.modes.dataset, self.populations, self.weights, rates)
 
     def convolve(
         self,
@@ -386,15 +672,22 @@ class NeuronKernels:
         return self.weights[name]
 
     # ------------------------------------------------------------------ file
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write modes and weights to a netCDF-4 file; an existing file is replaced whole.
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write modes and weights to a netCDF-4 file.
+
+        Parameters
+        ----------
+        path : path
+            Its name ends in ``.nc``.
+        overwrite : bool
+            Replace an existing file, as a whole once the new one is complete.
 
         Raises
         ------
         KernelError
             As `KernelSet.save`.
         """
-        files.save(layout.laid_out(self), path, files.NEURONS_FORMAT)
+        files.save(layout.laid_out(self), path, overwrite, files.NEURONS_FORMAT)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NeuronKernels:

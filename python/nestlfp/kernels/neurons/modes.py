@@ -87,7 +87,7 @@ class Singles:
 def decomposed(
     populations: Mapping[str, Singles],
     *,
-    tolerance: float | None = None,
+    left_out: float | None = None,
     count: Mapping[str, int] | None = None,
 ) -> dict[str, tuple[Floats, Floats]]:
     """Modes of each population, and the weights of its neurons.
@@ -96,7 +96,7 @@ def decomposed(
     ----------
     populations : dict of str to Singles
         All with the same signals.
-    tolerance : float, optional
+    left_out : float, optional
         Take as few modes as leave out no larger share of any channel's variance.
     count : dict of str to int, optional
         Take so many modes, or as many as there are if those are fewer. One of the two is given.
@@ -110,13 +110,13 @@ def decomposed(
     Raises
     ------
     KernelError
-        If rounding does not let the tolerance be met.
+        If rounding does not let so little be left out.
     """
     scale = _scale(populations)
-    enough = 0.0 if tolerance is None else tolerance / len(populations)
+    enough = 0.0 if left_out is None else left_out / len(populations)
     most = {name: None if count is None else count[name] for name in populations}
     bases = {name: _basis(each, scale, enough, most[name]) for name, each in populations.items()}
-    taken = count or _fewest(bases, tolerance or 0.0)
+    taken = count or _fewest(bases, left_out or 0.0)
     return {name: bases[name].modes(populations[name], scale, taken[name]) for name in populations}
 
 
@@ -169,20 +169,20 @@ class _Basis:
         return modes * scale[:, np.newaxis], weights / size
 
 
-def _fewest(bases: Mapping[str, _Basis], tolerance: float) -> dict[str, int]:
+def _fewest(bases: Mapping[str, _Basis], left_out: float) -> dict[str, int]:
     """Numbers of modes, the next one always of the population where it takes most away."""
     taken = dict.fromkeys(bases, 1)
 
     def left() -> float:
         return float(sum((basis.left[taken[x]] for x, basis in bases.items()), np.zeros(1)).max())
 
-    while left() > tolerance:
+    while left() > left_out:
         gains = {name: basis.gain(taken[name]) for name, basis in bases.items()}
         best = max(gains, key=lambda name: gains[name])
         if gains[best] <= 0:
             raise KernelError(
-                f"the tolerance {tolerance:.2g} cannot be met: all modes together leave out "
-                f"{left():.2g} of a channel's variance, which is rounding"
+                f"left_out={left_out:.2g} cannot be met: all modes together leave out {left():.2g} "
+                "of a channel's variance, which is rounding"
             )
         taken[best] += 1
     return taken

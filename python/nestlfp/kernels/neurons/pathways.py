@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -47,6 +47,21 @@ def side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     return whole.assign({name: whole[name].transpose(*_LAST) for name in parts[0].data_vars})
 
 
+def alike(
+    modes: xr.Dataset, means: xr.Dataset | None, change: Callable[[xr.Dataset], xr.Dataset]
+) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Modes and means, changed as one dataset: at the end they have the same lags."""
+    if means is None:
+        return change(modes), None
+    whole = side_by_side([modes, means])
+    changed = change(whole.assign_coords(pre=[str(k) for k in range(whole.sizes["pre"])]))
+    n = modes.sizes["pre"]
+    return (
+        changed.isel(pre=slice(n)).assign_coords(pre=modes["pre"].values),
+        changed.isel(pre=slice(n, None)).assign_coords(pre=means["pre"].values),
+    )
+
+
 def put_together(modes: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
     """Kernels of single neurons from modes, along ``pre``, and weights (neuron, pre)."""
     modes = modes.drop_vars("pre")
@@ -73,11 +88,8 @@ def means(
             parts.append(known.sel(pre=[name]))
             continue
         mine = modes.sel(pre=list(own))
-        if name not in weights and _overlap(mine):
-            raise KernelError(
-                f"the weights of {name!r} are not known, and without them there is no mean kernel: "
-                "NeuronKernels(kernels.modes, kernels.populations, weights).mean()"
-            )
+        if name not in weights:
+            check_apart(mine, name)
         n = weights[name].shape[0] if name in weights else 0
         factors = np.asarray(weights[name].sum(axis=0)) / n if n else np.ones(len(own))
         with xr.set_options(keep_attrs=True):
@@ -86,10 +98,17 @@ def means(
     return side_by_side(parts)
 
 
-def _overlap(modes: xr.Dataset) -> bool:
-    """Whether several of these modes go through one postsynaptic population."""
+def check_apart(modes: xr.Dataset, name: str) -> None:
+    """A `KernelError` where several modes go through one postsynaptic population.
+
+    Only of pathways is the sum a kernel, with a weight of 1 for each.
+    """
     used = [(array != 0).any(array.dims[2:]) for array in modes.data_vars.values()]
-    return any(bool((each.sum("pre") > 1).any()) for each in used)
+    if any(bool((each.sum("pre") > 1).any()) for each in used):
+        raise KernelError(
+            f"the weights of {name!r} are not known, and without them there is no mean kernel: "
+            "NeuronKernels(kernels.modes, kernels.populations, weights) has them"
+        )
 
 
 def by_population(signals: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.Dataset:

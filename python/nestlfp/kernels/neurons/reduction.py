@@ -16,7 +16,7 @@ from .singles import checked_counts, checked_singles, with_labels
 
 def reduced(
     kernels: Mapping[str, xr.Dataset],
-    tolerance: float | None,
+    left_out: float | None,
     modes: Any,
     rates: Mapping[str, Any] | None,
     post: str,
@@ -24,8 +24,8 @@ def reduced(
 ) -> dict[str, Any]:
     """The arguments of `NeuronKernels`; those here are of `NeuronKernels.from_single`."""
     singles = checked_singles(kernels, rates)
-    count = checked_counts(tolerance, modes, list(singles))
-    found = decomposed(singles, tolerance=tolerance, count=count)
+    count = checked_counts(left_out, modes, list(singles))
+    found = decomposed(singles, left_out=left_out, count=count)
     names = {name: [f"{name}/{k}" for k in range(len(found[name][0]))] for name in singles}
     labels = with_labels(next(iter(kernels.values())))
     how: dict[str, Any] = dict(post=post, provenance=provenance)

@@ -94,7 +94,7 @@ def checked_singles(
     if missing:
         raise KernelError(f"rates must be given for all populations or none, missing {missing}")
     found = {
-        name: Singles(each.signals, _rates(given.get(name, 1.0), len(each.rates), name))
+        name: Singles(each.signals, checked_rates(given.get(name, 1.0), len(each.rates), name))
         for name, each in found.items()
     }
     if not any(np.any(each.rates > 0) for each in found.values()):
@@ -121,7 +121,8 @@ def _bounded(values: Floats, signal: Any) -> Floats:
     return values
 
 
-def _rates(given: Any, n: int, name: str) -> Floats:
+def checked_rates(given: Any, n: int, name: str) -> Floats:
+    """Rates of n neurons, which may be alike."""
     rates = real(given, f"rates of {name!r}")
     if rates.ndim and rates.shape != (n,):
         raise KernelError(
@@ -195,14 +196,14 @@ def grouped(populations: Any, pre: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def checked_counts(
-    tolerance: float | None, modes: Any, names: Sequence[str]
+    left_out: float | None, modes: Any, names: Sequence[str]
 ) -> dict[str, int] | None:
-    """Number of modes of each population, or None where a tolerance is to be met."""
-    if (tolerance is None) == (modes is None):
-        raise KernelError("either tolerance=... or modes=... must be given")
-    if tolerance is not None:
-        if not positive(tolerance, "tolerance") < 1:
-            raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
+    """Number of modes of each population, or None where a share may be left out."""
+    if (left_out is None) == (modes is None):
+        raise KernelError("either left_out=... or modes=... must be given")
+    if left_out is not None:
+        if not positive(left_out, "left_out") < 1:
+            raise KernelError(f"left_out must lie between 0 and 1, found {left_out!r}")
         return None
     given = modes if isinstance(modes, Mapping) else dict.fromkeys(names, modes)
     check_known(given, names, "modes")

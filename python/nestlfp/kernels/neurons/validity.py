@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import sparse
 
 from ..._types import Floats
 from ...errors import KernelError
@@ -17,7 +16,7 @@ from ...grid import Rounding
 from ..names import channel_dim, check_known
 from . import energies
 from .counts import mean_rates
-from .energies import at_least
+from .energies import at_least, between
 from .kernels import NeuronKernels
 from .singles import checked_singles
 
@@ -167,7 +166,7 @@ R² ≥ 0.915, the lowest at LFP 0.
     if not isinstance(kernels, NeuronKernels):
         exact = _missed_directly(kernels, rates)
         fine = _FINE * (1 - wanted[-1])
-        kernels = NeuronKernels.from_single(kernels, tolerance=fine, rates=rates)
+        kernels = NeuronKernels.from_single(kernels, left_out=fine, rates=rates)
     _check_weights(kernels)
     expected = _Expected(kernels, rates)
     missed = expected.missed if exact is None else exact
@@ -219,7 +218,7 @@ class _Expected:
         for name, part in parts.items():
             mean = float(self.rates[name].mean()) if self.rates[name].size else 0.0
             if energy is None:
-                whole[name] = part.energy_between(_between(part.weights, self.rates[name]))
+                whole[name] = part.energy_between(between(part.weights, self.rates[name]))
                 self.left_out[name] = 0.0 * whole[name]
             else:
                 of_signal, left = energies.flat(energy.sel(population=name))
@@ -235,7 +234,7 @@ class _Expected:
         return np.asarray(
             sum(
                 part.energy_between(
-                    _between(part.weights.toarray() - _mean(part.weights), self.rates[name])
+                    between(part.weights.toarray() - _mean(part.weights), self.rates[name])
                 )
                 + self.left_out[name]
                 for name, part in self._parts.items()
@@ -250,17 +249,17 @@ class _Expected:
     def _floored(self) -> Floats:
         return np.concatenate([at_least(each) for each in _split(self.whole, self._labels)])
 
-    def modes_for(self, tolerance: float, most: int) -> dict[str, int] | None:
+    def modes_for(self, left_out: float, most: int) -> dict[str, int] | None:
         """Modes of each population, the next always of that which gains most."""
         left = {}
         for name, part in self._parts.items():
-            between = _between(part.weights, self.rates[name])
-            beyond = [part.energy_between(between, n) for n in range(1, len(between) + 1)]
+            products = between(part.weights, self.rates[name])
+            beyond = [part.energy_between(products, n) for n in range(1, len(products) + 1)]
             left[name] = (np.stack(beyond) + self.left_out[name]) / self._floored
         counts = dict.fromkeys(left, 1)
         while True:
             now = np.asarray(sum(left[name][n - 1] for name, n in counts.items()))
-            if now.max() <= tolerance:
+            if now.max() <= left_out:
                 return counts
             channel = int(now.argmax())
             gains = {
@@ -355,12 +354,6 @@ def _each(rate: Any, kernels: NeuronKernels, name: str) -> Floats:
             f"negative, found {str(rate)[:60]}"
         )
     return np.array(np.broadcast_to(values, (n,)))
-
-
-def _between(weights: Any, rates: Floats) -> Floats:
-    """Products of the weights of two modes, summed over neurons as often as they spike."""
-    scaled = sparse.csr_array(weights) * np.sqrt(rates)[:, np.newaxis]
-    return np.asarray((scaled.T @ scaled).toarray())
 
 
 def _mean(weights: Any) -> Floats:

@@ -31,10 +31,10 @@ def delay_ms(value: Any, what: str) -> float:
     return float(value)
 
 
-def check_tolerance(value: Any) -> None:
-    """A `KernelError` where this is no part of a peak."""
+def check_part(value: Any, what: str) -> None:
+    """A `KernelError` where this is no part of a whole."""
     if not (isinstance(value, Real) and 0 < float(value) < 1):
-        raise KernelError(f"tolerance must lie between 0 and 1, found {value!r}")
+        raise KernelError(f"{what} must lie between 0 and 1, found {value!r}")
 
 
 def check_roles(excitatory: Any, inhibitory: Any) -> None:

@@ -18,7 +18,7 @@ from ...geometry import SEVERAL_UM, cells, check_micrometres, check_together, po
 from ...kernels import KernelSet, check_name
 from ...kernels.checks import positive, positive_ms, real
 from .._provenance import package_version
-from .checks import EXTRA, check_roles, check_tolerance, delay_ms, direction
+from .checks import EXTRA, check_part, check_roles, delay_ms, direction
 
 AMPLITUDES = ("mazzoni15_pop", "mazzoni15_nrn", "aussel18")
 
@@ -42,7 +42,7 @@ def rwslfp(
     orientation: ArrayLike = (0.0, 0.0, 1.0),
     normalize_peak: bool = True,
     weight_unit: str = "pA",
-    tolerance: float = 1e-6,
+    tail: float = 1e-6,
     channels: Sequence[Any] | None = None,
 ) -> KernelSet:
     """Kernels of the reference weighted sum of synaptic currents onto pyramidal cells.
@@ -89,7 +89,7 @@ def rwslfp(
         ``wslfp.spikes_to_biexp_currents``.
     weight_unit : str
         Unit of the weights.
-    tolerance : float
+    tail : float
         The kernels end where the currents fall below this part of their peak.
     channels : sequence, optional
         Label of each contact. Default: the probe's contact ids, or 0, 1, ...
@@ -114,7 +114,7 @@ def rwslfp(
     are those of Aussel et al. (2018), J Comput Neurosci 45:207.
 
     ``wslfp`` drops what is left of a current once it has fallen to 1e-3 of its peak (its
-    ``threshold``); these kernels end at `tolerance`. With both alike they agree to rounding, the
+    ``threshold``); these kernels end at `tail`. With both alike they agree to rounding, the
     tails between 1e-3 and 1e-6 are about 1e-3 of the signal's peak.
 
     Examples
@@ -135,12 +135,12 @@ def rwslfp(
             -float(alpha),
         ),
     }
-    check_tolerance(tolerance)
+    check_part(tail, "tail")
     gain = _amplitudes(contacts, somata, amplitude, dendrite_length, orientation)
 
     onsets = {name: delays[name] + receptors[role][1] for name, (role, _) in roles.items()}
     ends = {
-        name: onsets[name] + _duration(*receptors[role][0], tolerance)
+        name: onsets[name] + _duration(*receptors[role][0], tail)
         for name, (role, _) in roles.items()
     }
     first = int(np.floor(min(onsets.values()) / dt)) + 1  # at the onset itself it is zero
@@ -317,13 +317,13 @@ def _time_constants(given: Sequence[float], what: str) -> tuple[float, float]:
     return decay, rise
 
 
-def _duration(decay: float, rise: float, tolerance: float) -> float:
-    """Time after which a double exponential is below `tolerance` of its peak (ms)."""
-    horizon = decay * (2 * np.log(1 / tolerance) + 10)
+def _duration(decay: float, rise: float, tail: float) -> float:
+    """Time after which a double exponential is below `tail` of its peak (ms)."""
+    horizon = decay * (2 * np.log(1 / tail) + 10)
     peak = float(np.argmax(double_exponential(np.linspace(0, horizon, 10_000), decay, rise)))
     return float(
         brentq(
-            lambda t: double_exponential(t, decay, rise) - tolerance,
+            lambda t: double_exponential(t, decay, rise) - tail,
             peak * horizon / 9_999,
             horizon,
         )

@@ -35,7 +35,7 @@ def kernels(
     *,
     rule: Rule = "bernoulli",
     speeds: Mapping[str, float] | None = None,
-    tolerance: float | None = 1e-3,
+    left_out: float | None = 1e-3,
     grid: Grid | None = None,
     degree: int = 3,
     rates: Mapping[str, float] | None = None,
@@ -69,7 +69,7 @@ def kernels(
     speeds : dict of str to float, optional
         µm/ms that spikes of these populations travel to their targets. It adds to the delays in the
         `KernelApprox`. Default: at once.
-    tolerance : float
+    left_out : float
         The largest share of any contact's variance that the grid may leave out, if neurons spike
         independently: the grid is as coarse as that allows. None with a `grid`. What the patches'
         width makes wrong is not in it, but in `NeuronKernels.left_out`; a warning tells where it is
@@ -94,8 +94,8 @@ def kernels(
     Raises
     ------
     KernelError
-        If profiles are missing, patches are of another sheet, or no grid of a sensible size meets
-        the tolerance.
+        If profiles are missing, patches are of another sheet, or no grid of a sensible size leaves
+        out so little.
 
     Notes
     -----
@@ -111,12 +111,12 @@ def kernels(
     channels = geometry.contact_labels(contacts) if channels is None else channels
     if rule not in get_args(Rule):
         raise KernelError(f"rule must be one of {get_args(Rule)}, found {rule!r}")
-    if (grid is None) == (tolerance is None):
-        raise KernelError("either tolerance=... or grid=... must be given, the other be None")
+    if (grid is None) == (left_out is None):
+        raise KernelError("either left_out=... or grid=... must be given, the other be None")
     if grid is not None and grid.sheet != sheet:
         raise KernelError(f"the grid is of another sheet, {grid.sheet}")
-    if tolerance is not None and not 0 < positive(tolerance, "tolerance") < 1:
-        raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
+    if left_out is not None and not 0 < positive(left_out, "left_out") < 1:
+        raise KernelError(f"left_out must lie between 0 and 1, found {left_out!r}")
     # What takes long comes last.
     chosen = {pre: _of(profiles, pre, patches) for pre in patches.pre}
     check_known(profiles, patches.pre, "profiles")
@@ -138,11 +138,11 @@ def kernels(
             energy[pre] = counts[pre] * each
         whole, left = np.sum([spikes[pre] * energy[pre] for pre in populations], axis=0)
         share = float(np.max(left / np.maximum(whole, 1e-300)))
-        if tolerance is None or share <= tolerance:
+        if left_out is None or share <= left_out:
             break
     else:
         raise KernelError(
-            f"no grid that these patches can tell leaves out less than {tolerance:g} of each "
+            f"no grid that these patches can tell leaves out less than {left_out:g} of each "
             f"contact's variance, the finest {share:.2g}: allow more, or compute narrower patches, "
             f"such as sheets.patches(..., width={_width(populations) / 2:g})"
         )
@@ -151,8 +151,8 @@ def kernels(
     wrong = sum((spikes[pre] * blurred[pre] for pre in populations), np.zeros(()))
     for pre in populations:
         energy[pre][1] += blurred[pre]
-    if tolerance is not None:
-        _warn_of_width(wrong / np.maximum(whole, 1e-300), tolerance, populations)
+    if left_out is not None:
+        _warn_of_width(wrong / np.maximum(whole, 1e-300), left_out, populations)
     return _neuron_kernels(
         patches, populations, candidate, fits, energy, spikes, where, channels, rule
     )
@@ -172,7 +172,7 @@ def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[
     Returns
     -------
     dict of str to scipy.sparse.csr_array, shape (neuron, mode)
-        For ``FieldRecorder(..., weights=...)``.
+        For ``nestlfp.Inputs(populations, weights=...)``.
 
     Raises
     ------
@@ -193,14 +193,14 @@ def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[
     return found
 
 
-def _warn_of_width(shares: Floats, tolerance: float, populations: Mapping[str, Population]) -> None:
+def _warn_of_width(shares: Floats, left_out: float, populations: Mapping[str, Population]) -> None:
     """Of patches that are so wide that narrower ones would be worth their time."""
     worst = int(shares.argmax())
-    if shares[worst] <= max(tolerance, _NOTICED):
+    if shares[worst] <= max(left_out, _NOTICED):
         return
     width = _width(populations)
     # What they make wrong grows with the square of their width, and counts squared.
-    enough = width * (max(tolerance, _NOTICED) / 2 / shares[worst]) ** 0.25
+    enough = width * (max(left_out, _NOTICED) / 2 / shares[worst]) ** 0.25
     warnings.warn(
         f"patches of width {width:g} µm may make {shares[worst]:.2g} of the variance at contact "
         f"{worst} wrong, where spikes travel slowly or the sheet ends; left_out counts it. Patches "

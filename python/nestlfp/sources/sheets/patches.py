@@ -114,7 +114,7 @@ class Table:
     courses : ndarray, shape (course, lag)
     """
 
-    def __init__(self, found: KernelSet, post: str, pre: str, tolerance: float = 1e-5) -> None:
+    def __init__(self, found: KernelSet, post: str, pre: str, faint: float = 1e-5) -> None:
         try:
             array = found[SIGNAL]
             self.width = float(found.provenance["patch"]["width_um"])
@@ -127,7 +127,7 @@ class Table:
         self.reach = float(self._distances[-1])
         values = array.sel(post=post, pre=pre).values
         left, size, right = np.linalg.svd(values, full_matrices=False)
-        keep = max(1, int(np.sum(size > tolerance * size[0]))) if size[0] > 0 else 0
+        keep = max(1, int(np.sum(size > faint * size[0]))) if size[0] > 0 else 0
         self.courses = right[:keep]
         shape = (len(self._distances), len(self._depths), keep)
         factors = (left[:, :keep] * size[:keep]).reshape(shape)

@@ -1,4 +1,4 @@
-"""How nodes of a filter bank hear a network: all checked first, then connected."""
+"""Connections from a network to filter nodes: planned and checked first, then made."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
-
 from .._types import Ints
-from ..errors import NetworkError
+from ..errors import KernelError, NetworkError
+from ..filters.options import Method
 from ..grid import step
+from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.render import SYNAPSE
-from .bank import check_resolution
-from .inputs import Input, gather_inputs
+from .inputs import Inputs, PortInput, gather_inputs
+from .install import check_resolution, modes
 from .parallel import Ranks
-from .session import check_not_prepared
 from .timing import Schedule, delay_range, schedule
 from .wiring import Made, check_generators, connect
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """What nodes of a bank will hear, and when.
+class ConnectionPlan:
+    """Connections that nodes of a bank will get.
 
     Attributes
     ----------
     populations : dict of str to ndarray of int
         Ids of each population's nodes.
-    inputs : list of Input
-        What each port hears, in their order.
+    ports : list of PortInput
+        What each spike port gets, in their order.
     synapse_models : dict of str to str
         With several MPI ranks, the synapse model of each population's connections.
     schedule : Schedule
@@ -42,30 +41,19 @@ class Hearing:
     """
 
     populations: dict[str, Ints]
-    inputs: list[Input]
+    ports: list[PortInput]
     synapse_models: dict[str, str]
     schedule: Schedule
     min_delay: int
     now: int
 
     @classmethod
-    def planned(
-        cls,
-        nest: Any,
-        ranks: Ranks,
-        bank: FilterBank,
-        populations: Mapping[str, Any],
-        *,
-        what: str,
-        weights: Mapping[str, ArrayLike] | None,
-        delays: Mapping[str, ArrayLike] | None,
-        overlap: bool,
-        unconnected: bool,
-        synapse_models: Mapping[str, str] | None,
-    ) -> Hearing:
+    def of(
+        cls, nest: Any, ranks: Ranks, bank: FilterBank, given: Inputs, *, what: str
+    ) -> ConnectionPlan:
         """Everything that can be wrong is found here, before NEST is changed.
 
-        `what` wants to hear, see `FieldRecorder` for the others.
+        `what` is "FieldRecorder" or "Trigger", for messages.
 
         Raises
         ------
@@ -74,22 +62,14 @@ class Hearing:
             has no connections; with several MPI ranks, after a ``Simulate``.
         """
         dt = float(nest.resolution)
-        ids, inputs = gather_inputs(
-            bank.neurons,
-            populations,
-            weights=weights,
-            delays=delays,
-            overlap=overlap,
-            dt=dt,
-            nest=nest,
-        )
-        check_generators(nest, ranks, inputs)
-        models = _synapse_models(nest, bank.populations, synapse_models or {})
-        min_delay, max_delay = delay_range(nest, ranks, unconnected, what)
+        ids, ports = gather_inputs(bank.neurons, given, dt=dt, nest=nest)
+        check_generators(nest, ranks, ports)
+        models = _synapse_models(nest, bank.populations, given.synapse_models or {})
+        min_delay, max_delay = delay_range(nest, ranks, given.unconnected, what)
         timed = schedule(
             bank.ports,
             bank.filter.coefficients.first_lags,
-            [each.lags for each in inputs],
+            [each.lags for each in ports],
             min_delay,
             max_delay,
             bank.filter.max_hold,
@@ -101,7 +81,7 @@ class Hearing:
                 f"and NEST is at {now * dt:g} ms: connections that are made later send "
                 "spikes that are under way to other neurons, or end the process"
             )
-        return cls(ids, inputs, models, timed, min_delay, now)
+        return cls(ids, ports, models, timed, min_delay, now)
 
     def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> list[Made]:
         """Connect the populations to nodes, by this synapse model in a single process.
@@ -110,9 +90,7 @@ class Hearing:
         """
         ids = nodes.tolist()
         exposed = []
-        for port, (source, delays) in enumerate(
-            zip(self.inputs, self.schedule.delays, strict=True)
-        ):
+        for port, (source, delays) in enumerate(zip(self.ports, self.schedule.delays, strict=True)):
             model = self.synapse_models[source.name] if ranks.n > 1 else synapse
             made = connect(nest, ranks, source, ids, port=port, delays=delays, synapse=model)
             if made is not None and not made.synapse.startswith(SYNAPSE):
@@ -120,19 +98,44 @@ class Hearing:
         return exposed
 
 
-def check_usable(nest: Any, bank: Any, what: str) -> None:
-    """Raise unless this is a bank that NEST knows, at a time when nodes can be made."""
-    if not isinstance(bank, FilterBank):
-        raise NetworkError(
-            f"bank must be what nestlfp.install returns, found {type(bank).__name__}"
-        )
-    check_not_prepared(nest, what)
-    check_resolution(bank.kernels, nest)
-    if bank.model not in nest.node_models:
-        raise NetworkError(
-            f"NEST does not know the model {bank.model!r}: call nestlfp.install(kernels) after "
-            "nest.ResetKernel() (which unloads modules) and before any node is created"
-        )
+def bank_of(
+    kernels: KernelSet | NeuronKernels | FilterBank,
+    nest: Any,
+    ranks: Ranks,
+    *,
+    method: str | Method | None,
+    by: str | Iterable[str] = (),
+    interval: float | None = None,
+    antialias: bool = False,
+) -> FilterBank:
+    """The bank of kernels at NEST's resolution, which may be one already.
+
+    Raises
+    ------
+    KernelError
+        If these are no kernels or of another resolution, or options are given beside a bank.
+    """
+    if isinstance(kernels, FilterBank):
+        given = [
+            name
+            for name, value in (("method", method), ("by", by), ("antialias", antialias))
+            if value
+        ]
+        if given:
+            raise KernelError(
+                f"{', '.join(given)} given beside a FilterBank, which has its own: say it there"
+            )
+        check_resolution(kernels.kernels, nest)
+        return kernels
+    check_resolution(modes(kernels), nest)  # before a filter is looked for, at length
+    return FilterBank(
+        kernels,
+        method=method or "fir",
+        by=by,
+        interval=interval,
+        antialias=antialias,
+        once=ranks.on_root,
+    )
 
 
 def _synapse_models(

@@ -1,0 +1,182 @@
+"""`install`: have NEST load the models of filter nodes, which are compiled where it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..build.prebuilt import COMPILED, Taken, obtain
+from ..errors import KernelError, NetworkError, ToolchainError
+from ..filters.options import Auto, Method, method_named
+from ..kernels import KernelSet, NeuronKernels
+from ..kernels.checks import found_instead
+from ..nodes.bank import FilterBank
+from ..nodes.model import METHODS, SIZES, Model, capacity, fitting, model_for
+from .parallel import Ranks
+from .session import check_not_prepared, import_nest, quiet
+
+
+def install(
+    kernels: KernelSet | NeuronKernels | FilterBank | None = None,
+    *,
+    ports: int | None = None,
+    method: str | Method | None = None,
+    progress: bool = True,
+) -> None:
+    """Make NEST ready for recorders: load the models of their filter nodes.
+
+    To be called after ``nest.ResetKernel()`` and before the first node is created; threads and
+    resolution may be set before or after. Without arguments it serves recorders of all methods and
+    up to 16 populations, or modes of neurons, whose kernels may come when the network is there.
+
+    The models are compiled for NEST in a module, which is kept in the user's cache folder; in
+    nestlfp's wheel for NEST's own they came along, and need no compiler. What NEST knows already,
+    also by ``nest.Install``, is not loaded again.
+
+    Parameters
+    ----------
+    kernels : KernelSet, NeuronKernels or FilterBank, optional
+        Make ready what a recorder of these kernels needs, and nothing else.
+    ports : int, optional
+        How many spike ports there are to be: one for each presynaptic population, or mode.
+        Default: those of the kernels, or 16.
+    method : {"fir", "state-space", "separable", "auto"} or FIR, StateSpace, Separable, Auto
+        What recorders will be asked for. Default: "fir" if kernels are given, else every method.
+    progress : bool
+        Say on standard error that a compilation takes place.
+
+    Raises
+    ------
+    KernelError
+        If these are no kernels, or there is no such method.
+    NetworkError
+        If something has yet to be loaded and nodes exist already; between ``nest.Prepare()`` and
+        ``nest.Cleanup()``.
+    ToolchainError
+        If NEST, a compiler or another tool is missing, or a compiled module does not fit.
+
+    Notes
+    -----
+    With several MPI ranks each calls it; rank 0 finds the module, or compiles it.
+
+    Examples
+    --------
+    >>> nest.ResetKernel()  # doctest: +SKIP
+    >>> nestlfp.install()  # doctest: +SKIP
+    >>> nestlfp.install(ports=40, method="separable")  # doctest: +SKIP
+    """
+    nest = import_nest()
+    ranks = Ranks(nest)
+    check_not_prepared(nest, "nestlfp.install")
+    known = nest.node_models
+    wanted = [
+        model
+        for name, model in _wanted(kernels, ports, method).items()
+        if fitting(known, name, model.ports) is None
+    ]
+    if not wanted:
+        return
+    if nest.network_size > 0:
+        raise NetworkError(
+            f"there are {nest.network_size} nodes already, and NEST loads the models of filter "
+            "nodes only before the first: call nestlfp.install() after nest.ResetKernel(), before "
+            "nodes are created"
+        )
+    with quiet(nest):
+        _load_obtained(wanted, nest, ranks, progress)
+
+
+def models_for(
+    kernels: KernelSet | NeuronKernels | FilterBank | None = None,
+    ports: int | None = None,
+    method: str | Method | None = None,
+) -> list[Model]:
+    """The models that `install` makes ready with these arguments."""
+    return list(_wanted(kernels, ports, method).values())
+
+
+def _wanted(
+    kernels: KernelSet | NeuronKernels | FilterBank | None,
+    ports: int | None,
+    method: str | Method | None,
+) -> dict[str, Model]:
+    """A model for each method that is asked for."""
+    n = SIZES[-1]
+    if isinstance(kernels, FilterBank):
+        n, method = len(kernels.ports), method or kernels.filter.method
+    elif kernels is not None:
+        n, method = len(modes(kernels).pre), method or "fir"
+    if ports is not None:
+        if isinstance(ports, bool) or not isinstance(ports, int | np.integer) or ports < 1:
+            raise KernelError(f"ports must be a whole number from 1 on, found {ports!r}")
+        n = int(ports)
+    names: Iterable[str] = METHODS
+    if method is not None:
+        chosen = method_named(method)
+        names = METHODS if isinstance(chosen, Auto) else [chosen.name]
+    return {name: model_for(name, capacity(n)) for name in names}
+
+
+def modes(kernels: Any) -> KernelSet:
+    """Kernels of what has a spike port each: populations, or modes of neurons."""
+    if isinstance(kernels, NeuronKernels):
+        return kernels.modes
+    if isinstance(kernels, KernelSet):
+        return kernels
+    raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
+
+
+def check_resolution(kernels: KernelSet, nest: Any) -> None:
+    """Raise a `KernelError` unless kernels and NEST go in equal steps."""
+    resolution = float(nest.resolution)
+    if not np.isclose(kernels.dt, resolution, rtol=1e-9, atol=0):
+        raise KernelError(
+            f"the kernels have dt = {kernels.dt:.12g} ms, NEST's resolution is {resolution:.12g} "
+            f"ms: use kernels.resample({resolution:.12g}), or "
+            f"nest.set(resolution={kernels.dt:.12g})"
+        )
+
+
+def loaded_model(nest: Any, bank: FilterBank) -> Model:
+    """The smallest model that NEST has for a bank, or a `NetworkError` with the line to type."""
+    method, ports = bank.filter.method, len(bank.ports)
+    model = fitting(nest.node_models, method, ports)
+    if model is not None:
+        return model
+    there = [name for name in nest.node_models if name.startswith("nestlfp_")]
+    small = ports <= SIZES[-1] and not there
+    line = "nestlfp.install()" if small else f'nestlfp.install(ports={ports}, method="{method}")'
+    raise NetworkError(
+        f"NEST has no model of method {method!r} with {ports} spike ports, found "
+        f"{', '.join(there) or 'none of nestlfp'}: call {line} after nest.ResetKernel() (which "
+        "unloads modules) and before the first node is created"
+    )
+
+
+def _load_obtained(models: list[Model], nest: Any, ranks: Ranks, progress: bool) -> None:
+    """Load the module on every rank; rank 0 finds it, or compiles it where there is none."""
+
+    def obtained(**how: bool) -> Taken:
+        return ranks.on_root(lambda: obtain(models, progress=progress, **how))
+
+    taken = obtained()
+    try:
+        ranks.agree(lambda: _load(taken.path, nest))
+    except ToolchainError:
+        # It is complete, but was made for another kind of machine: compile for this one, once.
+        if ranks.n > 1:
+            raise
+        _load(obtained(compiled=True, rebuild=taken.origin == COMPILED).path, nest)
+
+
+def _load(path: Path, nest: Any) -> None:
+    try:
+        nest.Install(str(path))
+    except nest.NESTError as error:
+        raise ToolchainError(
+            f"NEST cannot load the module {str(path)!r}: {error}. 'nestlfp doctor' tells what "
+            "this NEST needs"
+        ) from error
