@@ -251,6 +251,7 @@ def test_no_verb_hides_its_parameters():
 
 BAD = {
     "a mode": (lambda k: k.select(pre="E/0"), r"pre: \['E/0'\] not among .*'E', 'I'"),
+    "a population twice": (lambda k: k.select(pre=["E", "E"]), r"found twice: \['E'\]"),
     "a signal": (lambda k: k.select(signals="EEG"), r"signals: \['EEG'\] not among"),
     "a target": (lambda k: k.select(post="E"), r"post: \['E'\] not among"),
     "scaling a mode": (lambda k: k.scale({"E/0": 2.0}), r"pre: \['E/0'\] not among"),

@@ -12,7 +12,7 @@ import scipy.signal  # noqa: F401
 
 from .. import signals  # noqa: F401
 from ..kernels import KernelSet
-from ..runtime import bank, recorder, simulate  # noqa: F401
+from ..runtime import recorder, simulate  # noqa: F401
 
 # xarray imports its backends, and Dask where it is installed, when the first file is read. Whatever
 # goes wrong here will be told where it is needed.

@@ -112,6 +112,7 @@ def chosen(names: Any, known: Sequence[str], what: str) -> list[Any]:
     """Those of the known names that are asked for, in the order given; all of them for None."""
     found = listed(known if names is None else names, what)
     check_known(found, known, what)
+    check_unique(found, what)
     return found
 
 

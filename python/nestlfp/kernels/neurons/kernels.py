@@ -585,7 +585,7 @@ class NeuronKernels:
         ----------
         left_out : float
             The share of any channel's variance that may go with them, if neurons spike
-            independently; `left_out` counts it in.
+            independently; the method `left_out` counts it in.
         """
         known = {name: self._known_weights(name) for name in self.populations}
         weights, energy = energies.without_smallest(

@@ -125,7 +125,7 @@ def telenczuk(
         steps[name] = np.rint(delay / dt).astype(np.int64)
     earliest = min(int(found.min()) for found in steps.values())
     coefficients, functions = _in_functions(
-        {name: np.where(values < tail, 0.0, values) for name, values in gaussians.items()},
+        {name: np.where(each < tail, 0.0, each) for name, each in gaussians.items()},
         amplitudes,
         {name: found - earliest for name, found in steps.items()},
     )
