@@ -27,19 +27,20 @@ def simulate(t, to, **options):
     nestlfp.simulate(t, to=to, chunk=20.0, progress=False, **options)
 
 
-def two_recorders(nest, **options):
-    """Recorders A and B of the same signals; these options are B's."""
+def two_recorders(nest, weights=None):
+    """Recorders A and B of the same signals; these weights are B's."""
     reset(nest, threads=2)
     bank = installed(exponential_kernels())
     populations = random_network(nest).populations
     a = nestlfp.FieldRecorder(bank, populations, interval=0.5, name="A")
-    b = nestlfp.FieldRecorder(bank, populations, interval=0.5, name="B", **options)
+    inputs = nestlfp.Inputs(populations, weights=weights)
+    b = nestlfp.FieldRecorder(bank, inputs, interval=0.5, name="B")
     return a, b
 
 
 @pytest.mark.parametrize("weights", [None, {"E": 5.0, "I": 5.0}])
 def test_signals_of_another_recorder_are_not_taken_for_ones_own(nest, tmp_path, weights):
-    a, b = two_recorders(nest, weights=weights)
+    a, b = two_recorders(nest, weights)
     store = tmp_path / "x.zarr"
     simulate(60.0, {"A": store})
     simulate(1.0, {"B": store}, overwrite=True)

@@ -41,7 +41,7 @@ def kernels_of_recorders(draw):
                 dt=0.1,
                 units={name: draw(st.sampled_from(UNITS)) for name in some},
                 channels={} if labels is None else dict.fromkeys(some, labels),
-                positions={name: np.arange(3.0 * n).reshape(n, 3) for name in placed},
+                positions={name: 100 * np.arange(3.0 * n).reshape(n, 3) for name in placed},
             )
         )
     return found

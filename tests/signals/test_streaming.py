@@ -68,7 +68,7 @@ def test_chunks_reach_the_store_and_the_callback(nest, store):
         chunks.append(signals)
         # It can be opened while the simulation runs, and has all chunks so far.
         assert opened(store).identical(xr.concat(chunks, "time", data_vars="minimal"))
-        assert recorder.collect() < 40  # what waits in memory: less than a chunk
+        assert recorder._samples.collect() < 40  # what waits in memory: less than a chunk
 
     simulate(95.0, store, on_chunk=look)
     np.testing.assert_array_equal(events(network), without)
@@ -254,7 +254,8 @@ def test_append_wants_the_same_weights_and_delays(nest, store):
         reset(nest, threads=2)
         bank = installed(exponential_kernels())
         network = random_network(nest)
-        nestlfp.FieldRecorder(bank, network.populations, interval=0.5, **options)
+        inputs = nestlfp.Inputs(network.populations, **options)
+        nestlfp.FieldRecorder(bank, inputs, interval=0.5)
 
     recorder_with(weights={"I": np.arange(10.0)})
     simulate(30.0, store)
@@ -281,7 +282,7 @@ def test_append_wants_the_same_method_and_tolerance(nest, store):
 
     def empty(bank):
         recorder.bank = bank  # only for its attributes: nothing is recorded
-        return recorder.waiting(0, 0)
+        return recorder._samples.waiting(0, 0)
 
     template = empty(fir)
     assert template.attrs["tolerance"] == 0
@@ -321,7 +322,7 @@ def test_a_store_has_one_writer(nest, store):
 
 def test_two_recorders_of_a_process_do_not_share_a_store(nest, store):
     recorder, _ = streamed_network(nest)
-    empty = recorder.waiting(0, 0)
+    empty = recorder._samples.waiting(0, 0)
 
     def other(_):
         with pytest.raises(StreamError, match="is being written by another simulation"):
