@@ -281,8 +281,8 @@ def test_append_wants_the_same_method_and_tolerance(nest, store):
     )
 
     def empty(bank):
-        recorder.bank = bank  # only for its attributes: nothing is recorded
-        return recorder._samples.waiting(0, 0)
+        nothing = bank.labelled(np.zeros((bank.filter.n_outputs, 0)), np.zeros(0))
+        return nothing.assign_attrs(recorder.signals().attrs | bank.provenance)
 
     template = empty(fir)
     assert template.attrs["tolerance"] == 0
