@@ -150,6 +150,28 @@ def test_connections_of_generators_are_compared(nest, threads, what):
         recorder.signals()
 
 
+def test_weights_of_spikes_that_are_set_later(nest):
+    """They would scale the kernel, as those that are set before."""
+    reset(nest)
+    bank = installed(KERNELS)
+    generator = nest.Create("spike_generator", params={"spike_times": [1.0, 2.0]})
+    nest.Connect(generator, nest.Create("parrot_neuron"))
+    recorder = nestlfp.FieldRecorder(bank, {"E": generator, "I": None}, interval=0.1)
+    nest.Simulate(10.0)
+    generator.set(spike_times=[12.0], spike_weights=[3.0])
+    for call in (recorder.signals, lambda: nestlfp.simulate(10.0, progress=False)):
+        with pytest.raises(nestlfp.NetworkError, match=r"spike_generator 1 has spike_weights .* 3"):
+            call()
+
+
+def test_connections_that_a_script_adds_are_told(nest):
+    network, recorder = recorded(nest, 1)
+    E = network.populations["E"]
+    nest.Connect(E, E, "one_to_one", {"synapse_model": "nestlfp_synapse", "delay": 1.0})
+    with pytest.raises(nestlfp.NetworkError, match="40 connections were added"):
+        recorder.signals()
+
+
 ACTIONS = st.lists(
     st.tuples(
         st.sampled_from([*WAYS, disconnect]),

@@ -386,5 +386,7 @@ def test_values_that_are_no_real_numbers(nest, what, wrong):
         assert_refused(
             nest,
             f"{what} of 'E' must be a number, or one for each neuron|{what} of 'E' must be finite",
-            lambda: nestlfp.FieldRecorder(bank, populations, **{what: {"E": wrong}}),
+            lambda: nestlfp.FieldRecorder(
+                bank, nestlfp.Inputs(populations, **{what: {"E": wrong}})
+            ),
         )

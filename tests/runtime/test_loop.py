@@ -143,9 +143,21 @@ def test_reset_within_the_loop(nest):
     recorded_network(nest)
     turns = nestlfp.loop(70.0, every=7.0, progress=False)
     next(turns)
-    nest.ResetKernel()
+    _, recorder = recorded_network(nest)  # which resets
     with pytest.raises(nestlfp.NetworkError, match=r"nest.ResetKernel\(\) was called"):
         next(turns)
+    assert nest.biological_time == 0  # the new network is left alone
+    assert recorder.signals().sizes["time"] == 0
+
+
+def test_time_that_is_set_within_the_loop(nest):
+    recorded_network(nest)
+    turns = nestlfp.loop(70.0, every=7.0, progress=False)
+    next(turns)
+    nest.biological_time = 0.0
+    with pytest.raises(nestlfp.NetworkError, match=r"nest\.biological_time was set"):
+        next(turns)
+    assert nest.biological_time == 0
 
 
 @pytest.mark.parametrize("nested", [10.0, 0.7, 3.4])

@@ -510,6 +510,15 @@ def test_install_after_nodes_exist(nest):
     reset(nest)
     nest.Create("parrot_neuron", 3)
     assert_refused(nest, "there are 3 nodes", lambda: installed(exponential_kernels()))
+    for options, line in (
+        ({"ports": 17}, r"ports=17"),
+        ({"method": nestlfp.Separable()}, r'method="separable"'),
+    ):
+        assert_refused(
+            nest,
+            rf"call nestlfp.install\({line}\) after",
+            lambda options=options: nestlfp.install(**options),
+        )
 
 
 def test_install_at_another_resolution(nest):

@@ -310,3 +310,31 @@ def test_one_progress_bar(nest, tmp_path, capfd):
     printed = capfd.readouterr()
     assert (printed.out + printed.err).count("[ 100% ]") == 1
     assert nest.print_time
+
+
+# ---------------------------------------------------------------------- callbacks
+@pytest.mark.parametrize("within", [lambda: nestlfp.simulate(7.0, progress=False),
+                                    lambda: nestlfp.loop(7.0, every=0.7)])  # fmt: skip
+def test_no_other_simulation_in_a_callback(nest, within):
+    """The plan of chunks would be of a time that is over, and samples lost."""
+    recorder, _ = streamed_network(nest)
+    with pytest.raises(nestlfp.NetworkError, match=r"on_chunk .* nestlfp\.loop\(t, every"):
+        simulate(40.0, on_chunk=lambda _: within(), chunk=10.0)
+    simulate(30.0, on_chunk=lambda _: None, chunk=10.0)  # and it can be simulated on
+    np.testing.assert_allclose(np.diff(recorder.signals().time), 0.5)
+
+
+def test_a_reset_in_a_callback_simulates_nothing(nest):
+    streamed_network(nest)
+    with pytest.raises(nestlfp.NetworkError, match=r"nest.ResetKernel\(\) was called"):
+        simulate(40.0, on_chunk=lambda _: nest.ResetKernel(), chunk=10.0)
+    assert nest.biological_time == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [({"recorder": 3}, "must be a FieldRecorder"), ({"chunk": 0.0}, "chunk must be a positive")],
+)
+def test_options_are_looked_at_without_a_store(nest, options, match):
+    streamed_network(nest)
+    assert_refused(nest, match, lambda: simulate(10.0, **options))

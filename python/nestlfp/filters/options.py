@@ -156,6 +156,8 @@ class Options:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", by_dims(self.by))
+        if not isinstance(self.antialias, bool):
+            raise KernelError(f"antialias must be True or False, found {self.antialias!r}")
         if self.antialias and self.interval is None:
             raise KernelError("antialias=True needs to know the interval of the samples (ms)")
 

@@ -66,6 +66,16 @@ class Inputs:
     unconnected: bool = False
     synapse_models: Mapping[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("overlap", "unconnected"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise NetworkError(f"{name} must be True or False, found {value!r}")
+        models = self.synapse_models
+        if models is not None and not isinstance(models, Mapping):
+            raise NetworkError(
+                f"synapse_models must be a dict such as {{'E': 'static_synapse'}}, found {models!r}"
+            )
+
     @classmethod
     def of(cls, given: Inputs | Mapping[str, Any]) -> Inputs:
         """What was given in place of inputs: populations alone."""
@@ -278,6 +288,10 @@ def _per_neuron(
                 f"shape {values.shape}"
             )
         if not np.all(np.isfinite(values)):
-            raise NetworkError(f"{what} of {name!r} must be finite")
+            at = int(np.flatnonzero(~np.isfinite(np.atleast_1d(values)))[0])
+            raise NetworkError(
+                f"{what} of {name!r} must be finite, found {np.atleast_1d(values)[at]} "
+                f"(number {at})"
+            )
         out[name] = np.array(np.broadcast_to(values, members.shape))
     return out

@@ -82,11 +82,19 @@ def install(
     if nest.network_size > 0:
         raise NetworkError(
             f"there are {nest.network_size} nodes already, and NEST loads the models of filter "
-            "nodes only before the first: call nestlfp.install() after nest.ResetKernel(), before "
-            "nodes are created"
+            f"nodes only before the first: call {_line(kernels, ports, method)} after "
+            "nest.ResetKernel(), before nodes are created"
         )
     with quiet(nest):
         _load_obtained(wanted, nest, ranks, progress)
+
+
+def _line(kernels: Any, ports: int | None, method: str | Method | None) -> str:
+    """The call with these arguments, as one types it."""
+    arguments = [] if kernels is None else ["kernels"]
+    arguments += [] if ports is None else [f"ports={ports}"]
+    arguments += [] if method is None else [f'method="{method_named(method).name}"']
+    return f"nestlfp.install({', '.join(arguments)})"
 
 
 def models_for(

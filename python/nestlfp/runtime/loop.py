@@ -82,6 +82,7 @@ def loop(
     ranks = Ranks(nest)
     check_not_prepared(nest, "nestlfp.loop")
     session = current(nest, ranks)
+    session.check_not_within("nestlfp.loop")
     dt = float(nest.resolution)
     n = whole_steps(t, dt, "t", lowest=0)
     turn = whole_steps(every, dt, "every", lowest=1)
@@ -147,6 +148,7 @@ def _turns(
                 for stream in streams:
                     stream.take()
                 yield signals
+                session.check_alive("loop", "Start another one")
                 now = round(nest.biological_time / dt)  # who acts on signals may simulate, too
             session.check_connections()
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._types import Ints
 from ..errors import NetworkError
 
 # NEST tells what a model sends only when a connection is made, when nodes exist already. A test
@@ -53,7 +54,9 @@ def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> N
             f"{sorted(models)}: {why}"
         )
     if "spike_generator" in bases:
-        _check_weights(nodes, population)
+        told = scaled_spikes(np.sort(nodes.tolist()), nest)
+        if told:
+            raise NetworkError(f"population {population!r}: {told}")
 
 
 def _why_not(kinds: set[str], bases: set[str]) -> str | None:
@@ -101,15 +104,16 @@ def told_apart(node: int, nest: Any) -> str | None:
     )
 
 
-def _check_weights(nodes: Any, population: str) -> None:
-    """Spikes that a generator sends with a weight would scale the kernel."""
-    found = nodes.get("spike_weights")
-    for node, weights in zip(nodes, [found] if len(nodes) == 1 else found, strict=True):
+def scaled_spikes(ids: Ints, nest: Any) -> str | None:
+    """Which spike_generator sends spikes with a weight, which would scale the kernel; or None."""
+    found = nest.NodeCollection(ids.tolist()).get("spike_weights")
+    for node, weights in zip(ids, [found] if len(ids) == 1 else found, strict=True):
         values = np.asarray(weights, dtype=float)
         if np.any(values != 1):
-            raise NetworkError(
-                f"population {population!r}: spike_generator {node.global_id} has spike_weights "
-                f"such as {values[values != 1][0]:g}, which would scale the kernel of each spike. "
-                "For several spikes at once set spike_multiplicities; for a factor of the kernel "
-                "use nestlfp.Inputs(populations, weights=...)"
+            return (
+                f"spike_generator {node} has spike_weights such as {values[values != 1][0]:g}, "
+                "which would scale the kernel of each spike. For several spikes at once set "
+                "spike_multiplicities; for a factor of the kernel use "
+                "nestlfp.Inputs(populations, weights=...)"
             )
+    return None

@@ -35,6 +35,7 @@ class Session:
         self._connections: dict[str, int] = {}  # how many each of our synapse models has
         self._exposed: list[Made] = []  # connections of other synapse models
         self._used_at: int | None = None  # step at which the last synapse model was first used
+        self._handing_on = False
         self._seen = 0  # the latest step that NEST was found at
 
     @property
@@ -94,7 +95,8 @@ class Session:
     def _check_connections(self) -> None:
         found = {name: self._count(name) for name in self._connections}
         lost = sum(self._connections.values()) - sum(found.values())
-        changes = [f"{lost} connections were removed"] if lost else []
+        what = "removed" if lost > 0 else "added"
+        changes = [f"{abs(lost)} connections were {what}"] if lost else []
         changes += filter(None, (made.difference(self._nest) for made in self._exposed))
         if changes:
             raise NetworkError(
@@ -102,6 +104,23 @@ class Session:
                 f"signals would be wrong: {changes[0]}. nest.GetConnections(E) lists the "
                 "recorder's connections as well. Change those of the network alone, such as "
                 "nest.GetConnections(E, E + I)"
+            )
+
+    @contextlib.contextmanager
+    def handing_on(self) -> Iterator[None]:
+        """Meanwhile a simulation hands on its chunks, and no other may begin."""
+        self._handing_on = True
+        try:
+            yield
+        finally:
+            self._handing_on = False
+
+    def check_not_within(self, what: str) -> None:
+        """Raise a `NetworkError` in a callback of `nestlfp.simulate`."""
+        if self._handing_on:
+            raise NetworkError(
+                f"{what} cannot be called in on_chunk of nestlfp.simulate, which is simulating: "
+                "for signals in nestlfp.loop(t, every=...) is a loop in which you can"
             )
 
     def check_alive(self, what: str, remedy: str) -> None:

@@ -16,7 +16,7 @@ from .parallel import Ranks
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder
 from .session import check_not_prepared, current, import_nest, quiet
-from .streams import Stream, To, destinations, source_of
+from .streams import Stream, To, check_recorder, destinations, source_of
 from .timing import delay_range
 
 _PIECES = 200  # how often, at most, a progress bar moves
@@ -120,13 +120,12 @@ def simulate(
     nest = import_nest()
     ranks = Ranks(nest)
     check_not_prepared(nest, "nestlfp.simulate")
-    if on_chunk is not None and not callable(on_chunk):
-        raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
-    if to is None and (overwrite or append):
-        raise NetworkError("overwrite and append are about a store, found no to=...")
     session = current(nest, ranks)
+    session.check_not_within("nestlfp.simulate")
     dt = float(nest.resolution)
     n = whole_steps(t, dt, "t", lowest=0)
+    steps_of_chunk = whole_steps(chunk, dt, "chunk", lowest=1)
+    _check_streaming(to, on_chunk, recorder, replaced=overwrite or append)
     start = round(nest.biological_time / dt)
     session.check_clock(start)
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
@@ -140,7 +139,7 @@ def simulate(
         warn_of_cuts("complete=True" if complete else "handing on chunks")
     whole = whole or not progress
     if to is not None or on_chunk is not None:
-        chunks = pieces(start, start + n, min_delay, whole_steps(chunk, dt, "chunk", lowest=1))
+        chunks = pieces(start, start + n, min_delay, steps_of_chunk)
         places = destinations(to, recorder, session)
         if on_chunk is not None and len(places) > 1:
             raise NetworkError("on_chunk can see one store's signals, found several in to={...}")
@@ -164,7 +163,9 @@ def simulate(
         stack.enter_context(quiet(nest, bar=not progress and len(chunks) == 1))
         advance = stack.enter_context(progress_bar(n * dt, progress and ranks.rank == 0))
         interrupted = stack.enter_context(interrupts())
+        stack.enter_context(session.handing_on())
         for length in chunks:
+            session.check_alive("simulation", "on_chunk must not do that")
             with nest.RunManager():
                 parts = pieces(start, start + length, min_delay, -(-n // _PIECES))
                 for piece in [length] if whole else parts:
@@ -182,6 +183,15 @@ def simulate(
         session.check_connections()
         if ranks.any(interrupted()):
             raise KeyboardInterrupt
+
+
+def _check_streaming(to: Any, on_chunk: Any, recorder: Any, *, replaced: bool) -> None:
+    if on_chunk is not None and not callable(on_chunk):
+        raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
+    if to is None and replaced:
+        raise NetworkError("overwrite and append are about a store, found no to=...")
+    if recorder is not None:
+        check_recorder(recorder)
 
 
 def grows(nest: Any) -> bool:

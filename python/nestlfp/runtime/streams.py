@@ -229,6 +229,12 @@ def source_of(recorders: Sequence[FieldRecorder]) -> Samples | Merged:
     return parts[0] if len(parts) == 1 else Merged(parts)
 
 
+def check_recorder(recorder: Any) -> None:
+    """Raise a `NetworkError` if this is none."""
+    if not isinstance(recorder, FieldRecorder):
+        raise NetworkError(f"recorder must be a FieldRecorder, found {type(recorder).__name__}")
+
+
 def destinations(
     to: To | Mapping[FieldRecorder | str, To] | None,
     recorder: FieldRecorder | None,
@@ -236,8 +242,8 @@ def destinations(
 ) -> dict[Path | None, list[FieldRecorder]]:
     """Which recorders go where; a `NetworkError` if that is not clear."""
     known = session.recorders
-    if recorder is not None and not isinstance(recorder, FieldRecorder):
-        raise NetworkError(f"recorder must be a FieldRecorder, found {type(recorder).__name__}")
+    if recorder is not None:
+        check_recorder(recorder)
     if recorder is None and not known:
         raise NetworkError("the network has no recorder: make a FieldRecorder first")
     if not isinstance(to, Mapping):

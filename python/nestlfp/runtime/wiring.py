@@ -13,6 +13,7 @@ from .._types import Floats, Ints
 from ..errors import NetworkError
 from .inputs import PortInput
 from .parallel import Ranks
+from .senders import scaled_spikes
 
 GENERATORS_SYNAPSE = "static_synapse"
 
@@ -88,6 +89,7 @@ def connect(
     here = (targets % int(nest.total_num_virtual_procs)) % ranks.n == ranks.rank
     made = Made(
         GENERATORS_SYNAPSE if source.everywhere else synapse,
+        source.everywhere,
         source.ids[here],
         targets[here],
         np.full(int(here.sum()), port),
@@ -124,6 +126,8 @@ class Made:
     ----------
     synapse : str
         The synapse model.
+    generators : bool
+        Whether the sources are generators.
     sources, targets, ports : ndarray of int
         Ids of nodes, and numbers of spike ports, from 0.
     weights : ndarray of float
@@ -133,6 +137,7 @@ class Made:
     """
 
     synapse: str
+    generators: bool
     sources: Ints
     targets: Ints
     ports: Ints
@@ -150,6 +155,8 @@ class Made:
         found = {key: np.atleast_1d(np.asarray(values[key])) for key in keys}
         ours = np.isin(found["receptor"], self.ports) & np.isin(found["source"], self.sources)
         found = {key: array[ours] for key, array in found.items()}
+        if self.generators and (told := scaled_spikes(np.unique(self.sources), nest)):
+            return told
         n = self.sources.size
         if found["source"].size != n:
             return f"there were {n} connections, and there are {found['source'].size}"
