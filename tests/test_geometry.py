@@ -47,6 +47,10 @@ def test_positions_take_what_is_in_micrometres():
         ([[1.0, 2.0]], r"found \(1, 2\)"),
         (np.zeros((0, 3)), r"found \(0, 3\)"),
         ([[0, 0, np.inf]], "must be finite"),
+        (
+            [[0, 0, 100.0], *[[np.nan, 0, 1.0]] * 999],
+            r"^.{0,60}must be finite, found \[nan, 0\.0, 1\.0\] at index 1 \(999 of 1000 .{0,20}$",
+        ),
         ([[0, 0], [1, 2, 3]], r"must be an array of real numbers.* of shape \(n, 3\) in µm, or a"),
         ("tetrode", r"found text such as 'tetrode'; give an array of shape \(n, 3\) in µm, or a"),
         ([[1j, 0, 0]], "found complex numbers"),

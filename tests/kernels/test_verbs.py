@@ -226,7 +226,8 @@ def test_what_a_set_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "verb", ["select", "scale", "total", "resample", "lowpass", "readout", "project", "save"]
+    "verb",
+    ["select", "scale", "total", "resample", "lowpass", "readout", "project", "save", "convolve"],
 )
 def test_both_kinds_have_the_same_parameters(verb):
     of_populations, of_neurons = (
@@ -237,6 +238,41 @@ def test_both_kinds_have_the_same_parameters(verb):
         for c in (KernelSet, NeuronKernels)
     )
     assert of_populations == of_neurons
+
+
+def test_rates_make_the_signal_of_the_mean_kernels():
+    kernels = measured(1)
+    rates, sizes = {"E": [3.0, 1.0, 0.0] * 8, "I": 2.0}, SIZES
+    found = kernels.convolve(rates=rates, sizes=sizes, by="pre")
+    assert found.identical(kernels.mean().convolve(rates=rates, sizes=sizes, by="pre"))
+    assert np.any(found["LFP"])
+    with pytest.raises(KernelError, match="not both"):
+        kernels.convolve({"E": ([0.1], [0])}, 2.0, rates=rates, sizes=sizes)
+    with pytest.raises(KernelError, match="sizes must be a dict"):
+        kernels.convolve(rates=rates)
+    with pytest.raises(KernelError, match="duration must be given"):
+        kernels.convolve(spike_times={"E": ([0.1], [0])})
+
+
+def test_fingerprint_tells_modes_weights_and_populations_apart(tmp_path):
+    kernels = made(1)
+    modes, populations, weights = kernels.modes, kernels.populations, kernels.weights
+    dense = {name: each.toarray() for name, each in weights.items()}
+    other = {name: each.copy() for name, each in dense.items()}
+    other["E"][0, 0] += 1e-9
+    different = [
+        kernels,
+        measured(1),
+        kernels.scale({"E": 2.0}),
+        NeuronKernels(modes, populations),
+        NeuronKernels(modes, populations, other),
+        NeuronKernels(modes, {"F": populations["E"], "I": populations["I"]}),
+    ]
+    assert len({each.fingerprint for each in different}) == len(different)
+    assert NeuronKernels(modes, populations, dense).fingerprint == kernels.fingerprint
+    for k, each in enumerate(different):
+        each.save(tmp_path / f"{k}.nc")
+        assert NeuronKernels.load(tmp_path / f"{k}.nc").fingerprint == each.fingerprint
 
 
 def test_no_verb_hides_its_parameters():

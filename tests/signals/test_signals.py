@@ -116,6 +116,26 @@ def test_save_replaces_the_whole_file(summed, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
+def test_save_tells_once_what_is_there(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    save(small(), name)
+    with pytest.raises(SignalError, match=rf"^'{name}' exists: .*\(signals, '{name}', overw"):
+        save(small(), name)
+
+
+def test_save_tells_what_to_do_with_a_folder_that_is_no_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "notes.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(SignalError, match=r"^'.*a\.zarr' cannot be read .*'a_2\.zarr'\)$"):
+            save(small(), "a.zarr", overwrite=overwrite)
+    assert (tmp_path / "a.zarr" / "notes.txt").read_text() == "mine"
+    with pytest.raises(SignalError, match=r"^a store cannot be inside another"):
+        save(small(), "a.zarr/b.zarr")
+
+
+@pytest.mark.parametrize("name", ["signals.nc", "signals.zarr"])
 def test_a_failed_save_leaves_the_old_file(tmp_path, name):
     save(small(), tmp_path / name)
     with pytest.raises(SignalError, match="cannot write signals"):

@@ -57,6 +57,58 @@ def test_network_from_nest(nest, populations):
     assert np.any(hybrid.signals(found, populations, probes(), 20.0, **HERE)["CDM"])
 
 
+def test_network_from_nest_takes_nodes_in_any_form(nest):
+    E, I = nest.Create("iaf_psc_exp", 20), nest.Create("parrot_neuron", 3)  # noqa: E741
+    recorders = nest.Create("spike_recorder", 2)
+    nest.Connect(E, I, {"rule": "fixed_indegree", "indegree": 2})
+    nest.Connect(I[:1], E)
+    ids = E.tolist()
+    whole = hybrid.Network.from_nest({"E": E, "I": I}).connections
+    for given in ([E[:10], E[10:]], ids, np.array(ids), [E[:10], ids[10:]], [[E[:5]], [E[5:]]]):
+        found = hybrid.Network.from_nest({"E": given, "I": I}).connections
+        for pathway, made in whole.items():
+            np.testing.assert_array_equal(found[pathway].source, made.source)
+            np.testing.assert_array_equal(found[pathway].target, made.target)
+    backwards = hybrid.Network.from_nest({"E": ids[::-1], "I": I}).connections["E", "I"]
+    assert sorted(backwards.source) == sorted(19 - whole["E", "I"].source)
+    for given in (recorders, [recorders[0], recorders[1]], [recorders]):
+        assert hybrid.Network.from_nest({"E": E}, {"E": given}).spikes["E"][0].size == 0
+
+
+def test_network_from_nest_says_what_it_takes(nest):
+    E = nest.Create("iaf_psc_exp", 4)
+    recorder, poisson = nest.Create("spike_recorder"), nest.Create("poisson_generator")
+    to_file = nest.Create("spike_recorder", params={"record_to": "ascii"})
+    times, ids = np.array([1.0]), E.tolist()
+    for given in ([E], E, None, {}):
+        with pytest.raises(NetworkError, match=r"populations must be a dict such as \{'E'"):
+            hybrid.Network.from_nest(given)
+    for given in ([], None, "E", 0.5, [0.5], [True], nest.NodeCollection([]), {"E": E}):
+        with pytest.raises(NetworkError, match=r"population 'E' must be a nest\.NodeC"):
+            hybrid.Network.from_nest({"E": given})
+    for given in ([99], [E, E], [0]):
+        with pytest.raises(NetworkError, match="no collection of nodes that NEST has"):
+            hybrid.Network.from_nest({"E": given})
+    for given in (poisson, recorder, [E, poisson]):
+        with pytest.raises(NetworkError, match="must be neurons, or of the model spike_generator"):
+            hybrid.Network.from_nest({"E": given})
+    hybrid.Network.from_nest({"E": E, "X": nest.Create("spike_generator")})
+    for given in (recorder, [recorder], {"senders": ids, "times": [1.0] * 4}):
+        with pytest.raises(NetworkError, match=r"spikes must be a dict such as \{'E': spike_rec"):
+            hybrid.Network.from_nest({"E": E}, given)
+    for given in (E, (times, [0]), None, [], {"times": times}, "E", [recorder, 3], times):
+        with pytest.raises(NetworkError, match=r"spikes of 'E' must be its spike recorder, \{'E'"):
+            hybrid.Network.from_nest({"E": E}, {"E": given})
+    with pytest.raises(NetworkError, match="'E' records to 'ascii'"):
+        hybrid.Network.from_nest({"E": E}, {"E": to_file})
+    with pytest.raises(NetworkError, match="found 4 senders and 1 times"):
+        hybrid.Network.from_nest({"E": E}, {"E": {"senders": ids, "times": times}})
+    nest.ResetKernel()
+    nest.Create("iaf_psc_exp", 9)
+    with pytest.raises(NetworkError, match="ResetKernel invalidates"):
+        hybrid.Network.from_nest({"E": E})
+
+
 def test_population_from_lfpykernels(mechanisms):
     approximator = pytest.importorskip("lfpykernels")
     where = {"section": ["apic"], "fun": [st.norm], "funargs": [{"loc": 500.0, "scale": 100.0}],

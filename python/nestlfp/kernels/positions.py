@@ -60,10 +60,19 @@ def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Float
         ) from None
     if found.ndim != 2 or found.shape[1] != 3 or len(found) == 0:
         raise KernelError(f"positions of {what} must have shape (n, 3) in µm, found {found.shape}")
-    if not np.all(np.isfinite(found)):
-        raise KernelError(f"positions of {what} must be finite, found {found.tolist()}")
+    _check_finite(found, what)
     check_several(found, what, smallest)
     return found
+
+
+def _check_finite(found: Floats, what: str) -> None:
+    """A `KernelError` that tells the first position that is not finite, and how many there are."""
+    bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
+    if bad.size:
+        raise KernelError(
+            f"positions of {what} must be finite, found {found[bad[0]].tolist()} at index {bad[0]} "
+            f"({bad.size} of {len(found)} are not finite)"
+        )
 
 
 def check_several(
@@ -192,8 +201,7 @@ def contact_positions(probe: Any) -> Floats:
     found = np.array(probe.contact_positions, dtype=float) * _MICROMETRES[probe.si_units]
     if found.shape[1] == 2:
         found = np.column_stack([found[:, 0], np.zeros(len(found)), found[:, 1]])
-    if not np.all(np.isfinite(found)):
-        raise KernelError("the contacts of the probe are not finite")
+    _check_finite(found, "the contacts of the probe")
     check_micrometres(found, f"the contacts of a probe in {probe.si_units}")
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from ..errors import MissingExtraError, SignalError
+from ..errors import MissingExtraError, SignalError, StreamError
 from ..extras import require
 from ..kernels import files as netcdf
 from ..kernels.files import (
@@ -64,10 +64,11 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
     if target.suffix != stores.SUFFIX and target.is_file() and not overwrite:
         raise SignalError(already_there(target, _CALL))
     ready = checked(dataset).assign_attrs(format=FORMAT).drop_encoding()
+    refusal = None
     try:
         check_attributes(ready, SignalError)
         if target.suffix == stores.SUFFIX:
-            _save_store(ready, Path(os.path.realpath(target)), overwrite)
+            refusal = _save_store(ready, target, overwrite)
         elif target.is_dir():
             raise IsADirectoryError("it is a folder")
         elif target.suffix == nwb.SUFFIX:
@@ -76,20 +77,34 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
             write_netcdf(ready, target)
     except MissingExtraError:
         raise
+    except StreamError as error:  # of the store's place, which it names
+        raise SignalError(str(error)) from error
     except Exception as error:  # of the system, of HDF5 and of Zarr
         raise SignalError(f"cannot write signals to {str(target)!r}: {brief(error)}") from error
+    if refusal is not None:
+        raise SignalError(refusal)
 
 
-def _save_store(dataset: xr.Dataset, path: Path, overwrite: bool) -> None:
+def _save_store(dataset: xr.Dataset, target: Path, overwrite: bool) -> str | None:
+    """Write a store, or tell what is there that is not to be replaced."""
     require("zarr", "stream")
+    path = Path(os.path.realpath(target))
     stores.checked_place(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"no folder {str(path.parent)!r}")
     with stores.locked(path):
-        # What is there and no store of signals is never replaced.
-        if stores.is_there(path) and not overwrite:
-            raise SignalError(already_there(path, _CALL))
+        try:
+            there = stores.is_there(path)
+        except SignalError as error:
+            other = str(target.with_name(f"{target.stem}_2{stores.SUFFIX}"))
+            return (
+                f"{error}. What is no store of signals is never replaced: remove it yourself, or "
+                f"choose another name, such as {_CALL.format(repr(other))}"
+            )
+        if there and not overwrite:
+            return already_there(target, _CALL)
         stores.create(path, dataset)
+    return None
 
 
 def load(path: str | os.PathLike[str]) -> xr.Dataset:

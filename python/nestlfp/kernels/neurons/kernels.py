@@ -268,6 +268,11 @@ class NeuronKernels:
         return self.modes.n_lags
 
     @property
+    def fingerprint(self) -> str:
+        """Digest of all that a signal depends on, as of `KernelSet`: modes, weights and means."""
+        return layout.fingerprint(self)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What made these kernels."""
         return self.modes.provenance
@@ -628,21 +633,26 @@ class NeuronKernels:
 
     def convolve(
         self,
-        spikes: Mapping[str, tuple[ArrayLike, ArrayLike]],
-        duration: float,
+        spike_times: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+        duration: float | None = None,
         *,
+        rates: Mapping[str, Any] | None = None,
+        sizes: Mapping[str, float] | None = None,
         by: str | Iterable[str] = (),
         rounding: Rounding = False,
     ) -> xr.Dataset:
-        """The signal of recorded spikes, offline.
+        """The signal of recorded spikes, offline, or of firing rates.
 
         Parameters
         ----------
-        spikes : dict of str to (times, neurons)
+        spike_times : dict of str to (times, neurons)
             Spike times (ms), multiples of the kernels' dt, and for each of them the neuron's index
             within its population. Populations left out are silent.
         duration : float
-            Length of the signal (ms).
+            Length of the signal (ms). With rates: as long as they are.
+        rates, sizes
+            Instead of spikes, as of `KernelSet.convolve`. All neurons of a population have its
+            rate, so that the signal is that of the mean kernels, `mean`.
         by, rounding
             As of `KernelSet.convolve`.
 
@@ -654,10 +664,17 @@ class NeuronKernels:
         Raises
         ------
         KernelError
-            If a population, neuron or time is none of theirs.
+            If a population, neuron or time is none of theirs; with rates, as of
+            `KernelSet.convolve` and `mean`.
         """
+        if rates is not None or sizes is not None:
+            if spike_times is not None:
+                raise KernelError("give spike_times, or rates and sizes, not both")
+            return self.mean().convolve(duration=duration, rates=rates, sizes=sizes, by=by)
+        if duration is None:
+            raise KernelError("duration must be given with spike_times (ms)")
         keep = by_dims(by)
-        found = counts.weighted(self, spikes, duration, rounding)
+        found = counts.weighted(self, spike_times, duration, rounding)
         signals = of_counts(self.modes.dataset, found, keep)
         return self.by_population(signals) if "pre" in keep else signals
 

@@ -7,6 +7,7 @@ each that is not 0: sparse and dense ones alike.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from ..._types import Floats
 from ...display import card, folded, table
 from ...errors import KernelError
 from ..checks import dt_ms
+from ..describe import fingerprint as fingerprint_of
 from ..describe import lags, signals_table, tool
 from ..names import channel_dim
 from ..set import KernelSet
@@ -47,6 +49,23 @@ def as_kernels(
     whole = labels.drop_dims("neuron").assign_coords(post=[post], pre=list(pre)).assign(signals)
     whole.attrs = {"provenance": told}
     return whole
+
+
+def fingerprint(kernels: Any) -> str:
+    """Digest of all that a signal of `NeuronKernels` depends on."""
+    means = None if kernels.means is None else fingerprint_of(kernels.means)
+    populations = [[name, list(modes)] for name, modes in kernels.populations.items()]
+    sizes = {name: kernels.weights[name].shape for name in sorted(kernels.weights)}
+    labels = [kernels.modes.fingerprint, means, populations, sizes]
+    digest = hashlib.sha256(json.dumps(labels).encode())
+    for name in sizes:
+        weights = sparse.coo_array(kernels.weights[name])
+        there = np.flatnonzero(weights.data)
+        places = np.ravel_multi_index((weights.row[there], weights.col[there]), weights.shape)
+        order = np.argsort(places)
+        digest.update(places[order].astype("<i8").tobytes())
+        digest.update(weights.data[there][order].astype("<f8").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def description(kernels: Any) -> str:

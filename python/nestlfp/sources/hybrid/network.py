@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -132,23 +132,24 @@ class Network:
 
         Parameters
         ----------
-        populations : dict of str to nest.NodeCollection
-            Neurons whose connections among each other count. Populations without cells, such as
-            parrot neurons that stand for the thalamus, may be among them.
+        populations : dict of str to nest.NodeCollection, or list of such or of node ids
+            Neurons, or spike generators, whose connections among each other count. Populations
+            without cells, such as parrot neurons that stand for the thalamus, may be among them.
         spikes : dict of str to nest.NodeCollection or dict, optional
-            For each population its spike recorder, or the recorder's ``events``: a dictionary
-            with ``senders`` (node ids) and ``times`` (ms, or steps beside ``offsets`` if it
-            records with ``time_in_steps``, which need no rounding).
+            For each population its spike recorder, a list of several, or the recorder's
+            ``events``: a dictionary with ``senders`` (node ids) and ``times`` (ms, or steps beside
+            ``offsets`` if it records with ``time_in_steps``, which need no rounding).
         rounding : {False, "up", "nearest"}
             What becomes of spikes between steps, see `Network`.
 
         Raises
         ------
         NetworkError
-            If a recorder holds spikes of neurons that are not of its population, spikes between
-            steps, or samples instead of spikes; if it is not known how a synapse model weighs
-            spikes; or if NEST runs on several MPI ranks, each of which knows only a part of the
-            network.
+            If a population is no nodes that send spikes, or of a generator that draws other spikes
+            for each of its targets; if what is given as its recorder holds no spikes but samples
+            or nothing, spikes of neurons that are not of the population, or spikes between steps;
+            if it is not known how a synapse model weighs spikes; or if NEST runs on several MPI
+            ranks, each of which knows only a part of the network.
 
         Notes
         -----
@@ -166,11 +167,17 @@ class Network:
                 f"found {nest.num_processes} MPI ranks"
             )
         synapses.check_sources_kept(nest)
-        ids = {name: np.asarray(nodes.tolist()) for name, nodes in populations.items()}
+        if not isinstance(populations, Mapping) or not populations:
+            raise NetworkError(
+                f"populations must be a dict such as {{'E': neurons}}, found {_told(populations)}"
+            )
+        ids = {name: _ids(nodes, name, nest) for name, nodes in populations.items()}
+        nodes = {name: nest.NodeCollection(np.sort(found).tolist()) for name, found in ids.items()}
+        recorded = _recorded(spikes, ids, nest)
         models, columns = synapses.used_models(nest), ["source", "target", "delay"]
         connections = {}
-        for pre, sources in populations.items():
-            for post, targets in populations.items():
+        for pre, sources in nodes.items():
+            for post, targets in nodes.items():
                 parts = list(synapses.connections(nest, sources, targets, models, columns))
                 if not parts:
                     continue
@@ -181,30 +188,125 @@ class Network:
                     values["weight"],
                     values["delay"],
                 )
-        recorded = {}
-        for name, recorder in (spikes or {}).items():
-            if name not in ids:
-                raise NetworkError(f"spikes of {name!r}, which is not among {list(ids)}")
-            senders, times = _events(recorder, name, float(nest.resolution))
-            recorded[name] = (times, _index(senders, ids[name], name))
         sizes = {name: len(found) for name, found in ids.items()}
         return cls(sizes, connections, recorded, float(nest.resolution), rounding)
 
 
-def _events(recorder: Any, name: str, resolution: float) -> tuple[Ints, Floats]:
-    """Senders and times (ms) of a spike recorder, of several, or of a dictionary of events."""
-    if isinstance(recorder, Mapping):
-        parts: Sequence[Mapping[str, Any]] = [recorder]
+def _ids(nodes: Any, name: str, nest: Any) -> Ints:
+    """Ids of a population's nodes, which send spikes, in the order in which they were given."""
+    try:
+        found = list(_flat(nodes, nest))
+        if not found or not all(map(_is_id, found)):
+            raise NetworkError(
+                f"population {name!r} must be a nest.NodeCollection that is not empty, a list of "
+                f"such, or a list of node ids, found {_told(nodes)}"
+            )
+        collection = nest.NodeCollection(sorted(map(int, found)))
+        models = set(np.atleast_1d(collection.get("model")).tolist())
+    except nest.NESTError as error:
+        raise NetworkError(
+            f"population {name!r} is no collection of nodes that NEST has: {error}"
+        ) from None
+    for model in sorted(models):
+        defaults = nest.GetDefaults(model)
+        if defaults["element_type"] != "neuron" and defaults["type_id"] != "spike_generator":
+            raise NetworkError(
+                f"population {name!r} must be neurons, or of the model spike_generator, found "
+                f"{model}. Put a parrot_neuron behind each other generator of spikes, and give the "
+                "parrots"
+            )
+    return np.asarray(found, dtype=np.int64)
+
+
+def _is_id(node: Any) -> bool:
+    return isinstance(node, int | np.integer) and not isinstance(node, bool)
+
+
+def _flat(nodes: Any, nest: Any) -> Iterator[Any]:
+    """What is in lists of NodeCollections and ids, nested to any depth, in their order."""
+    if isinstance(nodes, nest.NodeCollection):
+        yield from (nest.NodeCollection([]) + nodes).tolist()  # refused after ResetKernel
+    elif isinstance(nodes, Iterable) and not isinstance(nodes, str | bytes | Mapping):
+        for each in nodes.tolist() if isinstance(nodes, np.ndarray) else nodes:
+            yield from _flat(each, nest)
     else:
-        parts = [node.get("events") for node in recorder]
+        yield nodes
+
+
+def _recorded(spikes: Any, ids: Mapping[str, Ints], nest: Any) -> dict[str, tuple[Floats, Ints]]:
+    """Times (ms) and neurons of each population's spikes."""
+    if spikes is None:
+        return {}
+    if not isinstance(spikes, Mapping) or {"senders", "times"} <= set(spikes):
+        raise NetworkError(
+            f"spikes must be a dict such as {{{next(iter(ids))!r}: spike_recorder}}, with a "
+            f"recorder of each population or its events, found {_told(spikes)}"
+        )
+    recorded = {}
+    for name, recorder in spikes.items():
+        if name not in ids:
+            raise NetworkError(f"spikes of {name!r}, which is not among {list(ids)}")
+        senders, times = _events(recorder, name, nest)
+        recorded[name] = (times, _index(senders, ids[name], name))
+    return recorded
+
+
+def _events(recorder: Any, name: str, nest: Any) -> tuple[Ints, Floats]:
+    """Senders and times (ms) of a spike recorder, of several, or of a dictionary of events."""
     senders, times = [np.zeros(0, int)], [np.zeros(0)]
-    for part in parts:
+    for part in [recorder] if isinstance(recorder, Mapping) else _read(recorder, name, nest):
+        if not {"senders", "times"} <= set(part):
+            raise NetworkError(_wanted(name, part))
         check_events(part, name, NetworkError, steps=True)
-        senders.append(np.asarray(part["senders"], dtype=int))
+        nodes, at = np.atleast_1d(part["senders"]), np.atleast_1d(part["times"])
+        if nodes.shape != at.shape:
+            raise NetworkError(
+                f"spikes of {name!r} need a sender for each time, found {nodes.size} senders and "
+                f"{at.size} times"
+            )
+        senders.append(nodes.astype(int))
         # Of time_in_steps; NEST puts a spike into its step, whatever the offset before its end.
-        factor = resolution if "offsets" in part else 1.0
-        times.append(np.asarray(part["times"], dtype=float) * factor)
+        factor = float(nest.resolution) if "offsets" in part else 1.0
+        times.append(at.astype(float) * factor)
     return np.concatenate(senders), np.concatenate(times)
+
+
+def _read(recorders: Any, name: str, nest: Any) -> list[Mapping[str, Any]]:
+    """The events that recorders hold in memory."""
+    if not isinstance(recorders, nest.NodeCollection | list | tuple) or not len(recorders):
+        raise NetworkError(_wanted(name, recorders))
+    found: list[Mapping[str, Any]] = []
+    for each in recorders:
+        if not isinstance(each, nest.NodeCollection):
+            raise NetworkError(_wanted(name, recorders))
+        try:
+            held = [node.get() for node in each] if len(each) > 1 else [each.get()]
+        except (nest.NESTError, ValueError) as error:
+            raise NetworkError(f"spikes of {name!r} cannot be read: {error}") from None
+        for status in held:
+            if "events" not in status:
+                where = status.get("record_to", "memory")
+                raise NetworkError(
+                    _wanted(name, recorders)
+                    if where == "memory"
+                    else f"the recorder of {name!r} records to {where!r}: with "
+                    "record_to='memory' its spikes can be read"
+                )
+            found.append(status["events"])
+    return found
+
+
+def _wanted(name: str, given: Any) -> str:
+    return (
+        f"spikes of {name!r} must be its spike recorder, {{{name!r}: spike_recorder}}, a list of "
+        "several, or a dict with senders (node ids) and times (ms), "
+        f"{{{name!r}: spike_recorder.events}}, found {_told(given)}"
+    )
+
+
+def _told(given: Any) -> str:
+    text = " ".join(str(given).split())
+    return f"{text[:80]} ({type(given).__name__})"
 
 
 def _index(nodes: ArrayLike, ids: Ints, name: str) -> Ints:
