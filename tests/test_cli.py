@@ -264,7 +264,7 @@ def test_build_says_what_is_wrong(files):
 def test_convolve(files, hagen, tmp_path):
     for name, first in (("E", 1), ("I", 101)):
         (tmp_path / f"{name}-0.dat").write_text(f"sender\ttime_ms\n{first}\t10.000\n")
-    (tmp_path / "all.csv").write_text("times,senders\n10,1\n10,101\n")
+    (tmp_path / "all.csv").write_text("times,senders\n10.0,1\n10.0,101\n")
     expected = hagen.convolve({"E": [10.0], "I": [10.0]}, 60.0)
     by_name = [f"{name}={tmp_path}/{name}-*.dat" for name in ("E", "I")]
     by_ids = [tmp_path / "all.csv", "-p", "E=1:100", "-p", "I=101:110"]
@@ -289,6 +289,9 @@ def test_convolve(files, hagen, tmp_path):
     (tmp_path / "E.csv").write_text("times\n9.95\n")
     spikes = (f"E={tmp_path}/E.csv", "-o", tmp_path / "a.nc")
     assert "--round-up" in fails("convolve", files / "kernels.nc", *spikes)
+    assert "--round and --round-up" in fails(
+        "convolve", files / "kernels.nc", *spikes, "--round", "--round-up"
+    )
     assert not (tmp_path / "a.nc").exists()
     for flag, at in (("--round-up", 10.0), ("--round", 9.9375)):
         assert run("convolve", files / "kernels.nc", *spikes, flag, "-f").exit_code == 0

@@ -246,6 +246,8 @@ def convolve(
     """
     from .activity import convolve as convolved
 
+    if rounding and round_up:
+        raise NestLFPError("--round and --round-up are two ways of rounding: give one of them")
     found = _load(kernels)
     if not (_is_kernels(found) or hasattr(found, "modes")):
         raise NestLFPError(f"{str(kernels)!r} has signals, not kernels")

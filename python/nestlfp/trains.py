@@ -41,11 +41,16 @@ def paired(given: Any, name: str, error: type[NestLFPError]) -> tuple[Floats, np
 def check_order(times: Any, neurons: Any, name: str, error: type[NestLFPError]) -> None:
     """An error where the types of two arrays show that neurons were given as times."""
     times, neurons = np.asarray(times), np.asarray(neurons)
-    if times.size and times.dtype.kind in "iu" and neurons.dtype.kind == "f":
+    if swapped(times, neurons):
         raise error(
             f"spikes of {name!r} must be (times, neurons), found first whole numbers, "
             f"{times[:3]}, as neurons are, and then {neurons[:3]}: exchange the two arrays"
         )
+
+
+def swapped(times: np.ndarray, neurons: np.ndarray) -> bool:
+    """Whether types show that they are the other way round: whole numbers, then fractional ones."""
+    return bool(times.size) and times.dtype.kind in "iu" and neurons.dtype.kind == "f"
 
 
 def check_events(

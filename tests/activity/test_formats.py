@@ -225,12 +225,16 @@ def test_whose_spikes(hagen, neurons, found, tmp_path):
     wrong(hagen, "nothing.dat", "no file 'nothing.dat'")
     wrong(hagen, [files[0], files[0]], "given twice: its spikes would count twice")
     wrong(hagen, [], "no files")
+    for given in (None, 3, b"a.npz", [3], {"E": None}, {"E": [1.0, 2.0]}):
+        wrong(hagen, given, "must be files: a path.*found")
     wrong(neurons, {"E": files}, "has NEST's ids: --population E=FIRST:LAST")
     wrong(neurons, files, "has 40 neurons.*ids are 50", populations={"E": "1:50"})
     skipped = activity.convolve(hagen, files, populations={"E": "1:40"}, skip_unknown=True)
     assert skipped.attrs["spikes_passed_over"] == 404
     write_sonata(tmp_path / "a.h5", {"exc": found["E"], "I": found["I"]})
     wrong(hagen, tmp_path / "a.h5", "spikes of 'exc'.*--population E=exc")
+    wrong(hagen, {"E": tmp_path / "a.h5"}, "given for 'E', but .* of 'I'")
+    write_sonata(tmp_path / "a.h5", {"exc": found["E"], "inh": found["I"]})
     wrong(hagen, {"E": tmp_path / "a.h5"}, "several populations.*which is 'E'")
     write_sonata(tmp_path / "b.h5", {"E": (found["E"][0], found["E"][1] + 1)})
     wrong(neurons, tmp_path / "b.h5", r"neurons 0 … 39, but .* of 1 … 40")
@@ -270,6 +274,7 @@ def test_arrays_that_are_none(hagen, tmp_path):
     for arrays, match in (
         ({"times": [1.0], "senders": [1, 2]}, "has 1 spike times, but 2 ids"),
         ({"times": np.ones((2, 2))}, "must be a list"),
+        ({"times": [1.0], "senders": np.ones((1, 1))}, "must be a list"),
         ({"senders": [1]}, "must have arrays times and senders"),
         ({"times": np.array(["a"])}, "must be numbers"),
     ):
@@ -281,6 +286,10 @@ def test_arrays_that_are_none(hagen, tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_group("spikes/E")
     wrong(hagen, tmp_path / "a.h5", "must have timestamps and node_ids")
+    for shape in ((2, 2), ()):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["spikes/E/timestamps"], file["spikes/E/node_ids"] = np.ones(shape), np.ones(shape)
+        wrong(hagen, tmp_path / "a.h5", "must be lists, found the shapes")
     write_neo(tmp_path / "a.pkl", spikes(), segments=2)
     wrong(hagen, tmp_path / "a.pkl", "2 segments")
     write_nwb(tmp_path / "a.nwb", spikes())

@@ -75,6 +75,19 @@ def test_rules_that_do_not_fit(groups, rules, match):
             used(groups, dict(order))
 
 
+def test_a_file_that_says_it_is_of_another_population(tmp_path):
+    write_sonata(tmp_path / "a.h5", {"E": (np.array([1.0, 2.0]), np.arange(2))})
+    (tmp_path / "a.csv").write_text("times,population,senders\n1.0,E,0\n2.0,E,1\n")
+    for path in (tmp_path / "a.h5", tmp_path / "a.csv"):
+        for rules in ({}, {"I": "0:9"}):
+            with pytest.raises(ActivityError, match=r"given for 'I', but .* of 'E'.*I=E says"):
+                used({"I": path}, rules)
+        assert used({"I": path}, {"I": "E"}) == {"I": 2}
+        assert used({"E": path}, {"E": "0:9"}) == {"E": 2}
+        with pytest.raises(ActivityError, match="the kernels' 'T'"):
+            used({"I": path}, {"T": "E"})
+
+
 def test_rules_that_match_nothing(groups, tmp_path):
     with pytest.raises(ActivityError, match=r"I=I/7:9: there are no such spikes.* ids 0 … 2"):
         used(groups, {"I": "I/7:9"}, skip_unknown=True)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from recordings import write_sonata
 
 import nestlfp
 from nestlfp import activity
@@ -99,9 +100,11 @@ def test_recorders_of_nest_beside_each_other(nest, tmp_path):
 
 
 def test_whole_numbers_ask_for_their_unit(tmp_path):
-    for name in ("a.gdf", "a.dat"):
+    for name in ("a.gdf", "a.dat", "a.csv", "a.tsv", "a.txt"):
+        text = "3\t100\n4\t125\n3\t302\n"
+        text = text if name in ("a.gdf", "a.dat") else "senders\ttimes\n" + text
         with pytest.raises(ActivityError, match=r"whole numbers.*such as 100.*--unit 0\.1"):
-            read(tmp_path / name, "3\t100\n4\t125\n3\t302\n")
+            read(tmp_path / name, text)
         np.testing.assert_allclose(read(tmp_path / name, unit="0.1"), TIMES)
     for arrays in ({"times": [100, 125, 302], "senders": [3, 4, 3]}, {"E": [100, 125, 302]}):
         np.savez(tmp_path / "a.npz", **arrays)
@@ -121,6 +124,56 @@ def test_whole_numbers_ask_for_their_unit(tmp_path):
         read(tmp_path / "a.h5")
     with pytest.raises(ActivityError, match=r"unit of .* found 'min'"):
         read(tmp_path / "a.csv", "time (min)\n1.0\n")
+    np.testing.assert_allclose(read(tmp_path / "a.csv", "times_ms\n10\n"), TIMES[:1])
+
+
+def test_exchanged_columns_are_refused(tmp_path):
+    """Whole numbers as times, and decimals as ids, whether a unit is given or not."""
+    import h5py
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["spikes/E/timestamps"], file["spikes/E/node_ids"] = [103, 101], [1.0, 2.0]
+        file["spikes/E/timestamps"].attrs["units"] = "ms"
+    np.savez(tmp_path / "a.npz", times=[103, 101], senders=[1.0, 2.0])
+    (tmp_path / "a.csv").write_text("times,senders\n103,1.0\n101,2.0\n")
+    (tmp_path / "a.gdf").write_text("1.0\t103\n2.0\t101\n")
+    for name in ("a.h5", "a.npz", "a.csv", "a.gdf"):
+        for unit in (None, "ms"):
+            with pytest.raises(ActivityError, match=r"\[103 101\].*\[1\. 2\.\]: exchange the two"):
+                read(tmp_path / name, unit=unit)
+
+
+def test_negative_ids_are_refused(tmp_path):
+    write_sonata(tmp_path / "a.h5", {"E": (np.array(TIMES), np.array([3, 2**64 - 1, 4], "u8"))})
+    np.savez(tmp_path / "a.npz", times=TIMES, senders=[3, -1, 4])
+    (tmp_path / "a.csv").write_text("times,senders\n10.0,3\n12.5,-1\n")
+    (tmp_path / "a.dat").write_text("3\t10.000\n-1\t12.500\n")
+    for name in ("a.h5", "a.npz", "a.csv", "a.dat"):
+        with pytest.raises(ActivityError, match=r"(senders|node_ids) .* not be negative, found"):
+            read(tmp_path / name)
+
+
+def test_an_index_of_pandas(tmp_path):
+    pd = pytest.importorskip("pandas")
+    spikes = pd.DataFrame({"times": TIMES, "senders": [3, 4, 3]})
+    for separator in (",", ";", "\t"):
+        spikes.to_csv(tmp_path / "a.csv", sep=separator)
+        np.testing.assert_allclose(read(tmp_path / "a.csv"), TIMES)
+        spikes[1:].to_csv(tmp_path / "a.csv", sep=separator)
+        with pytest.raises(ActivityError, match=r"not count from 0.*\[1, 2\].*index=False"):
+            read(tmp_path / "a.csv")
+    spikes.to_csv(tmp_path / "a.txt", sep=" ")
+    with pytest.raises(ActivityError, match="index=False"):
+        read(tmp_path / "a.txt")
+
+
+def test_events_in_steps_as_a_table(tmp_path):
+    text = "senders,times,offsets\n3,100,0.037\n4,125,0.0\n3,302,0.05\n"
+    with pytest.raises(ActivityError, match="time_in_steps"):
+        read(tmp_path / "a.csv", text)
+    np.testing.assert_allclose(read(tmp_path / "a.csv", unit="0.1"), TIMES)
+    with pytest.raises(ActivityError, match="spikes have no 'offsets'"):
+        read(tmp_path / "a.csv", text.replace("times", "times_ms"))
 
 
 CUT = {
@@ -207,6 +260,8 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="#\"',;\t\r\n"),
 def test_a_third_column_of_numbers_is_never_passed_over(
     tmp_path, name, values, place, separator, ending
 ):
+    # pandas' index, the first column if it has no name, is no sample
+    assume(name.strip() or place or [repr(v) for v in values] != list("0123"[: len(values)]))
     header = ["sender", "time_ms"]
     header.insert(place, name)
     lines = [separator.join(header)]

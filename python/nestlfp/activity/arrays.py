@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ActivityError
-from .portion import SIZE, Asked, Portion, no_spikes, numbers, whole
+from .portion import SIZE, Asked, Portion, check_order, no_spikes, numbers, whole
 
 
 def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
@@ -31,6 +31,9 @@ def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
     if "times" in arrays:
         if others := sorted(arrays.keys() - {"times", "senders", "offsets"}):
             raise ActivityError(no_spikes(list(arrays), others, repr(str(path))))
+        if "senders" in arrays:
+            _check_as_many(arrays["times"], arrays["senders"], repr(str(path)))
+            check_order(arrays["times"], arrays["senders"], repr(str(path)))
         if "offsets" in arrays:
             factor = asked.of_steps(repr(str(path)))
         else:
@@ -40,7 +43,6 @@ def read_npz(path: Path, asked: Asked) -> Iterator[Portion]:
         ids = None
         if "senders" in arrays:
             ids = whole(arrays["senders"], f"senders in {str(path)!r}")
-            _check_as_many(times, ids, str(path))
         yield Portion(None, times, ids)
         return
     if not arrays or "senders" in arrays:
@@ -84,6 +86,7 @@ def _of_group(group: Any, label: str | None, where: str, asked: Asked) -> Iterat
         raise ActivityError(f"{where} must have timestamps and node_ids, found {list(group)}")
     times, ids = group["timestamps"], group[ids_in]
     _check_as_many(times, ids, where)
+    check_order(times[:3], ids[:3], where)
     unit = times.attrs.get("units", group.attrs.get("units"))
     if isinstance(unit, bytes):
         unit = unit.decode()
@@ -101,5 +104,10 @@ def _of_group(group: Any, label: str | None, where: str, asked: Asked) -> Iterat
 
 
 def _check_as_many(times: Any, ids: Any, where: str) -> None:
+    shapes = [getattr(each, "shape", None) for each in (times, ids)]
+    if any(shape is None or len(shape) != 1 for shape in shapes):
+        raise ActivityError(
+            f"times and ids in {where} must be lists, found the shapes {shapes[0]} and {shapes[1]}"
+        )
     if times.shape != ids.shape:
         raise ActivityError(f"{where} has {times.shape[0]} spike times, but {ids.shape[0]} ids")

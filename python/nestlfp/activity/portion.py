@@ -11,6 +11,7 @@ import numpy as np
 
 from .._types import Floats, Ints
 from ..errors import ActivityError
+from ..trains import swapped
 
 SIZE = 2**19
 """Spikes that are read at a time."""
@@ -135,8 +136,18 @@ def no_spikes(names: Sequence[str], others: Sequence[str], where: str) -> str:
     )
 
 
+def check_order(times: Any, ids: Any, where: str) -> None:
+    """An error where the types of times and ids show that they were exchanged."""
+    times, ids = np.asarray(times), np.asarray(ids)
+    if swapped(times, ids) and np.isfinite(ids).all():
+        raise ActivityError(
+            f"{where} has whole numbers as times, {times[:3]}, and decimals as ids of neurons, "
+            f"{ids[:3]}: exchange the two. If they are right, write ids as whole numbers"
+        )
+
+
 def whole(values: Any, what: str) -> Ints:
-    """Ids as whole numbers."""
+    """Ids as whole numbers from 0 on."""
     found = np.asarray(values)
     if not found.size:
         return np.zeros(0, np.int64)
@@ -144,7 +155,10 @@ def whole(values: Any, what: str) -> Ints:
         found = found.astype(np.int64)
     if found.dtype.kind not in "iu":
         raise ActivityError(f"{what} must be whole numbers, found {found[:3]!s}")
-    return found.astype(np.int64)
+    ids = found.astype(np.int64)
+    if ids.min() < 0:
+        raise ActivityError(f"{what} must not be negative, found {found[ids < 0][0]}")
+    return ids
 
 
 def numbers(values: Any, what: str) -> Floats:

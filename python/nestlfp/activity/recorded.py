@@ -75,7 +75,8 @@ def convolve(
         last, or ranges of ids with commas between them; ``"LABEL"``, its name in the files; or
         ``"LABEL/0:99"``. Default: by the names of populations in the files.
     unit : str, optional
-        Of times where the file does not say: ms, s, us, or a number of ms. Default: ms.
+        Of times where the file does not say: ms, s, us, or a number of ms. Default: ms, unless all
+        are whole numbers, which may be steps and need it.
     column : str
         The column of a table or of NWB's units, or annotation of Neo's spike trains, that names
         populations.

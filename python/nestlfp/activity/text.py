@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ActivityError
-from .portion import SIZE, UNITS, Asked, Portion, no_spikes, numbers, whole
+from .portion import SIZE, UNITS, Asked, Portion, check_order, no_spikes, numbers, whole
 
 _DECIMALS = 3
 """Of the times (ms) that NEST prints, unless told otherwise: 2.9375 as 2.938."""
@@ -64,16 +64,20 @@ def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
         raise ActivityError(f"{where} has no column {asked.column!r}, it has {table.names}")
     stepped = "steps" in roles
     factor = asked.factor if unit is None else asked.told(unit, where)
-    if stepped:
-        factor = asked.of_steps(where)
     options: dict[str, Any] = {"printed": 0.0 if stepped else table.printed}
     if labels is not None and senders is not None:  # SONATA's ids are places in a population
         options["from_zero"] = _plain(table.names[senders]).startswith("node_id")
     for k, part in enumerate(_portions(path, table, text=labels)):
-        ids = None if senders is None else whole(part[senders], f"senders in {where}")
+        if "index" in roles:
+            _check_index(part[roles["index"]], where)
         given = part[roles["steps" if stepped else "times"]]
-        if k == 0 and unit is None and table.by_nest and not stepped:
+        if senders is not None:
+            check_order(given, part[senders], where)
+        if k == 0 and stepped:
+            asked.of_steps(where)
+        elif k == 0 and unit is None:
             asked.check_whole(given.to_numpy(), where)
+        ids = None if senders is None else whole(part[senders], f"senders in {where}")
         times = numbers(given, f"times in {where}") * factor
         if labels is None:
             yield Portion(None, times, ids, **options)
@@ -93,7 +97,7 @@ def _laid_out(path: Path, asked: Asked) -> _Table | None:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         for line in file:
             if line.strip() and not line.lstrip().startswith("#"):
-                first, after = line.strip(), next(file, "")
+                first, after = line.rstrip().lstrip(" "), next(file, "")
                 break
             comment, skipped = line.strip() or comment, skipped + 1
     if not first:
@@ -128,7 +132,8 @@ def _printed(line: str) -> float:
 
 
 def _words(line: str, separator: str) -> list[str]:
-    joined = re.sub(r"\s+(?=[(\[])", "", line.strip())  # time (ms)
+    line = line if separator == "\t" else line.strip()  # a first name may be empty
+    joined = re.sub(r"\s+(?=[(\[])", "", line)  # time (ms)
     words = [word.strip().strip("\"'").strip() for word in re.split(separator, joined)]
     while words and not words[-1]:
         words.pop()
@@ -162,6 +167,8 @@ def _roles(names: Sequence[str], asked: Asked, where: str) -> tuple[dict[str, in
         plain = _plain(name)
         if plain == _plain(asked.column):
             role = "population"
+        elif k == 0 and plain in ("", "unnamed:_0"):
+            role = "index"
         elif plain in _STEPS:
             role = "steps"
         elif plain in _OFFSETS:
@@ -181,6 +188,12 @@ def _roles(names: Sequence[str], asked: Asked, where: str) -> tuple[dict[str, in
             f"{where} must have a first line that names the columns, with 'times' among them: it "
             f"has the columns {list(names)}"
         )
+    if (
+        {"times", "offsets"} <= roles.keys()
+        and unit is None
+        and _plain(names[roles["offsets"]]) == "offsets"
+    ):  # as a recorder's events with time_in_steps
+        roles["steps"] = roles.pop("times")
     if "offsets" in roles and "steps" not in roles:
         others.append(names[roles["offsets"]])
     if others:
@@ -188,6 +201,16 @@ def _roles(names: Sequence[str], asked: Asked, where: str) -> tuple[dict[str, in
             f"{no_spikes(names, others, where)}; --column is one that names populations"
         )
     return roles, unit
+
+
+def _check_index(column: Any, where: str) -> None:
+    """An error unless the first column, which has no name, numbers the lines from 0 on."""
+    if column.size and not (column.dtype.kind in "iu" and np.array_equal(column, column.index)):
+        raise ActivityError(
+            f"the first column of {where} has no name, and does not count from 0: found "
+            f"{column.tolist()[:3]}. Where it is the index of a pandas.DataFrame, "
+            "to_csv(..., index=False) leaves it out"
+        )
 
 
 def _portions(path: Path, table: _Table, text: int | None) -> Iterator[Any]:
@@ -227,7 +250,8 @@ def _portions(path: Path, table: _Table, text: int | None) -> Iterator[Any]:
                 if part[n].notna().any():
                     raise ActivityError(
                         f"{str(path)!r} is no table of spikes: it has lines with more than its {n} "
-                        f"columns {table.names}, such as {part[part[n].notna()].iloc[0].tolist()}"
+                        f"columns {table.names}, such as {part[part[n].notna()].iloc[0].tolist()}. "
+                        "Where pandas wrote it, to_csv(..., index=False) leaves its index out"
                     )
                 yield part
     except pd.errors.EmptyDataError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -134,15 +135,15 @@ def files(given: Any, names: Iterable[str]) -> list[tuple[str | None, Path]]:
         The populations of the kernels.
     """
     known = list(names)
-    if isinstance(given, str | Path):
+    if isinstance(given, str | os.PathLike):
         given = [given]
     pairs: list[tuple[str | None, Any]] = []
     if isinstance(given, Mapping):
         for name, paths in given.items():
-            each = [paths] if isinstance(paths, str | Path) else paths
+            each = [paths] if isinstance(paths, str | os.PathLike) else _paths(paths)
             pairs += [(str(name), path) for path in each]
     else:
-        for text in given:
+        for text in _paths(given):
             name, equals, rest = str(text).partition("=")
             named = equals and not Path(text).exists() and "/" not in name
             pairs.append((name, rest) if named else (None, text))
@@ -165,6 +166,19 @@ def files(given: Any, names: Iterable[str]) -> list[tuple[str | None, Path]]:
     if (twice := max(resolved, key=lambda path: resolved[path])) and resolved[twice] > 1:
         raise ActivityError(f"{str(twice)!r} is given twice: its spikes would count twice")
     return out
+
+
+def _paths(given: Any) -> list[Any]:
+    """The paths of a sequence; an error where it is none."""
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, bytes) else [given]
+    for each in found:
+        if not isinstance(each, str | os.PathLike):
+            raise ActivityError(
+                "spikes must be files: a path, a dict of paths by population, or a list of paths "
+                f"or of 'NAME=PATTERN', found {str(each)[:60]!r}, {type(each).__name__}. "
+                "KernelSet.convolve takes times in arrays"
+            )
+    return found
 
 
 @dataclass
@@ -248,9 +262,12 @@ class Whose:
         if name is not None:
             own = [rule for rule in self.rules if rule.name == name]
             if own:
-                return [rule for rule in own if rule in named] or [
+                found = [rule for rule in own if rule in named] or [
                     rule for rule in own if rule in unnamed and not named
                 ]
+                if found and found[0] in unnamed:
+                    self._check_name(label, name, path)
+                return found
             labels = self._labels.setdefault(path, set())
             labels.add(label)
             if len(labels) > 1:
@@ -258,6 +275,7 @@ class Whose:
                     f"{str(path)!r} has several populations, {sorted(map(str, labels))}: which is "
                     f"{name!r}? --population {name}=LABEL says so"
                 )
+            self._check_name(label, name, path)
             return [Rule(name, None, None)]
         if named:
             return named
@@ -269,6 +287,19 @@ class Whose:
         if label is None and len(self.sizes) == 1 and not self.rules:
             return [Rule(next(iter(self.sizes)), None, None)]
         return unnamed
+
+    def _check_name(self, label: str | None, name: str, path: Path) -> None:
+        """An error where a file that was given for a population says that it is of another."""
+        if label is None:
+            return
+        named = [rule.name for rule in self.rules if rule.label == label]
+        others = named or [each for each in self.sizes if each == label]
+        if others and name not in others:
+            raise ActivityError(
+                f"{str(path)!r} was given for {name!r}, but says that its spikes are of {label!r}, "
+                f"which is the kernels' {others[0]!r}: {others[0]}={path} gives it for that one, "
+                f"--population {name}={label} says that {label!r} in files is {name!r}"
+            )
 
     def _seen(self, portion: Portion) -> None:
         """Remember what there was, for an error."""
