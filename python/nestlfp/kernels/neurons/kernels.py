@@ -514,11 +514,13 @@ class NeuronKernels:
 
         Parameters
         ----------
-        weights, band, order, name
+        weights, band, order
             As of `KernelSet.readout`; the weights are those of channels.
         cut : float
             Where the filter's endless response is cut: what is left of a mode sums to less than
             this times the largest value of all modes. The provenance has what was cut.
+        name : str
+            Of the signal.
 
         Raises
         ------
