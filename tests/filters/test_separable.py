@@ -10,7 +10,7 @@ import nestlfp
 from nestlfp import NeuronKernels
 from nestlfp.state_space import impulse_responses, separate
 from nestlfp.testing import assert_convolution, convolved
-from networks import exponential_kernels, installed, replayed, reset
+from networks import bank_of, exponential_kernels, installed, replayed, reset
 
 TOLERANCE = 1e-6
 DT = 0.1
@@ -42,7 +42,7 @@ def kernel_set(h, first_lag=0.1, names=None):
     )
 
 
-def bank_of(kernels, tolerance=TOLERANCE, **options):
+def separable_bank(kernels, tolerance=TOLERANCE, **options):
     return bank_of(kernels, "separable", tolerance=tolerance, **options)
 
 
@@ -127,7 +127,7 @@ def test_tails_are_spared_where_nothing_is_left_of_them():
 def test_white_noise_is_refused():
     noise = np.random.default_rng(1).standard_normal((20, 3, 200))
     with pytest.raises(nestlfp.ToleranceError, match="time courses of 32 or less") as caught:
-        bank_of(kernel_set(noise))
+        separable_bank(kernel_set(noise))
     assert TOLERANCE < caught.value.smallest_error < 2
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
@@ -136,14 +136,14 @@ def test_a_step_is_refused_with_its_smallest_error():
     h = sheet(20, 3, 200)
     h[::2, :, 100:] = 0
     with pytest.raises(nestlfp.ToleranceError, match="separable filter") as caught:
-        bank_of(kernel_set(h))
+        separable_bank(kernel_set(h))
     assert TOLERANCE < caught.value.smallest_error < 1
 
 
 @pytest.mark.parametrize("by", ["pre", ("pre", "post")])
 def test_populations_apart_are_refused(by):
     with pytest.raises(nestlfp.KernelError, match="cannot keep them apart"):
-        bank_of(kernel_set(sheet(20, 3, 50)), by=by)
+        separable_bank(kernel_set(sheet(20, 3, 50)), by=by)
 
 
 # ---------------------------------------------------------------------- the choice
@@ -172,7 +172,7 @@ def test_auto_falls_back():
 
 
 def test_what_a_bank_says():
-    bank = bank_of(kernel_set(sheet(40, 8, 300)), tolerance=1e-4)
+    bank = separable_bank(kernel_set(sheet(40, 8, 300)), tolerance=1e-4)
     assert "3 time courses" in repr(bank)
     assert bank.provenance["method"] == "separable"
     assert bank.provenance["tolerance"] == 1e-4

@@ -131,7 +131,7 @@ def test_tolerances(nest, tolerance):
     kernels = kernel_set([[LAG * np.exp(-LAG / 5)]])  # two equal poles: triangular at 1e-8
     trains = {"E": random_trains(5, 150.0)}
     recorder = record(nest, kernels, trains, tolerance=tolerance)
-    triangular = nest.GetDefaults(recorder.bank.model, "triangular")
+    triangular = nest.GetDefaults(recorder.bank.model.name, "triangular")
     assert (triangular == 0) == (tolerance == 1e-3)
     error = errors(recorder.signals(), kernels, spikes_of(trains), 150.0)
     assert error.max() <= 10 * tolerance
@@ -297,14 +297,14 @@ def test_realizations_are_kept(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(cache.state_space, "realize", None)
         again = bank_of(kernels, method="state-space", tolerance=1e-8)
-    assert again.nestml == first.nestml
+    assert again.model == first.model
     hold = np.zeros(1, dtype=int)
     assert json.dumps(again.filter.parameters(2, hold, 1, 0), default=list) == json.dumps(
         first.filter.parameters(2, hold, 1, 0), default=list
     )
     file.write_bytes(file.read_bytes()[:100])  # a file that was cut short is made anew
     third = bank_of(kernels, method="state-space", tolerance=1e-8)
-    assert third.nestml == first.nestml
+    assert third.model == first.model
     assert file.stat().st_size > 100
 
 

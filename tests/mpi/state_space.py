@@ -16,13 +16,12 @@ from networks import (
     assert_signal_is_convolution,
     events,
     exponential_kernels,
-    installed,
     random_network,
 )
 
 WORLD = MPI.COMM_WORLD
 KERNELS = exponential_kernels(leads=(3, 7))
-OPTIONS = {"method": "state-space", "tolerance": 1e-6}
+METHOD = nestlfp.StateSpace(tolerance=1e-6)
 
 nest.verbosity = nest.VerbosityLevel.ERROR
 nest.ResetKernel()
@@ -34,11 +33,11 @@ noise = nestlfp.KernelSet.from_arrays(
     {"LFP": noise}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"}
 )
 with pytest.raises(nestlfp.KernelError, match="smallest reached"):
-    nestlfp.install(noise, **OPTIONS)
+    nestlfp.FieldRecorder(noise, {}, method=METHOD)
 
-bank = installed(KERNELS, **OPTIONS)
+nestlfp.install(KERNELS, method=METHOD)
 network = random_network(nest)
-recorder = nestlfp.FieldRecorder(bank, network.populations, interval=0.7)
+recorder = nestlfp.FieldRecorder(KERNELS, network.populations, interval=0.7, method=METHOD)
 nest.Simulate(150.0)
 parts = WORLD.allgather(events(network))
 times, senders = (np.concatenate(column) for column in zip(*parts, strict=True))

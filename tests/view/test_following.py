@@ -169,7 +169,7 @@ def test_a_store_is_replaced_by_another(place):
     shown(panel)
     assert drawn(panel, "image")["dh"] == [1]
     other = noise(40, channels=1, z=False)[["LFP"]].rename(LFP="EEG", LFP_channel="EEG_channel")
-    save(other, place)
+    save(other, place, overwrite=True)
     assert "shown up to 40 ms" in shown(panel)
     assert panel._which.options == ["EEG"]
     assert panel._from["pre"].value == EVERYONE

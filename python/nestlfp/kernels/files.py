@@ -55,7 +55,7 @@ def save(
             f"kernels are written to netCDF files, whose names end in {SUFFIX!r}, found "
             f"{str(target)!r}: save({str(target.with_suffix(SUFFIX))!r})"
         )
-    if target.is_file() and not overwrite:
+    if os.path.isfile(target) and not overwrite:
         raise KernelError(already_there(target, "kernels.save({})"))
     try:
         check_attributes(dataset, KernelError)

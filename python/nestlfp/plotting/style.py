@@ -83,7 +83,7 @@ def save(
     """
     target = checked_path(path, SignalError)
     suffix = checked_format(target)
-    if target.is_file() and not overwrite:
+    if os.path.isfile(target) and not overwrite:
         raise SignalError(already_there(target, "nestlfp.plotting.save(figure, {})"))
     try:
         with style(), replacing(target) as partial:

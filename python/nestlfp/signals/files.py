@@ -61,7 +61,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
             f"the name of a file of signals must end in one of {known}, found {str(target)!r}: "
             f"nestlfp.signals.save(signals, {str(target.with_suffix(netcdf.SUFFIX))!r})"
         )
-    if target.suffix != stores.SUFFIX and target.is_file() and not overwrite:
+    if target.suffix != stores.SUFFIX and os.path.isfile(target) and not overwrite:
         raise SignalError(already_there(target, _CALL))
     ready = checked(dataset).assign_attrs(format=FORMAT).drop_encoding()
     refusal = None
