@@ -28,11 +28,11 @@ print(nest.GetKernelStatus("modules"))
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The platform wheel, with models of 16 spike ports: compiled, or from the cache."""
+    """The platform wheel, with models of 2 and 16 spike ports: compiled, or from the cache."""
     require()
     folder = tmp_path_factory.mktemp("wheel")
     run(f"git clone --quiet {ROOT} {folder}/nestlfp")
-    run(f"python -m nestlfp.build.prebuild {folder}/modules --ports 16", CXXFLAGS="")
+    run(f"python -m nestlfp.build.prebuild {folder}/modules --ports 2 16", CXXFLAGS="")
     run(
         f"python -m build --wheel --no-isolation -o {folder} {folder}/nestlfp",
         NESTLFP_PREBUILT=f"{folder}/modules",

@@ -128,7 +128,7 @@ def test_the_command_line_is_that_of_the_program(site):
     for name in names:
         assert f'id="nestlfp-{name}"' in page
         assert f"Usage: nestlfp {name}" in page
-    assert "--tolerance" in page
+    assert "--method" in page
 
 
 # ---------------------------------------------------------------------- in a browser
