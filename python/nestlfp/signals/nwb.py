@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+import warnings
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -125,8 +126,11 @@ def write_nwb(dataset: xr.Dataset, target: Path) -> None:
     content = to_nwb(dataset)
 
     def write(file: io.FileIO) -> None:
-        with h5py.File(file, "w") as opened, pynwb.NWBHDF5IO(file=opened, mode="w") as nwb:
-            nwb.write(content)
+        with h5py.File(file, "w") as opened, warnings.catch_warnings():
+            # An older pynwb wants the file's name to end in .nwb, and sees none.
+            warnings.filterwarnings("ignore", message="The file path provided: None")
+            with pynwb.NWBHDF5IO(file=opened, mode="w") as nwb:
+                nwb.write(content)
 
     write_hdf5(target, write)
 
