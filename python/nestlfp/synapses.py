@@ -127,11 +127,10 @@ def _factors(model: str, nest: Any) -> tuple[str, ...]:
         return ()
     if base in _FACTORS:
         return _FACTORS[base]
-    # A copy does not tell what it was copied from, but has the same parameters and size.
-    shape = _shape(model, nest)
+    shape = shape_of(model, nest)
     for name, factors in [*_FACTORS.items(), *dict.fromkeys(_NO_SPIKES, ()).items()]:
         kinds = {name, f"{name}_hpc", f"{name}_lbl"} & set(nest.synapse_models)
-        if any(shape == _shape(kind, nest) for kind in kinds):
+        if any(shape == shape_of(kind, nest) for kind in kinds):
             return factors
     raise NetworkError(
         f"it is not known what a spike weighs over connections of the synapse model {model!r}: "
@@ -141,7 +140,8 @@ def _factors(model: str, nest: Any) -> tuple[str, ...]:
     )
 
 
-def _shape(model: str, nest: Any) -> tuple[Any, ...]:
+def shape_of(model: str, nest: Any) -> tuple[Any, ...]:
+    """What a synapse model and its copies have in common: NEST does not say what a copy is of."""
     defaults = nest.GetDefaults(model)
     kind = [defaults.get(name) for name in ("sizeof", "has_delay", "requires_symmetric")]
     return (frozenset(defaults), *kind)

@@ -20,6 +20,15 @@ from .detector import RECORDING, Detector
 from .model import Model, capacity, create_nodes, model_for
 
 
+def modes_of(kernels: Any) -> KernelSet:
+    """What has a spike port each: populations, or modes of neurons; a `KernelError` of others."""
+    if isinstance(kernels, NeuronKernels):
+        return kernels.modes
+    if isinstance(kernels, KernelSet):
+        return kernels
+    raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
+
+
 class FilterBank:
     """Kernels, and the filter that computes their sum over spikes in a NEST node.
 
@@ -97,21 +106,19 @@ class FilterBank:
         antialias: bool = False,
         once: Once | None = None,
     ) -> None:
-        if not isinstance(kernels, KernelSet | NeuronKernels):
-            raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
-        populations: Mapping[str, Sequence[str]]
-        if isinstance(kernels, KernelSet):
-            populations, weights = {name: [name] for name in kernels.pre}, None
-        else:
-            populations, weights, kernels = kernels.populations, kernels.weights, kernels.modes
+        modes = modes_of(kernels)
+        populations: Mapping[str, Sequence[str]] = {name: [name] for name in modes.pre}
+        weights = None
+        if isinstance(kernels, NeuronKernels):
+            populations, weights = kernels.populations, kernels.weights
         self.options = options = Options.of(method, by=by, interval=interval, antialias=antialias)
-        self.every = options.every(kernels.dt)  # before anything that takes long
+        self.every = options.every(modes.dt)  # before anything that takes long
         if options.antialias and options.interval is not None:
-            kernels = kernels.lowpass(options.interval)
-        self.kernels = kernels
-        self.neurons = NeuronKernels(kernels, populations, weights)
+            modes = modes.lowpass(options.interval)
+        self.kernels = modes
+        self.neurons = NeuronKernels(modes, populations, weights)
         self.filter, self._choice = make_filter(
-            Coefficients(kernels, options.by),
+            Coefficients(modes, options.by),
             options.method,
             self.every,
             **({"once": once} if once else {}),

@@ -11,10 +11,11 @@ from ..errors import KernelError, NetworkError
 from ..filters.options import Method
 from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
-from ..nodes.bank import FilterBank
+from ..nodes.bank import FilterBank, modes_of
 from ..nodes.render import SYNAPSE
+from ..synapses import shape_of
 from .inputs import Inputs, PortInput, gather_inputs
-from .install import check_resolution, modes
+from .install import check_resolution
 from .parallel import Ranks
 from .timing import Schedule, delay_range, schedule
 from .wiring import Made, check_generators, connect
@@ -127,7 +128,7 @@ def bank_of(
             )
         check_resolution(kernels.kernels, nest)
         return kernels
-    check_resolution(modes(kernels), nest)  # before a filter is looked for, at length
+    check_resolution(modes_of(kernels), nest)  # before a filter is looked for, at length
     return FilterBank(
         kernels,
         method=method or "fir",
@@ -152,17 +153,11 @@ def _synapse_models(
             f"synapse_models must be models that NEST has, found {missing}: copies are made by "
             "nest.CopyModel"
         )
-    static = _kind(nest, "static_synapse")
-    odd = sorted({model for model in given.values() if _kind(nest, model) != static})
+    static = shape_of("static_synapse", nest)
+    odd = sorted({model for model in given.values() if shape_of(model, nest) != static})
     if odd:
         raise NetworkError(
             f"synapse_models must be static_synapse or copies of it, found {odd}: connections "
             "to the recorder would change their weights, or have none of their own"
         )
     return {name: given.get(name, "static_synapse") for name in names}
-
-
-def _kind(nest: Any, model: str) -> tuple[frozenset[str], int | None]:
-    """What tells a synapse model from others: NEST does not say which model it is a copy of."""
-    defaults = nest.GetDefaults(model)
-    return frozenset(defaults), defaults.get("sizeof")

@@ -12,8 +12,7 @@ from ..build.prebuilt import COMPILED, Taken, obtain
 from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Auto, Method, method_named
 from ..kernels import KernelSet, NeuronKernels
-from ..kernels.checks import found_instead
-from ..nodes.bank import FilterBank
+from ..nodes.bank import FilterBank, modes_of
 from ..nodes.model import METHODS, SIZES, Model, capacity, fitting, model_for
 from .parallel import Ranks
 from .session import check_not_prepared, import_nest, quiet
@@ -116,7 +115,7 @@ def _wanted(
     if isinstance(kernels, FilterBank):
         n, method = len(kernels.ports), method or kernels.filter.method
     elif kernels is not None:
-        n, method = len(modes(kernels).pre), method or "fir"
+        n, method = len(modes_of(kernels).pre), method or "fir"
     if ports is not None:
         if isinstance(ports, bool) or not isinstance(ports, int | np.integer) or ports < 1:
             raise KernelError(f"ports must be a whole number from 1 on, found {ports!r}")
@@ -126,15 +125,6 @@ def _wanted(
         chosen = method_named(method)
         names = METHODS if isinstance(chosen, Auto) else [chosen.name]
     return {name: model_for(name, capacity(n)) for name in names}
-
-
-def modes(kernels: Any) -> KernelSet:
-    """Kernels of what has a spike port each: populations, or modes of neurons."""
-    if isinstance(kernels, NeuronKernels):
-        return kernels.modes
-    if isinstance(kernels, KernelSet):
-        return kernels
-    raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
 
 
 def check_resolution(kernels: KernelSet, nest: Any) -> None:

@@ -15,7 +15,7 @@ from .recorder import FieldRecorder
 from .samples import Samples
 from .session import Session, check_not_prepared, current, import_nest, quiet
 from .simulate import grows, warn_of_cuts, whole_steps
-from .streams import Merged, Stream, To, destinations, source_of
+from .streams import Merged, Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
 
 
@@ -86,6 +86,8 @@ def loop(
     dt = float(nest.resolution)
     n = whole_steps(t, dt, "t", lowest=0)
     turn = whole_steps(every, dt, "every", lowest=1)
+    whole_steps(chunk, dt, "chunk", lowest=1)
+    check_streaming(to, recorder, replaced=overwrite or append)
     start = round(nest.biological_time / dt)
     session.check_clock(start)
     min_delay, _ = delay_range(nest, ranks, unconnected=True)
@@ -102,9 +104,6 @@ def loop(
         raise NetworkError("loop streams to one store, found several in to={...}")
     ((path, members),) = places.items()
     source = source_of(members)
-    whole_steps(chunk, dt, "chunk", lowest=1)
-    if to is None and (overwrite or append):
-        raise NetworkError("overwrite and append are about a store, found no to=...")
     session.check_connections()
     if grows(nest) and ranks.rank == 0:
         warn_of_cuts("each turn")

@@ -16,7 +16,7 @@ from .parallel import Ranks
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder
 from .session import check_not_prepared, current, import_nest, quiet
-from .streams import Stream, To, check_recorder, destinations, source_of
+from .streams import Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
 
 _PIECES = 200  # how often, at most, a progress bar moves
@@ -125,7 +125,9 @@ def simulate(
     dt = float(nest.resolution)
     n = whole_steps(t, dt, "t", lowest=0)
     steps_of_chunk = whole_steps(chunk, dt, "chunk", lowest=1)
-    _check_streaming(to, on_chunk, recorder, replaced=overwrite or append)
+    if on_chunk is not None and not callable(on_chunk):
+        raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
+    check_streaming(to, recorder, replaced=overwrite or append)
     start = round(nest.biological_time / dt)
     session.check_clock(start)
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
@@ -183,15 +185,6 @@ def simulate(
         session.check_connections()
         if ranks.any(interrupted()):
             raise KeyboardInterrupt
-
-
-def _check_streaming(to: Any, on_chunk: Any, recorder: Any, *, replaced: bool) -> None:
-    if on_chunk is not None and not callable(on_chunk):
-        raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
-    if to is None and replaced:
-        raise NetworkError("overwrite and append are about a store, found no to=...")
-    if recorder is not None:
-        check_recorder(recorder)
 
 
 def grows(nest: Any) -> bool:

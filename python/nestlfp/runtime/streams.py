@@ -229,10 +229,12 @@ def source_of(recorders: Sequence[FieldRecorder]) -> Samples | Merged:
     return parts[0] if len(parts) == 1 else Merged(parts)
 
 
-def check_recorder(recorder: Any) -> None:
-    """Raise a `NetworkError` if this is none."""
-    if not isinstance(recorder, FieldRecorder):
+def check_streaming(to: Any, recorder: Any, *, replaced: bool) -> None:
+    """Raise a `NetworkError` if there is no store to be `replaced`, or the recorder is none."""
+    if recorder is not None and not isinstance(recorder, FieldRecorder):
         raise NetworkError(f"recorder must be a FieldRecorder, found {type(recorder).__name__}")
+    if to is None and replaced:
+        raise NetworkError("overwrite and append are about a store, found no to=...")
 
 
 def destinations(
@@ -242,8 +244,6 @@ def destinations(
 ) -> dict[Path | None, list[FieldRecorder]]:
     """Which recorders go where; a `NetworkError` if that is not clear."""
     known = session.recorders
-    if recorder is not None:
-        check_recorder(recorder)
     if recorder is None and not known:
         raise NetworkError("the network has no recorder: make a FieldRecorder first")
     if not isinstance(to, Mapping):

@@ -58,7 +58,7 @@ def connect(
 
     Parameters
     ----------
-    source : Input
+    source : PortInput
         The population.
     ids : sequence of int
         Nodes of the filter's model. NEST hands out all parameters of a node for its id, which takes
@@ -148,6 +148,8 @@ class Made:
         """What a script has changed of them since, or None; 9 µs for each connection."""
         if not self.sources.size:
             return None
+        if self.generators and (told := scaled_spikes(np.unique(self.sources), nest)):
+            return told
         there = nest.NodeCollection(np.unique(self.targets).tolist())
         connections = nest.GetConnections(target=there, synapse_model=self.synapse)
         keys = ["source", "target", "receptor", "weight", "delay"]
@@ -155,8 +157,6 @@ class Made:
         found = {key: np.atleast_1d(np.asarray(values[key])) for key in keys}
         ours = np.isin(found["receptor"], self.ports) & np.isin(found["source"], self.sources)
         found = {key: array[ours] for key, array in found.items()}
-        if self.generators and (told := scaled_spikes(np.unique(self.sources), nest)):
-            return told
         n = self.sources.size
         if found["source"].size != n:
             return f"there were {n} connections, and there are {found['source'].size}"

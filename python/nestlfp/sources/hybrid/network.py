@@ -212,8 +212,8 @@ def _ids(nodes: Any, name: str, nest: Any) -> Ints:
         if defaults["element_type"] != "neuron" and defaults["type_id"] != "spike_generator":
             raise NetworkError(
                 f"population {name!r} must be neurons, or of the model spike_generator, found "
-                f"{model}. Put a parrot_neuron behind each other generator of spikes, and give the "
-                "parrots"
+                f"{model}. Put a parrot_neuron between another generator of spikes and each neuron "
+                "that it drives, and give the parrots"
             )
     return np.asarray(found, dtype=np.int64)
 
