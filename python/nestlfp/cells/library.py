@@ -197,7 +197,8 @@ def cell(given: str | os.PathLike[str] | Mapping[str, Any] | Cell) -> Cell:
 
     Examples
     --------
-    >>> cells.cell("i4").kind
+    >>> import nestlfp
+    >>> nestlfp.cells.cell("i4").kind
     'interneuron'
     """
     if isinstance(given, Cell):

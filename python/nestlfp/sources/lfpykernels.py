@@ -129,8 +129,9 @@ def compute(
     Notes
     -----
     For conductance-based synapses LFPykernels needs a current-based twin of the synapse, named
-    ``<syntype>I``. `Exp2SynI` comes with nestlfp: ``nestlfp.sources.mechanisms.load()``; others
-    are compiled and loaded by ``mechanisms.load(folder)``.
+    ``<syntype>I``. `Exp2SynI` and `ExpSynI` come with nestlfp:
+    ``nestlfp.sources.mechanisms.load()``; others are compiled and loaded by
+    ``mechanisms.load(folder)``.
 
     The one cell at the mean depth has its synapses spread further than they are, by the spread of
     the cells' depths, which is right relative to the cell. The probe's blur then spreads synaptic
