@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nestlfp import KernelError, cells
 
+PAGE = (Path(__file__).parents[2] / "docs" / "cells.md").read_text(encoding="utf-8")
 SWC = "1 1 {0} 0 {1} 10 -1\n2 1 {0} 0 {2} 10 1\n3 1 {0} 0 {3} 10 2\n4 4 {0} 0 {4} 1 3\n"
 ASC = """
 ("CellBody" (Color Red) (CellBody)
@@ -31,6 +33,18 @@ def test_names():
     assert cells.cell("ss4").kind == "stellate"
     one = cells.cell("p23")
     assert cells.cell(one) is one
+
+
+def test_the_table_of_the_page():
+    rows = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| `")]
+    assert [name.strip("|` ") for name, *_ in rows] == list(cells.names())
+    for name, what, area, ends, height, stands_for in rows:
+        cell = cells.cell(name.strip("|` "))
+        assert float(area.replace(" ", "")) == cell.shape.area
+        assert [float(z) for z in ends.replace("−", "-").split(", ")] == list(cell.shape[1:3])
+        assert float(height) == cell.shape.height
+        assert cell.source.startswith(f"{what}, ")
+        assert f" {stands_for.rstrip(' |')} of Hagen et al. 2016" in cell.source
 
 
 @pytest.mark.parametrize("name", cells.names())

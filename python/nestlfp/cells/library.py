@@ -99,12 +99,8 @@ class Cell:
             If LFPy cannot make the cell.
         """
         made = self.made()
-        x, y, z = (
-            getattr(made, axis) - middle for axis, middle in zip("xyz", made.somapos, strict=True)
-        )
-        return Shape(
-            float(np.sum(made.area)), float(z.min()), float(z.max()), float(np.hypot(x, y).max())
-        )
+        reach = np.hypot(made.x, made.y).max()
+        return Shape(*map(float, (np.sum(made.area), made.z.min(), made.z.max(), reach)))
 
     def made(self) -> Any:
         """The cell as LFPy makes it, its soma at the origin.
