@@ -33,7 +33,8 @@ PASSIVE: Mapping[str, Any] = {
 _MEMBRANE = "1 µF/cm², 0.1 mS/cm² (10 ms), 150 Ω cm and -65 mV at rest"
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True)
+class Shape:
     """The size of a cell.
 
     Attributes

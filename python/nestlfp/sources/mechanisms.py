@@ -10,6 +10,7 @@ Otherwise they are compiled once, and kept in the user's cache, as other folders
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -18,7 +19,6 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from filelock import FileLock
@@ -29,8 +29,8 @@ from ..paths import cache_dir, prebuilt_dir
 from ..remedies import explain
 
 OWN = Path(__file__).parent / "mod"
+# Where nrnivmodl puts mechanisms on Linux, and neuron.load_mechanisms looks for them.
 LIBRARY = f"{platform.machine()}/libnrnmech.so"
-"""Where nrnivmodl puts mechanisms on Linux, and ``neuron.load_mechanisms`` looks for them."""
 NOTE = "mechanisms.json"
 
 
@@ -127,7 +127,7 @@ def prebuilt(sources: Sequence[Path]) -> Path | None:
 
 def neuron_data() -> Path:
     """The folder of NEURON's wheel that has its library, in lib, and its headers, in include."""
-    found = find_spec("neuron")  # which does not start it
+    found = importlib.util.find_spec("neuron")  # which does not start it
     return Path(found.origin if found and found.origin else "neuron").parent / ".data"
 
 
