@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .style import Canvas
 
 _COLOURS = dict(zip(("pyramidal", "stellate", "interneuron"), PALETTE, strict=False))
-_HEIGHT_IN, _NARROWEST_IN, _WIDEST_IN = 4.2, 1.5, 11.0
+_HEIGHT_IN, _NARROWEST_IN, _WIDEST_IN = 3.6, 1.5, 11.0
 _LETTER_IN = 0.075  # width of a letter of a name
 _LONGEST_NAME = 16
 _THINNEST = 0.5  # points; many dendrites are thinner to scale
