@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ... import synapses
 from ..._types import Floats, Ints
 from ...errors import NetworkError
 from ...extras import require
 from ...grid import Rounding, check_rounding, spike_steps, steps
+from ...simulator import synapses
 from ...trains import check_events, paired
 
 

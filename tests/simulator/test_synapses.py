@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp import synapses
+from nestlfp.simulator import synapses
 from nestlfp.sources import hybrid
 from networks import assert_refused, installed, reset
 

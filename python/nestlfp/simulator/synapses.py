@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import NetworkError
+from ..errors import NetworkError
 
 _READ = 20_000
 """Connections that are read at once. NEST makes a dictionary of a kilobyte of each."""
