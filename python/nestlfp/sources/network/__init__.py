@@ -1,0 +1,1 @@
+"""Kernels of a network that NEST already knows."""
