@@ -95,6 +95,8 @@ def check_mechanisms(approx: Any) -> None:
 def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, Floats]:
     try:
         return dict(approx.get_kernel(X=pre, fir=True, **options))
+    except KernelError as error:  # of delays of ours
+        raise KernelError(f"{pre} -> {post}: {error}") from None
     except Exception as error:  # assertions, plain Exceptions and NEURON's own alike
         raise KernelError(f"LFPykernels failed for {pre} -> {post}: {error}") from error
 
