@@ -194,7 +194,7 @@ def test_depths_of_a_population_of_two_types():
     }  # fmt: skip
     options = {"correct_charge": True, **OPTIONS}
     sharp = cells.probes()
-    sharp[0].sigma_z = 3.0
+    sharp[0].sigma_z = 0.0
     one = compute({"Y": given}, sharp, **options)
     several = compute({"Y": given}, sharp, depths=3, **options)
     largest = np.abs(one["LFP"].values).max()

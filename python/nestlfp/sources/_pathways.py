@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
 from ._charge import charge_taken
+from ._disc import disc_potential
 from ._mixture import Part
 
 EXTRA = "lfpykernels"
@@ -95,6 +95,8 @@ def check_mechanisms(approx: Any) -> None:
 def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, Floats]:
     try:
         return dict(approx.get_kernel(X=pre, fir=True, **options))
+    except KernelError as error:  # of delays of ours
+        raise KernelError(f"{pre} -> {post}: {error}") from None
     except Exception as error:  # assertions, plain Exceptions and NEURON's own alike
         raise KernelError(f"LFPykernels failed for {pre} -> {post}: {error}") from error
 
@@ -119,20 +121,18 @@ def _remembering(given: Any) -> Any:
 
 
 def _matrix(probe: Any) -> Floats:
-    """The probe's matrix, with no number calculated twice.
+    """The probe's matrix; LFPykernels' discs of current without numerical integration.
 
-    `GaussCylinderPotential` integrates numerically for each contact and segment, which takes
-    longer than all the rest, and knows of a segment its depth alone.
+    `GaussCylinderPotential` integrates for each contact and segment, which takes longer than all
+    the rest, and knows of a segment its depth alone.
     """
-    matrix: Floats
-    if type(probe).__name__ != "GaussCylinderPotential":
-        matrix = type(probe).get_transformation_matrix(probe)
-        return matrix
-    cell = probe.cell
-    depths, segments = np.unique(np.mean(cell.z, axis=-1), return_inverse=True)
-    probe.cell = SimpleNamespace(z=depths[:, None], totnsegs=len(depths))
-    try:
-        matrix = type(probe).get_transformation_matrix(probe)[:, segments]
-    finally:
-        probe.cell = cell
-    return matrix
+    if not is_disc(probe):
+        return np.asarray(type(probe).get_transformation_matrix(probe))
+    depths, segments = np.unique(np.mean(probe.cell.z, axis=-1), return_inverse=True)
+    rows = [disc_potential(depths - z, probe.R, probe.sigma, probe.sigma_z) for z in probe.z]
+    return np.array(rows)[:, segments]
+
+
+def is_disc(probe: Any) -> bool:
+    """Whether the probe is LFPykernels' own; one made of it may calculate something else."""
+    return type(probe) is require("lfpykernels", EXTRA).GaussCylinderPotential

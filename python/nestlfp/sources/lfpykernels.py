@@ -31,7 +31,7 @@ from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_nam
 from ..kernels.positions import check_no_layouts
 from ._charge import NOTICED
 from ._mixture import CellType, Part, check_approximation, parts_of
-from ._pathways import EXTRA, Found, Job, check_mechanisms, kernels_of, load
+from ._pathways import EXTRA, Found, Job, check_mechanisms, is_disc, kernels_of, load
 from ._processes import in_processes
 from ._provenance import package_version, plain
 
@@ -39,7 +39,7 @@ __all__ = ["EXTRA", "TOOL", "CellType", "compute", "from_dictionary"]
 
 TOOL = "LFPykernels"
 
-_SHARP = 3.0  # µm, for sigma_z of probes that shall not blur, and cannot divide by 0
+_SHARP = 3.0  # µm, for sigma_z of probes of others that shall not blur, and may divide by it
 
 from_dictionary = KernelSet.from_lfpykernels
 
@@ -313,7 +313,10 @@ def _standings(
         raise KernelError(f"depths must be an integer of at least 1, found {depths!r}")
     if depths == 1:
         return [(1.0, list(parts), list(models))]
-    sharp = [_changed(m, sigma_z=_SHARP) if hasattr(m, "sigma_z") else m for m in models]
+    sharp = [
+        _changed(m, sigma_z=0.0 if is_disc(m) else _SHARP) if hasattr(m, "sigma_z") else m
+        for m in models
+    ]
     nodes, shares = np.polynomial.hermite_e.hermegauss(depths)
 
     def at(node: float, part: Part) -> Part:
