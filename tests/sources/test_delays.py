@@ -11,7 +11,7 @@ from nestlfp.sources._delays import Delays
 from nestlfp.sources.lfpykernels import compute
 
 DT = 2**-4
-OPTIONS = {"dt": DT, "t_X": 20.0, "tau": 20.0, "g_eff": False, "progress": False}
+OPTIONS = {"dt": DT, "t_X": 20.0, "tau": 20.0, "g_eff": False, "depths": 1, "progress": False}
 
 
 def grid(dt, tau):

@@ -318,6 +318,7 @@ def test_computed_current_source_density(example):
         dt=2**-3,
         t_X=50,
         tau=20,
+        depths=1,
         progress=False,
     )
     assert kernels["CSD"].attrs["units"] == "nA/µm³"
@@ -336,7 +337,14 @@ def test_computing_leaves_its_arguments_as_they_are(example, capsys):
     before = dict(vars(approximation))
     sizes = copy.deepcopy([approximation.N_X, approximation.C_YX])
     kernels = source.compute(
-        [approximation], probes, dt=2**-3, t_X=50, tau=20, names={DIPOLE: "P"}, progress=True
+        [approximation],
+        probes,
+        dt=2**-3,
+        t_X=50,
+        tau=20,
+        depths=2,
+        names={DIPOLE: "P"},
+        progress=True,
     )
     assert kernels.signals == ("P",)
     assert kernels.post == ("I",)
@@ -374,8 +382,9 @@ def test_kernels_averaged_over_depths_of_the_cells(example):
         ({"t_X": 20.0}, "t_X = 20 ms must not be less than tau = 50 ms"),
         ({"Vrest": {"I": -65.0}}, "Vrest has no potential for population 'E'"),
         ({"names": {"Foo": "LFP"}}, r"names given for \['Foo'\]"),
-        ({"depths": 0}, "depths must be an integer of at least 1, found 0"),
-        ({"depths": 2.5}, r"depths must be an integer of at least 1, found 2\.5"),
+        ({"depths": 0}, "depths must be an integer of at least 1, or 'LFPykernels', found 0"),
+        ({"depths": 2.5}, r"depths must be an integer of at least 1, .* found 2\.5"),
+        ({"depths": "one"}, "depths must be an integer of at least 1, .* found 'one'"),
     ],
 )
 def test_bad_options_of_compute(example, options, message):
@@ -442,7 +451,7 @@ def test_a_bare_morphology_needs_no_template(example, tmp_path, kind):
         "endtemplate ByHand\n"
     )
     written.cellParameters |= {"templatefile": str(template), "templatename": "ByHand"}
-    how = {"dt": 2**-3, "t_X": 20, "tau": 20, "progress": False}
+    how = {"dt": 2**-3, "t_X": 20, "tau": 20, "depths": 1, "progress": False}
     found, expected = (source.compute([each], example.probes(), **how) for each in (bare, written))
     assert np.abs(expected["LFP"]).max() > 0
     np.testing.assert_allclose(found["LFP"], expected["LFP"], rtol=1e-9, atol=1e-15)

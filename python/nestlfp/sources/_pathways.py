@@ -38,11 +38,13 @@ class Found:
     """Kernels of a cell by presynaptic population, then by probe class.
 
     Pathways without connections are missing. `charge` is the part of the synapses' charge that
-    the cell took, by presynaptic population.
+    the cell took, `soma` the largest deviation of the somatic potential after the spike (mV), NaN
+    where the cell has no soma; both by presynaptic population.
     """
 
     kernels: dict[str, dict[str, Floats]]
     charge: dict[str, float]
+    soma: dict[str, float]
 
 
 def kernels_of(job: Job) -> Found:
@@ -50,7 +52,7 @@ def kernels_of(job: Job) -> Found:
     approx = job.part.approx
     check_mechanisms(approx)
     probes = [_remembering(probe) for probe in job.probes]
-    kernels, charge = {}, {}
+    kernels, charge, soma = {}, {}, {}
     for pre, synapse, connected in zip(
         approx.X, approx.synapseParameters, np.asarray(approx.C_YX), strict=True
     ):
@@ -63,8 +65,9 @@ def kernels_of(job: Job) -> Found:
         kernels[str(pre)] = _get_kernel(
             approx, job.part.name, pre, probes=probes, Vrest=job.Vrest, **options
         )
+        soma[str(pre)] = _somatic_peak(approx.cell, options["t_X"])
         approx.cell = None  # or its sections stay in NEURON
-    return Found(kernels, charge)
+    return Found(kernels, charge, soma)
 
 
 def load(mechanisms: str | Callable[[], None] | None) -> None:
@@ -98,7 +101,26 @@ def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, F
     except KernelError as error:  # of delays of ours
         raise KernelError(f"{pre} -> {post}: {error}") from None
     except Exception as error:  # assertions, plain Exceptions and NEURON's own alike
+        _check_potentials(options["Vrest"], getattr(approx, "cell", None), post)
         raise KernelError(f"LFPykernels failed for {pre} -> {post}: {error}") from error
+
+
+def _check_potentials(given: Any, cell: Any, post: str) -> None:
+    """LFPykernels would only tell its own assertion."""
+    if isinstance(given, list) and cell is not None and len(given) != cell.totnsegs:
+        raise KernelError(
+            f"Vrest has {len(given)} potentials for {post}, whose cell has {cell.totnsegs} "
+            "compartments: one for each is needed, or a single one for all"
+        )
+
+
+def _somatic_peak(cell: Any, t_X: float) -> float:
+    """The largest deviation of the somatic potential from that at t_X (mV), with its sign."""
+    if not cell.nsomasec:
+        return float("nan")
+    after = cell.somav[cell.tvec >= t_X]
+    deviation = after - after[0]
+    return float(deviation[np.abs(deviation).argmax()])
 
 
 def _remembering(given: Any) -> Any:

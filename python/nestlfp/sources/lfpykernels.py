@@ -17,16 +17,17 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
 from ..grid import step
 from ..kernels import KernelSet, check_name
-from ..kernels.checks import positive_ms
+from ..kernels.checks import positive_ms, real
 from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_names, stacked
 from ..kernels.positions import check_no_layouts
 from ._charge import NOTICED
@@ -49,11 +50,11 @@ def compute(
     probes: Iterable[Any],
     *,
     dt: float = 2**-4,
-    Vrest: float | Sequence[float] | Mapping[str, Any] = -65.0,
+    Vrest: ArrayLike | Mapping[str, Any] = -65.0,
     t_X: float = 200.0,
     tau: float = 50.0,
     g_eff: bool = True,
-    depths: int = 1,
+    depths: int | Literal["LFPykernels"] = 15,
     correct_charge: bool = False,
     processes: int | None = 0,
     mechanisms: str | Callable[[], None] | None = None,
@@ -76,21 +77,23 @@ def compute(
         ``lfpykernels.GaussCylinderPotential(None, z=z, R=150.0, sigma_z=75.0)``.
     dt : float
         Time step of the cells and distance of two lags (ms): a power of two.
-    Vrest : float, list of float, or dict of str to either
+    Vrest : float, array of shape (compartments,), or dict of str to either
         Potential (mV) that synapses are linearized around: of all compartments, or of each;
-        or that of each postsynaptic population by name.
+        or that of each postsynaptic population by name, and in it, where there are several, of
+        each cell type.
     t_X : float
         Time of the presynaptic spike (ms), after which the cell is simulated for `tau`.
     tau : float
         Last lag (ms).
     g_eff : bool
         Count the synapses' mean conductance to the membrane's leak.
-    depths : int
-        Number of depths for which the cells are computed. With 1, LFPykernels' own way: the cell
-        stands at the populations' mean depth, and probes blur what it gives by their `sigma_z`.
-        With more, kernels are averaged over cells at so many depths (Gauss-Hermite quadrature of
-        the normal distribution in `populationParameters`), and nothing is blurred; 15 are plenty.
-        It takes so many times as long, and comes closer to the full calculation: see Notes.
+    depths : int or "LFPykernels"
+        Number of depths for which the cells are computed: kernels are averaged over cells at so
+        many depths, by Gauss-Hermite quadrature of the normal distribution in
+        `populationParameters`; probes blur nothing, and synapses lie where the description says.
+        With 1 all cells stand at the mean depth. ``"LFPykernels"`` is its own way: a cell at the
+        mean depth, with synapses spread further by the spread of the cells' depths, and probes
+        that blur what it gives by their `sigma_z`; see Notes.
     correct_charge : bool
         Divide each pathway's kernels by the part of its synapses' charge that the cells took:
         with steps of 2**-4 ms NEURON takes 0.939 of a difference of exponentials that decays
@@ -115,7 +118,8 @@ def compute(
     -------
     KernelSet
         Lags dt, 2 dt, ..., tau. Potentials in mV, current dipole moments in nA µm, each the
-        response to one presynaptic spike.
+        response to one presynaptic spike. Its ``provenance["soma_mV"]``, ``{post: {pre: value}}``,
+        is the peak of the somatic potential: see Notes.
 
     Raises
     ------
@@ -123,8 +127,8 @@ def compute(
         Without the packages of the extra ``nestlfp[lfpykernels]``.
     KernelError
         If times are off LFPykernels' grid, populations disagree, shares of cell types do not add
-        up to 1, a NEURON mechanism is not loaded, `depths` is no positive integer, or LFPykernels
-        fails on a pathway.
+        up to 1, `Vrest` does not fit a cell, a NEURON mechanism is not loaded, `depths` is no
+        positive integer, or LFPykernels fails on a pathway.
 
     Notes
     -----
@@ -132,14 +136,21 @@ def compute(
     ``<syntype>I``. `Exp2SynI` comes with nestlfp: ``nestlfp.sources.mechanisms.load()``; others
     are compiled and loaded by ``mechanisms.load(folder)``.
 
-    The one cell at the mean depth has its synapses spread further than they are, by the spread of
-    the cells' depths, which is right relative to the cell. The probe's blur then spreads synaptic
-    currents by that once more, which makes potentials near the somata too small (by a fifth in
-    docs/validation.md, where those with ``depths=15`` are as good as measured kernels).
+    In LFPykernels' own way the one cell at the mean depth has its synapses spread further than
+    they are, by the spread of the cells' depths, which is right relative to the cell. The probe's
+    blur then spreads synaptic currents by that once more, which makes potentials near the somata
+    too small (by a fifth in docs/validation.md, where those by depth are as good as measured
+    kernels).
 
     NEURON integrates the cell in fixed steps, for which kernels come up to one dt late and short
     synapses have another charge; both errors vanish with dt, and `correct_charge` makes up for the
     second.
+
+    The peak of the somatic potential (mV, with its sign) is what a presynaptic spike does to the
+    one cell that stands for the population: all synapses of the spike are on it. Divided by their
+    number, ``N_Y * C_YX`` times the mean number of a multapse, it is the mean postsynaptic
+    potential of one. It is averaged over depths and cell types, and corrected, as kernels are, but
+    not blurred by delays. Cells without a soma have none.
 
     References
     ----------
@@ -171,12 +182,12 @@ def compute(
     # Copies, for get_kernel leaves its last cell in the approximation.
     parts = parts_of(populations)
     post, pre = list(populations), _common_pre(parts)
-    potentials = {name: _potential(Vrest, name) for name in post}
+    potentials = {part.name: _potential(Vrest, part) for part in parts}
     options = {"dt": dt, "t_X": t_X, "tau": tau, "g_eff": g_eff}
     jobs = [
-        Job(part, share * part.share, forward, potentials[part.post], options)
-        for share, cells, forward in _standings(parts, models, depths)
-        for part in cells
+        Job(cell, share * part.share, forward, potentials[part.name], options)
+        for part in parts
+        for share, cell, forward in _standings(part, models, depths)
     ]
     if processes == 0:
         load(mechanisms)
@@ -185,11 +196,13 @@ def compute(
 
     sums: dict[tuple[str, str], dict[str, Floats]] = {}
     charges: dict[tuple[str, str], float] = {}
+    soma = {y: dict.fromkeys(pre, 0.0) for y in post}
     for job, found in _computed(jobs, processes, mechanisms, progress):
         for x, kernels in found.kernels.items():
             pathway = job.part.post, x
             charges[job.part.name, x] = found.charge[x]
             factor = job.share / (found.charge[x] if correct_charge else 1.0)
+            soma[job.part.post][x] += factor * found.soma[x]
             total = sums.setdefault(pathway, {})
             for probe, values in kernels.items():
                 total[probe] = total.get(probe, 0.0) + factor * values
@@ -204,6 +217,12 @@ def compute(
         "dt_ms": dt, "Vrest_mV": potentials, "t_X_ms": t_X, "tau_ms": tau, "g_eff": g_eff,
         "depths": depths, "correct_charge": correct_charge,
     }  # fmt: skip
+    known = _provenance(parameters, populations, models) | {
+        "soma_mV": {
+            y: {x: peak for x, peak in peaks.items() if math.isfinite(peak)}
+            for y, peaks in soma.items()
+        }
+    }
     dataset = of_probes(
         arrays,
         post=post,
@@ -213,7 +232,7 @@ def compute(
         units=units,
         positions=None,
         probes=models,
-        provenance=_provenance(parameters, populations, models) | dict(provenance or {}),
+        provenance=known | dict(provenance or {}),
     )
     return KernelSet(dataset)
 
@@ -263,12 +282,23 @@ def _common_pre(parts: Sequence[Part]) -> list[str]:
     return pre
 
 
-def _potential(given: Any, post: str) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    if post not in given:
-        raise KernelError(f"Vrest has no potential for population {post!r}, only {list(given)}")
-    return given[post]
+def _potential(given: Any, part: Part) -> float | list[float]:
+    """Of all compartments of a cell, or of each, in the types that LFPykernels tells apart."""
+    whose = "Vrest"
+    for kind, name in (("population", part.post), ("cell type", part.cell_type)):
+        if isinstance(given, Mapping) and name is not None:
+            if name not in given:
+                raise KernelError(
+                    f"{whose} has no potential for {kind} {name!r}, only {list(given)}"
+                )
+            given, whose = given[name], f"Vrest of {part.name!r}"
+    found = real(given, whose)
+    if found.ndim > 1 or not found.size or not np.isfinite(found).all():
+        raise KernelError(
+            f"{whose} must be a finite potential (mV), or one for each compartment, found {given!r}"
+        )
+    potential: float | list[float] = found.tolist()
+    return potential
 
 
 def _computed(
@@ -306,28 +336,30 @@ def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> Non
 
 
 def _standings(
-    parts: Sequence[Part], models: Sequence[Any], depths: int
-) -> list[tuple[float, list[Part], list[Any]]]:
-    """Share in the kernels, cells to compute, and the probes that see them."""
+    part: Part, models: Sequence[Any], depths: int | str
+) -> list[tuple[float, Part, Sequence[Any]]]:
+    """Share in the kernels, the cell where it stands, and the probes that see it."""
+    if depths == TOOL:
+        return [(1.0, part, models)]
     if not isinstance(depths, int | np.integer) or depths < 1:
-        raise KernelError(f"depths must be an integer of at least 1, found {depths!r}")
-    if depths == 1:
-        return [(1.0, list(parts), list(models))]
-    sharp = [
-        _changed(m, sigma_z=0.0 if is_disc(m) else _SHARP) if hasattr(m, "sigma_z") else m
-        for m in models
-    ]
-    nodes, shares = np.polynomial.hermite_e.hermegauss(depths)
+        raise KernelError(f"depths must be an integer of at least 1, or {TOOL!r}, found {depths!r}")
+    column = part.approx.populationParameters
+    nodes, shares = np.polynomial.hermite_e.hermegauss(depths if column["scale"] else 1)
+    sharp = [_sharp(model) for model in models]
 
-    def at(node: float, part: Part) -> Part:
-        column = part.approx.populationParameters
+    def at(node: float) -> Part:
         moved = {**column, "loc": column["loc"] + column["scale"] * node, "scale": 0.0}
         return part._replace(approx=_changed(part.approx, populationParameters=moved))
 
-    return [
-        (share, [at(node, part) for part in parts], sharp)
-        for node, share in zip(nodes, shares / shares.sum(), strict=True)
-    ]
+    shares /= shares.sum()
+    return [(share, at(node), sharp) for node, share in zip(nodes, shares, strict=True)]
+
+
+def _sharp(model: Any) -> Any:
+    """The probe, that blurs nothing."""
+    if not hasattr(model, "sigma_z"):
+        return model
+    return _changed(model, sigma_z=0.0 if is_disc(model) else _SHARP)
 
 
 def _changed(given: Any, **attributes: Any) -> Any:
