@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,8 +30,9 @@ _EQUAL = 1e-6  # relative: NEST, too, takes a beta function of equal time consta
 class Waveform:
     """The current, or conductance, of one connection after a spike.
 
-    A current of weight w is ``sign * w * at(t)`` (pA into the cell), where NEST's models have a
-    sign of 1. A conductance is ``abs(w) * at(t)`` (nS), its current ``(reversal - V)`` times that.
+    A current of weight w is ``sign * w * at(t)`` (pA into the cell); the sign is 1 for all of
+    NEST's models. A conductance is ``abs(w) * at(t)`` (nS), its current ``reversal - V`` times
+    that. Of a `Synapse` said by hand both are multiplied by its `Synapse.strength`.
 
     Attributes
     ----------
@@ -191,7 +193,8 @@ _NMDA = "its NMDA current is no sum over spikes with a course of its own"
 REFUSED: dict[str, str] = {
     "gif_pop_psc_exp": "a node of it is a whole population, and its current that of all neurons",
     "iaf_tum_2000": "its connections weigh a spike by the spike's offset, which is no time there",
-    "iaf_chxk_2008": "nestlfp does not read it, though its conductance is that of iaf_cond_alpha",
+    "iaf_chxk_2008": "its conductance is that of iaf_cond_alpha, and has to be said, with 'alpha', "
+    "peak=1.0, and tau_syn_ex and E_ex, or tau_syn_in and E_in, as tau and reversal",
     "ht_neuron": "its conductances have no unit, and NMDA receptors depend on the potential",
     "iaf_bw_2001": _NMDA,
     "iaf_bw_2001_exact": _NMDA,
@@ -226,7 +229,7 @@ def parameters_of(model: str) -> tuple[str, ...]:
 
 def waveform(
     model: str,
-    parameters: Mapping[str, float | Sequence[float]],
+    parameters: Mapping[str, Any],
     receptor: int,
     positive: bool,
     *,
@@ -293,7 +296,7 @@ def waveform(
 
 def _unknown(
     model: str,
-    parameters: Mapping[str, float | Sequence[float]],
+    parameters: Mapping[str, Any],
     positive: bool,
     pathway: tuple[str, str],
 ) -> str:
@@ -305,17 +308,12 @@ def _unknown(
         source = "NEST's usual C_m" if capacitance is None else "C_m"
         return (
             f"connections onto {model!r} have no current: the potential jumps by the weight (mV). "
-            "Say the charge of a weight of 1 mV (fC) and its course, of which the signal depends: "
+            "Say the charge of a weight of 1 mV (fC) and its course: "
             f"synapses={{{pathway!r}: Synapse('exp', tau={tau}, charge={charge:g})}} "
             f"starts with {source} (pF) × 1 mV and {tau:g} ms"
         )
     reason = REFUSED.get(model, "nestlfp knows the models of NEST 3.10")
     line = f"synapses={{{pathway!r}: Synapse('exp', tau={tau}, peak=1.0)}}"
-    if model == "iaf_chxk_2008":
-        line = (
-            f"synapses={{{pathway!r}: Synapse('alpha', tau=tau_syn, peak=1.0, reversal=E)}}, "
-            "with tau_syn_ex and E_ex, or tau_syn_in and E_in, of the neurons"
-        )
     return (
         f"it is not known what a connection brings to a neuron of {model!r}: {reason}. Say it "
         f"yourself, with the peak (pA, or nS with reversal=) of a weight of 1: {line}"
