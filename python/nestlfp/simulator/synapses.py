@@ -100,7 +100,7 @@ def connections(
     nest : module
         PyNEST.
     sources, targets : nest.NodeCollection
-        Between which nodes.
+        Between which nodes; targets may be None for all.
     models : iterable of str
         The synapse models that are looked at: `used_models`, of all processes.
     columns : sequence of str
