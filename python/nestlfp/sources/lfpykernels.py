@@ -90,7 +90,7 @@ def compute(
         Number of depths for which the cells are computed: kernels are averaged over cells at so
         many depths, by Gauss-Hermite quadrature of the normal distribution in
         `populationParameters`; probes blur nothing, and synapses lie where the description says.
-        With 1 all cells stand at the mean depth; less than 9 are few. ``"LFPykernels"`` is its own way: a cell at the
+        With 1 all cells stand at the mean depth. ``"LFPykernels"`` is its own way: a cell at the
         mean depth, with synapses spread further by the spread of the cells' depths, and probes
         that blur what it gives by their `sigma_z`; see Notes.
     correct_charge : bool
