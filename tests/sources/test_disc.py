@@ -12,11 +12,12 @@ from nestlfp.sources._disc import disc_potential
 from nestlfp.sources._pathways import _remembering
 
 
-def integrated(z, radius, blur):
+def integrated(z, radius, blur, current=lambda place: 1.0):
     """Piece by piece on both sides of the kink, of a form in which nothing cancels."""
 
     def density(u):
         disc = radius**2 / (np.hypot(u, radius) + abs(u))
+        disc *= current((z - u) / blur)
         return disc * np.exp(-(((u - z) / blur) ** 2) / 2) / (blur * np.sqrt(2 * np.pi))
 
     fine = z + blur * np.arange(-12, 12.1)
@@ -34,6 +35,17 @@ def test_blurred_disc(ratio):
     expected = [integrated(each, ratio * blur, blur) for each in z]
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     np.testing.assert_array_equal(disc_potential(-z, ratio * blur, 0.3, blur), found)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 30.0])
+def test_disc_whose_current_depends_on_its_place(ratio):
+    """1 + x + x³ nA, x standard deviations above the mean."""
+    z = 60.0 * np.array([-3.0, -0.2, 0.0, 1.0, 12.0])
+    polynomial = np.polynomial.hermite_e.poly2herme([1.0, 1.0, 0.0, 1.0])
+    found = disc_potential(z, ratio * 60.0, 0.3, 60.0, polynomial)
+    for one, each in zip(found, z, strict=True):
+        expected = integrated(each, ratio * 60.0, 60.0, lambda x: 1 + x + x**3)
+        assert one == pytest.approx(expected, rel=1e-9)
 
 
 def test_disc_that_is_not_blurred():

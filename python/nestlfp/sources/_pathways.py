@@ -13,7 +13,7 @@ from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
 from ._charge import charge_taken
-from ._disc import disc_potential
+from ._disc import POLYNOMIAL, disc_potential, is_disc
 from ._mixture import Part
 
 EXTRA = "lfpykernels"
@@ -39,12 +39,14 @@ class Found:
 
     Pathways without connections are missing. `charge` is the part of the synapses' charge that
     the cell took, `soma` the largest deviation of the somatic potential after the spike (mV), NaN
-    where the cell has no soma; both by presynaptic population.
+    where the cell has no soma, and `finite` whether kernels are numbers, which they are not where
+    the cell has no membrane for the synapses; all by presynaptic population.
     """
 
     kernels: dict[str, dict[str, Floats]]
     charge: dict[str, float]
     soma: dict[str, float]
+    finite: dict[str, bool]
 
 
 def kernels_of(job: Job) -> Found:
@@ -52,7 +54,7 @@ def kernels_of(job: Job) -> Found:
     approx = job.part.approx
     check_mechanisms(approx)
     probes = [_remembering(probe) for probe in job.probes]
-    kernels, charge, soma = {}, {}, {}
+    kernels, charge, soma, finite = {}, {}, {}, {}
     for pre, synapse, connected in zip(
         approx.X, approx.synapseParameters, np.asarray(approx.C_YX), strict=True
     ):
@@ -65,9 +67,10 @@ def kernels_of(job: Job) -> Found:
         kernels[str(pre)] = _get_kernel(
             approx, job.part.name, pre, probes=probes, Vrest=job.Vrest, **options
         )
+        finite[str(pre)] = all(np.isfinite(one).all() for one in kernels[str(pre)].values())
         soma[str(pre)] = _somatic_peak(approx.cell, options["t_X"])
         approx.cell = None  # or its sections stay in NEURON
-    return Found(kernels, charge, soma)
+    return Found(kernels, charge, soma, finite)
 
 
 def load(mechanisms: str | Callable[[], None] | None) -> None:
@@ -97,7 +100,8 @@ def check_mechanisms(approx: Any) -> None:
 
 def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, Floats]:
     try:
-        return dict(approx.get_kernel(X=pre, fir=True, **options))
+        with np.errstate(invalid="ignore"):  # 0 / 0 where synapses have no place on the cell
+            return dict(approx.get_kernel(X=pre, fir=True, **options))
     except KernelError as error:  # of delays of ours
         raise KernelError(f"{pre} -> {post}: {error}") from None
     except Exception as error:  # assertions, plain Exceptions and NEURON's own alike
@@ -151,10 +155,8 @@ def _matrix(probe: Any) -> Floats:
     if not is_disc(probe):
         return np.asarray(type(probe).get_transformation_matrix(probe))
     depths, segments = np.unique(np.mean(probe.cell.z, axis=-1), return_inverse=True)
-    rows = [disc_potential(depths - z, probe.R, probe.sigma, probe.sigma_z) for z in probe.z]
+    polynomial = getattr(probe, POLYNOMIAL, (1.0,))
+    rows = [
+        disc_potential(z - depths, probe.R, probe.sigma, probe.sigma_z, polynomial) for z in probe.z
+    ]
     return np.array(rows)[:, segments]
-
-
-def is_disc(probe: Any) -> bool:
-    """Whether the probe is LFPykernels' own; one made of it may calculate something else."""
-    return type(probe) is require("lfpykernels", EXTRA).GaussCylinderPotential

@@ -31,16 +31,15 @@ from ..kernels.checks import positive_ms, real
 from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_names, stacked
 from ..kernels.positions import check_no_layouts
 from ._charge import NOTICED
+from ._depths import TOOL, standings
 from ._mixture import CellType, Part, check_approximation, parts_of
-from ._pathways import EXTRA, Found, Job, check_mechanisms, is_disc, kernels_of, load
+from ._pathways import EXTRA, Found, Job, check_mechanisms, kernels_of, load
 from ._processes import in_processes
 from ._provenance import package_version, plain
 
 __all__ = ["EXTRA", "TOOL", "CellType", "compute", "from_dictionary"]
 
-TOOL = "LFPykernels"
-
-_SHARP = 3.0  # µm, for sigma_z of probes of others that shall not blur, and may divide by it
+_FEW = 1e-3  # of the cells, those at depths where no synapses can be on them
 
 from_dictionary = KernelSet.from_lfpykernels
 
@@ -136,6 +135,12 @@ def compute(
     ``<syntype>I``. `Exp2SynI` comes with nestlfp: ``nestlfp.sources.mechanisms.load()``; others
     are compiled and loaded by ``mechanisms.load(folder)``.
 
+    Averaged over depths, the potential of LFPykernels' discs is integrated with what their currents
+    are at each depth, a polynomial through those at the nodes: 9 depths give it to 3e-4 of its peak
+    in the network of Hagen et al. (2022). Other potentials are a plain sum over depths. Where a
+    cell at an unlikely depth (in sum less than a thousandth) has no membrane for a pathway's
+    synapses, it gets none.
+
     In LFPykernels' own way the one cell at the mean depth has its synapses spread further than
     they are, by the spread of the cells' depths, which is right relative to the cell. The probe's
     blur then spreads synaptic currents by that once more, which makes potentials near the somata
@@ -187,7 +192,7 @@ def compute(
     jobs = [
         Job(cell, share * part.share, forward, potentials[part.name], options)
         for part in parts
-        for share, cell, forward in _standings(part, models, depths)
+        for share, cell, forward in standings(part, models, depths)
     ]
     if processes == 0:
         load(mechanisms)
@@ -195,11 +200,15 @@ def compute(
             check_mechanisms(part.approx)
 
     sums: dict[tuple[str, str], dict[str, Floats]] = {}
+    missing: dict[tuple[str, str], float] = {}
     charges: dict[tuple[str, str], float] = {}
     soma = {y: dict.fromkeys(pre, 0.0) for y in post}
     for job, found in _computed(jobs, processes, mechanisms, progress):
         for x, kernels in found.kernels.items():
             pathway = job.part.post, x
+            if not found.finite[x]:
+                _add_missing(missing, job, x)
+                continue
             charges[job.part.name, x] = found.charge[x]
             factor = job.share / (found.charge[x] if correct_charge else 1.0)
             soma[job.part.post][x] += factor * found.soma[x]
@@ -320,6 +329,20 @@ def _computed(
             bar.update(len(job.part.approx.X))
 
 
+def _add_missing(missing: dict[tuple[str, str], float], job: Job, pre: str) -> None:
+    """Count cells at depths where they can have no synapses, unless they are too many to miss."""
+    part = job.part
+    share = missing.get((part.name, pre), 0.0) + job.share / part.share
+    missing[part.name, pre] = share
+    if share > _FEW:
+        raise KernelError(
+            f"LFPykernels finds no finite kernel for {pre} -> {part.name} with the soma at "
+            f"{part.approx.populationParameters['loc']:g} µm: most likely the cell has no membrane "
+            "there where the positions of synapses are; a wider distribution of synapses, a "
+            "smaller spread of the cells' depths or another cell would be right"
+        )
+
+
 def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> None:
     """What is missing of the charge of short synapses, or too much, if it is worth knowing."""
     wrong = {pathway: taken for pathway, taken in charges.items() if abs(taken - 1) >= NOTICED}
@@ -333,40 +356,6 @@ def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> Non
         "it; a smaller dt also corrects their time course",
         stacklevel=3,
     )
-
-
-def _standings(
-    part: Part, models: Sequence[Any], depths: int | str
-) -> list[tuple[float, Part, Sequence[Any]]]:
-    """Share in the kernels, the cell where it stands, and the probes that see it."""
-    if depths == TOOL:
-        return [(1.0, part, models)]
-    if not isinstance(depths, int | np.integer) or depths < 1:
-        raise KernelError(f"depths must be an integer of at least 1, or {TOOL!r}, found {depths!r}")
-    column = part.approx.populationParameters
-    nodes, shares = np.polynomial.hermite_e.hermegauss(depths if column["scale"] else 1)
-    sharp = [_sharp(model) for model in models]
-
-    def at(node: float) -> Part:
-        moved = {**column, "loc": column["loc"] + column["scale"] * node, "scale": 0.0}
-        return part._replace(approx=_changed(part.approx, populationParameters=moved))
-
-    shares /= shares.sum()
-    return [(share, at(node), sharp) for node, share in zip(nodes, shares, strict=True)]
-
-
-def _sharp(model: Any) -> Any:
-    """The probe, that blurs nothing."""
-    if not hasattr(model, "sigma_z"):
-        return model
-    return _changed(model, sigma_z=0.0 if is_disc(model) else _SHARP)
-
-
-def _changed(given: Any, **attributes: Any) -> Any:
-    changed = copy.copy(given)
-    for name, value in attributes.items():
-        setattr(changed, name, value)
-    return changed
 
 
 def _bar(total: int, progress: bool) -> Any:
