@@ -22,7 +22,7 @@ from anatomy import PRE, SYNAPSES_BY_LAYER, SYNAPSES_BY_TYPE
 from lfpykit.eegmegcalc import FourSphereVolumeConductor
 from platformdirs import user_cache_path
 
-from nestlfp import KernelSet
+from nestlfp import KernelSet, cells
 from nestlfp.sources import mechanisms
 from nestlfp.sources.layers import synapse_positions
 from nestlfp.sources.lfpykernels import CellType, compute
@@ -37,7 +37,7 @@ OCCURRENCE = {  # population: cell type and its part of all neurons of the corte
     "L6E": {"p6(L4)": 13.6, "p6(L56)": 4.5},
     "L6I": {"b6": 2.0, "nb6": 2.0},
 }
-CELLS = {  # cell type: its file in cells/, where it has not the type's name
+CELLS = {  # cell type: its name in nestlfp.cells, where that is another
     "b23": "i23",
     "nb23": "i23",
     "ss4(L23)": "ss4",
@@ -57,7 +57,7 @@ UNKNOWN = {("L5I", "L4E")}
 """Pathways of which the anatomy has no entry; Hagen et al. leave them out too (0.3 synapses)."""
 TAU = 50.0  # ms, the last lag: 0.03 % of the peak are left there
 LFPYKERNELS_DT = 2**-4  # ms
-V_REST = -65.0  # mV
+V_REST = cells.PASSIVE["v_init"]
 BRAIN_RADIUS = 79_000.0  # µm, of the four-sphere head, whose scalp ends at 90 000
 SCALP_RADIUS = 90_000.0
 
@@ -94,8 +94,10 @@ def with_eeg(kernels: KernelSet) -> KernelSet:
 
 def cached(name: str, contacts: np.ndarray) -> Path:
     """Where the kernels are kept that these files and contacts make."""
-    names = ("anatomy.py", "circuit.py", "responses.py", "cells/*.hoc", "mechanisms/*.mod")
+    names = ("anatomy.py", "circuit.py", "responses.py", "mechanisms/*.mod")
     files = [file for pattern in names for file in sorted(c.HERE.glob(pattern))]
+    files += sorted(Path(cells.__file__).parent.rglob("*.hoc"))
+    files.append(Path(cells.library.__file__))
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     key.update(np.asarray(contacts, dtype=float).tobytes())
     key.update("".join(version(tool) for tool in ("LFPykernels", "LFPy", "neuron")).encode())
@@ -183,18 +185,7 @@ def approximation(post: str, name: str) -> lfpykernels.KernelApprox:
 
 def cell(name: str) -> dict:
     """Arguments of LFPy.TemplateCell."""
-    return {
-        "morphology": str(c.HERE / "cells" / f"{CELLS.get(name, name)}.hoc"),
-        "templatefile": str(c.HERE / "cells" / "Sticks.hoc"),
-        "templatename": "Sticks",
-        "v_init": V_REST,
-        "Ra": 150.0,  # Ω cm
-        "cm": 1.0,  # µF/cm²
-        "nsegs_method": "lambda_f",
-        "lambda_f": 100.0,  # Hz
-        "passive": True,
-        "passive_parameters": {"g_pas": 1e-4, "e_pas": V_REST},  # S/cm², mV
-    }
+    return dict(cells.cell(CELLS.get(name, name)).parameters)
 
 
 def positions(post: str, name: str, pre: str) -> dict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import activity, ensemble, plotting, signals, sources
+    from . import cells as cells
     from . import errors as errors
     from . import filters as filters
     from . import geometry as geometry
@@ -108,6 +109,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 # kernels, that a script's own variables have.
 _ROOMS = {
     "activity",
+    "cells",
     "ensemble",
     "errors",
     "filters",

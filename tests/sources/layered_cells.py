@@ -1,4 +1,4 @@
-"""Populations with synapses in layers, on the cells of examples/microcircuit."""
+"""Populations with synapses in layers, on cells of the library."""
 
 import functools
 from pathlib import Path
@@ -7,6 +7,7 @@ import lfpykernels
 import numpy as np
 import scipy.stats as st
 
+from nestlfp import cells
 from nestlfp.sources import mechanisms
 from nestlfp.sources.layers import synapse_positions
 
@@ -26,18 +27,7 @@ load = functools.partial(mechanisms.load, EXAMPLE / "mechanisms")
 
 def cell(name="p23"):
     """Arguments of LFPy.TemplateCell."""
-    return {
-        "morphology": str(EXAMPLE / "cells" / f"{name}.hoc"),
-        "templatefile": str(EXAMPLE / "cells" / "Sticks.hoc"),
-        "templatename": "Sticks",
-        "v_init": -65.0,
-        "Ra": 150.0,
-        "cm": 1.0,
-        "nsegs_method": "lambda_f",
-        "lambda_f": 100.0,
-        "passive": True,
-        "passive_parameters": {"g_pas": 1e-4, "e_pas": -65.0},
-    }
+    return dict(cells.cell(name).parameters)
 
 
 def approximation(name="p23", shares=SHARES, **changes):

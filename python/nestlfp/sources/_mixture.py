@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..cells.template import cell_parameters
 from ..errors import KernelError
 from ..kernels import check_name
-from ._template import cell_parameters
 
 _ROUNDED = 2e-3  # shares come from printed tables
 

@@ -17,11 +17,11 @@ import numpy as np
 import scipy.stats as st
 
 from .._types import Floats
+from ..cells.template import cell_parameters
 from ..errors import KernelError
 from ..extras import require
 from ..geometry import SEVERAL_UM, check_micrometres
 from ..kernels.checks import real
-from ._template import cell_parameters
 
 Layers = Mapping[str, Sequence[float]]
 """By name, the two depths z (µm) that a layer lies between, in any order."""

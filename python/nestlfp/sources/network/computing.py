@@ -18,6 +18,7 @@ import scipy.stats as st
 import xarray as xr
 
 from ..._types import Floats
+from ...cells.template import cell_parameters
 from ...errors import KernelError
 from ...extras import require
 from ...geometry import Cylinder, cell_segments, with_geometry
@@ -26,7 +27,6 @@ from ...kernels.strengths import with_strengths
 from .. import lfpykernels, mechanisms
 from .._delays import Delays
 from .._operating_point import mean_potential
-from .._template import cell_parameters
 from ..layers import synapse_positions
 from .assumptions import DENSEST, RADIUS, CellType, Column, Placement, kind_of
 from .description import Description, Pathway, Population, Synapses

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import KernelError
-from ..extras import require
 
-_OWN = {
-    "templatefile": str(Path(__file__).parent / "hoc" / "NestlfpCell.hoc"),
-    "templatename": "NestlfpCell",
-}
-_WHOLE = {".swc", ".asc"}  # formats that bring all of a cell's sections
+HOC = Path(__file__).parent / "hoc"
+_OWN = {"templatefile": str(HOC / "NestlfpCell.hoc"), "templatename": "NestlfpCell"}
 _DEFAULT = "LFPyCellTemplate"  # LFPy's name of one that it has not
 
 
@@ -34,14 +31,28 @@ def cell_parameters(given: Mapping[str, Any], whose: str) -> dict[str, Any]:
         If the morphology needs a template of its own and has none.
     """
     found = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in given.items()}
-    name = str(found.get("templatename", _DEFAULT))
-    if "templatefile" in found or hasattr(require("neuron", "lfpykernels").h, name):
+    if "templatefile" in found or _loaded(str(found.get("templatename", _DEFAULT))):
         return found
     morphology = str(found.get("morphology"))
-    if Path(morphology).suffix.lower() not in _WHOLE:
+    if not _whole(Path(morphology)):
         raise KernelError(
             f"{whose} has the morphology {morphology!r}, but no template that makes its sections: "
             "add the template's .hoc file as cellParameters['templatefile'], and its name as "
-            "['templatename']. Morphologies in .swc and .asc need none"
+            "['templatename']. Morphologies in .swc and .asc need none, nor do .hoc files in which "
+            "each section calls all.append()"
         )
     return {**found, **_OWN}
+
+
+def _loaded(template: str) -> bool:
+    """Whether NEURON knows a template: none where nobody has imported NEURON."""
+    neuron = sys.modules.get("neuron")
+    return neuron is not None and hasattr(neuron.h, template)
+
+
+def _whole(morphology: Path) -> bool:
+    """Whether a file brings all of a cell's sections, in a way that our template understands."""
+    suffix = morphology.suffix.lower()
+    if suffix == ".hoc" and morphology.is_file():
+        return "all.append(" in morphology.read_text(encoding="utf-8", errors="replace")
+    return suffix in {".swc", ".asc"}
