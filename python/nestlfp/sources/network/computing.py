@@ -39,6 +39,7 @@ _FIRST, _LONGEST = 64.0, 1024.0  # ms beyond the longest delay: first try, and l
 _BELOW, _APART = 200.0, 100.0  # µm: lowest contact under the somata, and distance of contacts
 _WIDER = 1.5  # times the reach of the widest cell is the least radius of the column
 _DEPTHS = 15  # over which a current source density is averaged
+_FEW = 4  # populations with cells: for less, starting processes takes longer than it spares
 _ALPHA = 0.9999  # as near to an alpha function as a difference of exponentials comes
 
 
@@ -149,34 +150,49 @@ def _probes(work: Work, contacts: Floats, radius: float) -> list[Any]:
         module = require("lfpykernels", lfpykernels.EXTRA)
         probes.append(module.KernelApproxCurrentDipoleMoment(None))
     if "CSD" in work.signals:
-        probes.append(_averaged_density(contacts, radius, work.column.spread))
+        probes.append(SliceDensity(contacts, radius, work.column.spread))
     return probes
 
 
-def _averaged_density(contacts: Floats, radius: float, spread: float) -> Any:
-    """LFPykit's current source density in slices around the contacts, over the cells' depths."""
-    kind = require("lfpykit", lfpykernels.EXTRA).LaminarCurrentSourceDensity
-    nodes, shares = np.polynomial.hermite_e.hermegauss(_DEPTHS)
+class SliceDensity:
+    """Current source density in slices around the contacts, averaged over the cells' depths.
 
-    class LaminarCurrentSourceDensity(kind):  # type: ignore[misc, valid-type]
-        def get_transformation_matrix(self) -> Floats:
-            edges: Floats = self.z
-            total: Any = 0.0
-            for node, share in zip(nodes, shares / shares.sum(), strict=True):
-                self.z = edges - spread * node  # of a cell that is as much higher
-                total = total + share * super().get_transformation_matrix()
-            self.z = edges
-            return np.asarray(total)
+    LFPykit's density (Pettersen et al. 2008), which knows a cell at one depth.
 
-    order = np.argsort(contacts)
-    z = contacts[order]
-    if z.size < 2:
-        raise KernelError("a current source density needs two contacts or more")
-    middles = (z[1:] + z[:-1]) / 2
-    edges = np.concatenate([[2 * z[0] - middles[0]], middles, [2 * z[-1] - middles[-1]]])
-    slices = np.empty((z.size, 2))
-    slices[order] = np.stack([edges[:-1], edges[1:]], axis=1)
-    return LaminarCurrentSourceDensity(None, z=slices, r=np.full(z.size, radius))
+    Parameters
+    ----------
+    contacts : array, shape (n,)
+        Depths (µm), two or more. Slices end halfway between them.
+    radius : float
+        Of the column (µm).
+    spread : float
+        Standard deviation of the cells' depths (µm).
+    """
+
+    def __init__(self, contacts: Floats, radius: float, spread: float) -> None:
+        if contacts.size < 2:
+            raise KernelError("a current source density needs two contacts or more")
+        order = np.argsort(contacts)
+        sorted_z = contacts[order]
+        middles = (sorted_z[1:] + sorted_z[:-1]) / 2
+        ends = [2 * sorted_z[0] - middles[0]], [2 * sorted_z[-1] - middles[-1]]
+        edges = np.concatenate([ends[0], middles, ends[1]])
+        self.slices = np.empty((contacts.size, 2))
+        self.slices[order] = np.stack([edges[:-1], edges[1:]], axis=1)
+        self.z, self.radius, self.spread = contacts, radius, spread
+        self.cell: Any = None
+
+    def get_transformation_matrix(self) -> Floats:
+        """Density (nA/µm³) for currents (nA), shape (contacts, segments)."""
+        kind = require("lfpykit", lfpykernels.EXTRA).LaminarCurrentSourceDensity
+        nodes, shares = np.polynomial.hermite_e.hermegauss(_DEPTHS)
+        radii = np.full(len(self.slices), self.radius)
+        total = sum(
+            share * kind(self.cell, z=self.slices - self.spread * node, r=radii)
+            .get_transformation_matrix()
+            for node, share in zip(nodes, shares / shares.sum(), strict=True)
+        )  # fmt: skip
+        return np.asarray(total)
 
 
 # ---------------------------------------------------------------------- a cell and its synapses
@@ -488,8 +504,10 @@ def _long_enough(
             g_eff=False,
             depths="LFPykernels",
             correct_charge=True,
-            processes=processes,
+            processes=0 if len(work.cells) < _FEW else processes,
             mechanisms=load,
+            names={"SliceDensity": "CSD"} if "CSD" in work.signals else None,
+            units={"CSD": "nA/µm³"} if "CSD" in work.signals else None,
             progress=progress,
         )
         if work.tau is not None:
