@@ -126,8 +126,9 @@ def compute(
         Without the packages of the extra ``nestlfp[lfpykernels]``.
     KernelError
         If times are off LFPykernels' grid, populations disagree, shares of cell types do not add
-        up to 1, `Vrest` does not fit a cell, a NEURON mechanism is not loaded, `depths` is no
-        positive integer, or LFPykernels fails on a pathway.
+        up to 1, `Vrest` does not fit a cell, a NEURON mechanism is not loaded, `depths` is
+        neither a positive integer nor "LFPykernels", a cell has no membrane where its synapses
+        should be, or LFPykernels fails on a pathway.
 
     Notes
     -----
