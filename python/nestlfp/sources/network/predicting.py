@@ -81,7 +81,8 @@ def kernels(
         Where cells are: radius, and depths of the somata.
     rates : dict of str to float, optional
         Spikes/s of a neuron of each population: needed where synapses are conductances, which
-        depend on the mean potential of the cells. `rates` of this module reads them after a run.
+        depend on the mean potential of the cells, and used for short-term plasticity. `rates` of
+        this module reads them after a run.
         Generators whose rate NEST does not tell are named by their model.
     conductances : {"absolute", "relative"}
         Whether the cells' mean synaptic conductances are those of the point neurons (nS), or the
@@ -143,7 +144,7 @@ def kernels(
             raise KernelError("give synapses to describe: the network was read without them")
         description = network
     else:
-        description = describe(network, synapses=synapses)
+        description = describe(network, synapses=synapses, rates=rates)
     work = _work(
         description, contacts, cells, placement, layers, column, rates, conductances, match,
         signals, conductivity, dt, tau,

@@ -42,6 +42,7 @@ def describe(
     populations: Mapping[str, Any],
     *,
     synapses: Hand = None,
+    rates: Mapping[str, float] | None = None,
     accuracy: float = 0.01,
     seed: int = 1,
 ) -> Description:
@@ -58,6 +59,9 @@ def describe(
         Current of the connections onto neurons that do not tell it, such as those of
         ``iaf_psc_delta``: one for all of them, or by (presynaptic, postsynaptic) population. A
         pathway that is named gets what is said here, whatever its neurons tell.
+    rates : dict of str to float, optional
+        Spikes/s of a neuron of each population: synapses with short-term plasticity weigh then what
+        they do at this rate, on average. Without, or left out: after a long silence.
     accuracy : float
         Standard error of the summed weight of a neuron's connections onto each population,
         relative to all its connections, down to which neurons are read. A population with no more
@@ -83,8 +87,8 @@ def describe(
 
     Notes
     -----
-    A connection counts with the weight of a spike that comes after a long silence
-    (`nestlfp.out_strengths` has the list of synapse models); multapses and autapses count each.
+    A connection counts with the weight of a spike (`nestlfp.out_strengths` has the list of synapse
+    models); multapses and autapses count each.
     Excitation and inhibition are told apart by the sign of the weight, receptor by receptor.
 
     Examples
@@ -94,7 +98,8 @@ def describe(
     """
     if accuracy:
         positive(accuracy, "accuracy")
-    description = _described(populations, synapses, partial(_wanted, accuracy=accuracy), seed)
+    enough = partial(_wanted, accuracy=accuracy)
+    description = _described(populations, synapses, rates or {}, enough, seed)
     if not description.pathways:
         raise NetworkError(
             f"there are no connections between the populations {list(description.populations)}: "
@@ -106,7 +111,7 @@ def describe(
 def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
     """A quick look, at so many neurons of each population; None where NEST does not tell."""
     try:
-        return _described(populations, None, lambda read: min(sources, read.of), seed=1)
+        return _described(populations, None, {}, lambda read: min(sources, read.of), seed=1)
     except NetworkError:  # of models that it cannot be known for
         return None
 
@@ -114,6 +119,7 @@ def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
 def _described(
     populations: Mapping[str, Any],
     synapses: Hand,
+    rates: Mapping[str, float],
     how_many: Callable[[_Sums], int],
     seed: int,
 ) -> Description:
@@ -129,7 +135,7 @@ def _described(
     pathways: list[Pathway] = []
     for name, own in ids.items():
         order = np.random.default_rng([seed, crc32(name.encode())]).permutation(own.size)
-        found = reader.sums(own[order], how_many)
+        found = reader.sums(own[order], how_many, rates.get(name))
         nodes[name] = _with_sums(nodes[name], found)
         pathways += _pathways(found, nodes, name, by_hand)
     unused = set(by_hand) - {(p.pre, p.post) for p in pathways}
@@ -276,7 +282,9 @@ class _Reader:
         joined = {base: np.concatenate(parts) for base, parts in outer.items()}
         return cls(nest, ranks, ids, used, joined, owner)
 
-    def sums(self, sources: Ints, how_many: Callable[[_Sums], int]) -> _Sums:
+    def sums(
+        self, sources: Ints, how_many: Callable[[_Sums], int], rate: float | None = None
+    ) -> _Sums:
         """Sums of as many of the sources as are wanted, in this order."""
         found = _Sums(0, len(sources))
         wanted = min(_FIRST, found.of)
@@ -284,14 +292,16 @@ class _Reader:
             each = found.connections() / found.read if found.read else 1.0
             last = min(wanted, found.read + max(_FIRST, int(_AT_ONCE / max(each, 1.0))))
             block = range(found.read, last)
-            for part in self.ranks.gather(self.ranks.agree(partial(self._block, sources, block))):
+            for part in self.ranks.gather(
+                self.ranks.agree(partial(self._block, sources, block, rate))
+            ):
                 found.add(part)
             found.read = last
             if found.read == wanted:
                 wanted = how_many(found)
         return found
 
-    def _block(self, sources: Ints, block: range) -> _Sums:
+    def _block(self, sources: Ints, block: range, rate: float | None) -> _Sums:
         """Sums over this process's connections of a block of the sources."""
         nest, found = self.nest, _Sums(0, len(sources))
         here = np.sort(sources[block.start : block.stop])
@@ -300,7 +310,7 @@ class _Reader:
         columns = ["source", "target", "delay", "receptor"]
         for model in self.models:
             for read in synapse_models.connections(
-                nest, nest.NodeCollection(here.tolist()), None, [model], columns
+                nest, nest.NodeCollection(here.tolist()), None, [model], columns, rate
             ):
                 weight, owner = read["weight"].astype(float), self.owner[read["target"]]
                 if not np.isfinite(weight).all():
