@@ -340,7 +340,7 @@ class Standing:
         if self.work.relative:
             scale = float(self.leak.sum()) / float(np.asarray(self.population.parameters["g_L"]))
         found = []
-        for mean in mean_conductances(self.work, self.post):
+        for mean in mean_conductances(self.work.description, self.work.rates, self.post):
             share = self.synapse_share(mean.of.source) / self.kind.share
             where = self._probabilities(self.placed(mean.of))
             found.append((scale * share * mean.conductance * where, mean.reversal))
@@ -550,7 +550,7 @@ def _rows(work: Work, soma: Mapping[str, Mapping[str, float]]) -> list[dict[str,
         population = work.description.populations[post]
         for part, pathway in pathway_parts(work.description, post).items():
             cell = soma[post][part] / pathway.synapses
-            point = peak_potential(population, pathway, work)
+            point = peak_potential(work.description, work.rates, pathway)
             rows.append(
                 {
                     "part": part,

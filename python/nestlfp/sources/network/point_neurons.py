@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from .currents import DELTA, MODELS
-from .description import Drive, Pathway, Population, Synapses
-
-if TYPE_CHECKING:
-    from .computing import Work
+from .description import Description, Drive, Pathway, Population, Synapses
 
 _FINE = 200  # steps in the shortest time constant
 _LONG = 12  # of the longest time constants
@@ -24,9 +22,10 @@ class Mean(NamedTuple):
     reversal: float
 
 
-def mean_conductances(work: Work, post: str) -> list[Mean]:
-    """Those of a population's neurons at the rates that were given: rate times integral."""
-    description = work.description
+def mean_conductances(
+    description: Description, rates: Mapping[str, float], post: str
+) -> list[Mean]:
+    """Those of a population's neurons at these rates (spikes/s): rate times integral."""
     indegrees: list[tuple[Synapses, float]] = [
         *((p, description.indegree(p)) for p in description.onto(post)),
         *((d, d.indegree) for d in description.drives if d.post == post),
@@ -37,7 +36,7 @@ def mean_conductances(work: Work, post: str) -> list[Mean]:
         if wave is None or wave.reversal is None:
             continue
         read = synapses.rate if isinstance(synapses, Drive) else None
-        rate = work.rates.get(synapses.source, read)
+        rate = rates.get(synapses.source, read)
         assert rate is not None, "looked at before"
         found.append(
             Mean(synapses, indegree * rate * 1e-3 * synapses.peak * wave.area, wave.reversal)
@@ -55,8 +54,11 @@ def membrane(population: Population) -> tuple[float, float, float] | None:
     return capacitance, capacitance / second if names[1] == "tau_m" else second, rest
 
 
-def peak_potential(population: Population, pathway: Pathway, work: Work) -> float | None:
+def peak_potential(
+    description: Description, rates: Mapping[str, float], pathway: Pathway
+) -> float | None:
     """Largest postsynaptic potential (mV, with its sign) of a connection, at the point neuron."""
+    population = description.populations[pathway.post]
     if population.model in DELTA:
         return pathway.weight
     known, wave = membrane(population), pathway.waveform
@@ -65,7 +67,7 @@ def peak_potential(population: Population, pathway: Pathway, work: Work) -> floa
     capacitance, leak, rest = known
     current = pathway.peak  # pA
     if wave.reversal is not None:
-        means = mean_conductances(work, population.name)
+        means = mean_conductances(description, rates, pathway.post)
         total = leak + sum(m.conductance for m in means)
         mean = (leak * rest + sum(m.conductance * m.reversal for m in means)) / total
         current, leak = pathway.peak * (wave.reversal - mean), total
