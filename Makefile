@@ -59,15 +59,19 @@ dist: .venv/ready
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*.tar.gz dist/*-none-any.whl
 
-# With modules for this NEST and its wheels for other Pythons, as far as there are any.
+# With modules and mechanisms for this NEST and NEURON, and their wheels for other Pythons, as far as
+# there are any.
 wheel: .venv/ready
-	rm -rf build/prebuilt build/nest dist/*linux*.whl dist/*macosx*.whl
-	nest=$$($(BIN)/python -c 'from importlib.metadata import version; print(version("nest-simulator"))'); \
-	for python in $(PYTHONS); do \
-	    $(BIN)/pip download --quiet --no-deps --only-binary :all: --python-version $$python \
-	        --dest build/nest nest-simulator==$$nest || echo "no wheel of NEST for Python $$python"; \
+	rm -rf build/prebuilt build/wheels dist/*linux*.whl dist/*macosx*.whl
+	for package in nest-simulator neuron; do \
+	    version=$$($(BIN)/python -c "from importlib.metadata import version; print(version('$$package'))"); \
+	    for python in $(PYTHONS); do \
+	        $(BIN)/pip download --quiet --no-deps --only-binary :all: --python-version $$python \
+	            --dest build/wheels $$package==$$version || echo "no wheel of $$package for Python $$python"; \
+	    done; \
 	done
-	env -u CXXFLAGS $(BIN)/python -m nestlfp.build.prebuild build/prebuilt --nest-wheels build/nest/*.whl
+	env -u CXXFLAGS $(BIN)/python -m nestlfp.build.prebuild build/prebuilt \
+	    --nest-wheels build/wheels/nest_simulator-*.whl --neuron-wheels build/wheels/neuron-*.whl
 	NESTLFP_PREBUILT=build/prebuilt $(BIN)/python -m build --wheel --no-isolation
 	$(BIN)/twine check --strict dist/*linux*.whl
 

@@ -24,6 +24,16 @@ def run(command, folder=None, first=None, **environment):
     return done.stdout
 
 
+def symbol_versions(library):
+    """The newest version of each kind that a library's symbols ask for."""
+    found = {}
+    for kind, number in re.findall(
+        r"\((GLIBC|GLIBCXX|CXXABI|GCC)_([\d.]+)\)", run(f"objdump -T {library}")
+    ):
+        found[kind] = max(found.get(kind, ()), tuple(map(int, number.split("."))))
+    return found
+
+
 def bare_venv(folder):
     """Folder of the programs of a new environment that has everything but nestlfp.
 

@@ -73,8 +73,16 @@ def simulate(eta, g, J, seed):
     return xarray.Dataset({"LFP": ("time", [eta, g, J])})
 ''')
 """
+MY_CELL = """
+from pathlib import Path
+Path("my_cell.swc").write_text(
+    "# a soma, and a dendrite along y\\n"
+    "1 1 0 -10 0 10 -1\\n2 1 0 0 0 10 1\\n3 1 0 10 0 10 2\\n4 4 0 500 0 1 3\\n"
+)
+"""
 # Blocks that are parts of scripts: what comes before, and what else is put in or in place of.
 PARTS = {
+    "cells": (MY_CELL, {}),
     "filters": (LOADED, {}),
     "scaling": (f"{LOADED}nestlfp.install(kernels)\n{CONNECTED}", {}),
     "parameter_estimation": (MY_NETWORK, {"runs=1000": "runs=3"}),
@@ -104,6 +112,7 @@ def test_python_blocks(checkout, section):
     [
         ("sources", 5),
         ("neuron_kernels", 4),
+        ("cells", 2),
         ("closed_loop", 2),
         ("activity", 5),
         ("start", 1),
@@ -136,6 +145,7 @@ NOT_RUN_HERE = {
     "nestlfp view": "view/test_server.py; it does not end",
     "pip install": "test_readme.py",
     "python3 -m venv": "test_readme.py: the same pip install, offline",
+    "python -c": "plotting/test_morphologies.py",
     "python benchmarks/": "minutes; test_scripts.py asks for their --help",
     "python examples/brunel/": "examples/test_parameter_estimation.py, a part of the network",
     "python examples/closed_loop/": "examples/test_closed_loop.py, less of it",

@@ -12,6 +12,7 @@ from network_in_nest import Choice
 
 import nestlfp
 import nestlfp.signals
+from nestlfp.sources import mechanisms
 from nestlfp.sources.layers import realized_shares
 from nestlfp.testing import convolved
 
@@ -140,7 +141,7 @@ def kernel_peaks(kernels: nestlfp.KernelSet, choice: Choice) -> Check:
 
 def shares_of_layers() -> Check:
     """How far the synapses on each cell are from the shares of layers they should have."""
-    responses.load()
+    mechanisms.load()
     worst = 0.0
     for post, types in responses.OCCURRENCE.items():
         for name in types:

@@ -7,7 +7,6 @@ many synapses, which are stronger by 1 / sqrt(scale).
 
 import hashlib
 import os
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -94,10 +93,9 @@ def with_eeg(kernels: KernelSet) -> KernelSet:
 
 def cached(name: str, contacts: np.ndarray) -> Path:
     """Where the kernels are kept that these files and contacts make."""
-    names = ("anatomy.py", "circuit.py", "responses.py", "mechanisms/*.mod")
-    files = [file for pattern in names for file in sorted(c.HERE.glob(pattern))]
-    files += sorted(Path(cells.__file__).parent.rglob("*.hoc"))
-    files.append(Path(cells.library.__file__))
+    library = Path(cells.__file__).parent
+    files = [c.HERE / file for file in ("anatomy.py", "circuit.py", "responses.py")]
+    files += [library / "library.py", *sorted(library.glob("hoc/*.hoc")), *mechanisms.own()]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files))
     key.update(np.asarray(contacts, dtype=float).tobytes())
     key.update("".join(version(tool) for tool in ("LFPykernels", "LFPy", "neuron")).encode())
@@ -106,7 +104,7 @@ def cached(name: str, contacts: np.ndarray) -> Path:
 
 def compute_kernels(contacts: np.ndarray, *, processes: int | None = None) -> KernelSet:
     """Kernels of the full network at contacts with these depths (µm), without the EEG."""
-    load()
+    mechanisms.load()
     return compute(
         {post: cell_types(post) for post in c.POPULATIONS},
         probes(contacts),
@@ -118,7 +116,7 @@ def compute_kernels(contacts: np.ndarray, *, processes: int | None = None) -> Ke
         depths="LFPykernels",  # for cells that differ by 25 µm at most
         correct_charge=True,
         processes=processes,
-        mechanisms=load,
+        mechanisms=mechanisms.load,
     )
 
 
@@ -213,7 +211,3 @@ def delays(pre: str) -> dict[str, float]:
     mean = c.DELAY[c.kind(pre)]
     spread = c.DELAY_SPREAD * mean
     return {"a": (c.DT - mean) / spread, "b": np.inf, "loc": mean, "scale": spread}
-
-
-load = partial(mechanisms.load, c.HERE / "mechanisms")
-"""Have NEURON know the mechanism of the synapses."""

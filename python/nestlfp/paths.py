@@ -20,6 +20,11 @@ def project_dir() -> Path:
     )
 
 
+def prebuilt_dir() -> Path:
+    """Where what came compiled with nestlfp lies; a pure wheel and a checkout have none."""
+    return Path(__file__).parent / "module" / "prebuilt"
+
+
 def cache_dir() -> Path:
     """Folder of compiled modules: ``NESTLFP_CACHE``, else the user's cache folder."""
     import platformdirs

@@ -24,6 +24,16 @@ print(f"first signal of {{nest.network_size}} nodes after {{time.perf_counter() 
 print(signals.sizes, float(signals["LFP"].std()))
 print(nest.GetKernelStatus("modules"))
 """
+KERNELS = """
+import numpy as np
+import layered_cells
+from nestlfp.sources import mechanisms
+from nestlfp.sources.lfpykernels import compute
+given = {"Y": layered_cells.approximation()}
+how = {"dt": 2**-3, "t_X": 30.0, "tau": 30.0, "g_eff": False, "progress": False}
+kernels = compute(given, layered_cells.probes(), mechanisms=mechanisms.load, **how)
+print(mechanisms.compiled(), np.abs(kernels["LFP"]).max().item())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +67,12 @@ def told(wheel, hagen):
         # With .pyc files, as an ordinary pip leaves them: a first run would have to make them.
         bare.run(f"{active}; pip install --compile --quiet './{wheel.name}[nest]'")
         runs = [bare.run(f"{active}; python script.py") for _ in range(2)]
+        bare.put(ROOT / "tests" / "sources" / "layered_cells.py")
+        (bare.files / "compute.py").write_text(KERNELS)
+        bare.run(f"{active}; pip install --quiet './{wheel.name}[lfpykernels]'")
+        made = bare.run(f"{active}; NEURON_MODULE_OPTIONS=-nogui python compute.py")
         cached = bare.run("find . -path './.cache/nestlfp/*'")
-        return bare.run(f"{active}; nestlfp doctor"), runs, cached
+        return bare.run(f"{active}; nestlfp doctor"), runs, made, cached
 
 
 def test_no_compiler_is_there():
@@ -72,7 +86,7 @@ def test_no_compiler_is_there():
 
 
 def test_the_first_signal(told, record_property):
-    _, runs, cached = told
+    _, runs, _, cached = told
     for script in runs:
         assert "'time': 997" in script
         assert float(re.search(r"\) ([\d.e-]+)$", script, re.MULTILINE)[1]) > 1e-4  # mV
@@ -84,8 +98,17 @@ def test_the_first_signal(told, record_property):
         record_property(f"no compiler, README's script from import nest on, {which} run", seconds)
 
 
+def test_kernels_of_cells(told):
+    _, _, made, cached = told
+    where, peak = made.split()[-2:]
+    assert re.fullmatch(r"/home/ada/venv/.*/prebuilt/neuron-[\d.]+", where)
+    assert float(peak) > 1e-7  # mV
+    assert "mechanisms" not in cached
+
+
 def test_doctor_is_right(told):
     doctor, *_ = told
     assert "MISSING" not in doctor
     assert "optional C++ compiler: no C++ compiler found" in doctor
     assert re.search("ok       modules that came with nestlfp: 1 that fits this NEST", doctor)
+    assert "ok       mechanisms for NEURON: came with nestlfp, in /home/ada/venv/" in doctor

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import nestlfp
-from environments import run
+from environments import run, symbol_versions
 from nestlfp import ToolchainError
 from nestlfp.build import doctor, prebuild, prebuilt, toolchain
 from nestlfp.build.modules import compile_module, library_digest
@@ -195,25 +195,15 @@ prebuilt.prebuilt_dir = lambda: pathlib.Path({str(here.parent)!r})
 
 
 # ---------------------------------------------------------------------- what they need
-def versions(library):
-    """The newest version of each kind that a library's symbols ask for."""
-    told = run(f"objdump -T {library}")
-    found = {}
-    for kind, version in re.findall(r"\((GLIBC|GLIBCXX|CXXABI|GCC)_([\d.]+)\)", told):
-        number = tuple(map(int, version.split(".")))
-        found[kind] = max(found.get(kind, ()), number)
-    return found
-
-
 def test_they_load_where_nests_wheel_loads(built):
     """Symbols no newer than manylinux2014's, and no newer glibc than NEST's own wheel needs."""
     nest = toolchain.find_nest()
     most = {"GLIBC": (2, 17), "GLIBCXX": (3, 4, 19), "CXXABI": (1, 3, 7), "GCC": (4, 8)}
-    theirs = versions(nest.library)
-    modules = list(built.rglob("*.so"))
+    theirs = symbol_versions(nest.library)
+    modules = list((built / nest.version).glob("*.so"))
     assert len(modules) == 1
     for module in modules:
-        mine = versions(module)
+        mine = symbol_versions(module)
         assert all(version <= most[kind] for kind, version in mine.items()), mine
         assert mine["GLIBC"] <= theirs["GLIBC"]
     told = json.loads((built / nest.version / prebuilt.BUILDS).read_text())
@@ -228,7 +218,7 @@ def test_all_symbols_are_nests_or_the_systems(built):
     libraries = " ".join([str(nest.library), *needed])
     defined = run(f"nm -D --defined-only {libraries} | cut -d' ' -f3").split()
     exported = {name.partition("@")[0] for name in defined}
-    for module in built.rglob("*.so"):
+    for module in (built / nest.version).glob("*.so"):
         wanted = run(f"nm -D --undefined-only {module}").splitlines()
         names = [line.split()[-1] for line in wanted if " w " not in line]
         assert not [name for name in names if "@" not in name and name not in exported]

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import astuple
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nestlfp import KernelError, cells
 
+PAGE = (Path(__file__).parents[2] / "docs" / "cells.md").read_text(encoding="utf-8")
 SWC = "1 1 {0} 0 {1} 10 -1\n2 1 {0} 0 {2} 10 1\n3 1 {0} 0 {3} 10 2\n4 4 {0} 0 {4} 1 3\n"
 ASC = """
 ("CellBody" (Color Red) (CellBody)
@@ -33,12 +36,25 @@ def test_names():
     assert cells.cell(one) is one
 
 
+def test_the_table_of_the_page():
+    rows = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| `")]
+    assert [name.strip("|` ") for name, *_ in rows] == list(cells.names())
+    for name, what, area, ends, height, stands_for in rows:
+        cell = cells.cell(name.strip("|` "))
+        assert float(area.replace(" ", "")) == cell.shape.area
+        lowest, highest = map(float, ends.replace("−", "-").split(", "))
+        assert (lowest, highest) == (cell.shape.bottom, cell.shape.top)
+        assert float(height) == cell.shape.height
+        assert cell.source.startswith(f"{what}, ")
+        assert f" {stands_for.rstrip(' |')} of Hagen et al. 2016" in cell.source
+
+
 @pytest.mark.parametrize("name", cells.names())
 def test_shapes_are_those_of_the_cells(name):
     pytest.importorskip("LFPy")
     cell = cells.cell(name)
     assert cell.name == name
-    np.testing.assert_allclose(cell.shape, cell.measured(), rtol=0, atol=0.51)
+    assert astuple(cell.shape) == pytest.approx(astuple(cell.measured()), abs=0.51)
     for fact in (name, cell.kind, f"{cell.shape.area:.0f} µm²", f"{cell.shape.height:.0f} µm high"):
         assert fact in repr(cell)
 
@@ -50,10 +66,10 @@ def test_changes_stay_with_who_made_them():
 
 def test_a_name_starts_no_neuron():
     code = (
-        "import sys; from nestlfp import cells; print(cells.cell('p23'), 'neuron' in sys.modules)"
+        "import sys; from nestlfp import cells; cells.cell('p23'); print('neuron' in sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert told.stdout.strip().endswith("False")
+    assert told.stdout == "False\n"
 
 
 @pytest.mark.parametrize("at", [0.0, 300.0])
@@ -67,7 +83,7 @@ def test_morphologies_of_the_users(tmp_path, at):
     assert found.shape is None
     assert found.parameters["passive_parameters"] == cells.PASSIVE["passive_parameters"]
     assert "up.swc" in repr(found)
-    area, bottom, top, reach = found.measured()
+    area, bottom, top, reach = astuple(found.measured())
     assert (bottom, top) == pytest.approx((-10, 500))
     assert reach == pytest.approx(0, abs=1e-9)
     assert area == pytest.approx(2 * np.pi * (10 * 20 + 1 * 490))  # two cylinders
@@ -96,7 +112,7 @@ def test_a_hoc_file_that_fills_the_list(tmp_path):
     text = "create soma[1]\nsoma[0] { all.append() pt3dadd(0, 0, 5, 9) pt3dadd(0, 0, 15, 9) }\n"
     hoc.write_text(text)
     measured = cells.cell(hoc).measured()
-    assert measured == pytest.approx((np.pi * 9 * 10, -5, 5, 0), abs=1e-6)
+    assert astuple(measured) == pytest.approx((np.pi * 9 * 10, -5, 5, 0), abs=1e-6)
     hoc.write_text(text.replace("all.append()", ""))
     with pytest.raises(KernelError, match=r"ball\.hoc', but no template .* calls all.append\(\)"):
         cells.cell(hoc)

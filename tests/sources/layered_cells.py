@@ -1,17 +1,12 @@
 """Populations with synapses in layers, on cells of the library."""
 
-import functools
-from pathlib import Path
-
 import lfpykernels
 import numpy as np
 import scipy.stats as st
 
 from nestlfp import cells
-from nestlfp.sources import mechanisms
 from nestlfp.sources.layers import synapse_positions
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "microcircuit"
 LAYERS = {"upper": (0.0, -80.0), "middle": (-580.0, -80.0), "lower": (-580.0, -900.0)}
 COLUMN = {"radius": 500.0, "loc": -330.0, "scale": 14.0}
 SIZES = {"E": 400, "I": 100}  # presynaptic
@@ -21,8 +16,6 @@ WEIGHT = {"E": 0.08, "I": -0.3}  # nA
 TAU_SYN = 0.5  # ms
 SHARES = {"E": {"upper": 0.3, "middle": 0.7}, "I": {"middle": 1.0}}
 CONTACTS = np.array([0.0, -200.0, -330.0, -600.0])
-
-load = functools.partial(mechanisms.load, EXAMPLE / "mechanisms")
 
 
 def cell(name="p23"):

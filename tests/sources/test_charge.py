@@ -20,7 +20,6 @@ ONE_TYPE = {"E": {"middle": 1.0}, "I": {"middle": 1.0}}
 
 @pytest.fixture(scope="module", autouse=True)
 def _mechanisms():
-    cells.load()
     mechanisms.load()
 
 

@@ -8,6 +8,7 @@ import scipy.stats as st
 
 from nestlfp import KernelError
 from nestlfp.sources import layers as source
+from nestlfp.sources import mechanisms
 from nestlfp.sources.lfpykernels import CellType, compute
 
 pytestmark = pytest.mark.compile
@@ -20,7 +21,7 @@ OPTIONS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _mechanisms():
-    cells.load()
+    mechanisms.load()
 
 
 def placed(name="p23"):
@@ -173,7 +174,7 @@ def test_kernels_of_a_population_of_two_types():
 
 def test_processes_do_not_change_the_result():
     given = {"Y": types(), "Z": cells.approximation()}
-    options = {"correct_charge": True, "mechanisms": cells.load, **OPTIONS}
+    options = {"correct_charge": True, "mechanisms": mechanisms.load, **OPTIONS}
     here = compute(given, cells.probes(), processes=0, **options)
     there = compute(given, cells.probes(), processes=2, **options)
     assert here.fingerprint == there.fingerprint

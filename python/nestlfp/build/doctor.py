@@ -7,6 +7,7 @@ modules came with nestlfp that fit NEST's build, one of these is, and a compiler
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from packaging.requirements import Requirement
 from ..errors import ToolchainError
 from ..nodes.model import Model
 from ..remedies import remedy
+from ..sources import mechanisms
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
 from .modules import CachedModule, build_environment, compile_module, modules_dir, problem_with
 from .prebuilt import fits, prebuilt_dir
@@ -131,6 +133,8 @@ def doctor() -> tuple[str, bool]:
         lines.append("untried  a module: compiling is for kernels that none of the above serves")
     else:
         lines.append("untried  a module: compiled and loaded once nothing is missing")
+    if importlib.util.find_spec("neuron"):
+        lines.append(_examined("mechanisms for NEURON", _mechanisms, "optional")[0])
     lines += _optional()
     return "\n".join(lines), healthy
 
@@ -268,6 +272,13 @@ def _module(nest: Nest) -> str:
         reason = (loaded.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise ToolchainError(f"NEST does not load {path}: {reason}")
     return f"{path} was compiled, loaded and simulated"
+
+
+def _mechanisms() -> str:
+    """Where those of nestlfp are, which are compiled if they did not come with it."""
+    if came := mechanisms.prebuilt(mechanisms.own()):
+        return f"came with nestlfp, in {came}"
+    return f"compiled on this machine, in {mechanisms.compiled()}"
 
 
 def _signal(came: int) -> str:

@@ -1,11 +1,13 @@
 """``python -m nestlfp.build.prebuild``: compile the modules that nearly all kernels need.
 
+Where NEURON is installed as its wheel for Linux, nestlfp's own mechanisms as well.
+
 Without a folder, into nestlfp's own, so that who uses this installation needs no compiler, as in a
 container or on a cluster's nodes. Into a folder, for a platform wheel: ``NESTLFP_PREBUILT=FOLDER
 python -m build --wheel`` takes it along, and ``make wheel`` does both.
 
-The modules are for the NEST that this Python imports, and for those wheels of the same version of
-NEST, such as for other Pythons, that differ from it in nothing a module could notice.
+They are for the NEST and NEURON that this Python imports, and for those wheels of the same
+versions, such as for other Pythons, that differ from these in nothing they could notice.
 """
 
 from __future__ import annotations
@@ -24,18 +26,26 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import NestLFPError, ToolchainError
 from ..nodes.model import METHODS, SIZES, Model, model_for
+from ..paths import prebuilt_dir
+from ..sources import mechanisms
 from .compiler import OWN_HEADERS
 from .modules import compile_module, library_digest
-from .prebuilt import BUILDS, prebuilt_dir
+from .prebuilt import BUILDS
 from .toolchain import Nest, find_nest
 
 OLDER = OWN_HEADERS / "older"
 
 
-def prebuild(target: Path, ports: Iterable[int] = SIZES, wheels: Iterable[Path] = ()) -> Path:
+def prebuild(
+    target: Path,
+    ports: Iterable[int] = SIZES,
+    wheels: Iterable[Path] = (),
+    neuron_wheels: Iterable[Path] = (),
+) -> Path:
     """Fill a folder with modules, each with its note, and say which builds of NEST they fit.
 
     Parameters
@@ -44,8 +54,8 @@ def prebuild(target: Path, ports: Iterable[int] = SIZES, wheels: Iterable[Path] 
         The folder; one for this version of NEST is made anew in it.
     ports : iterable of int
         Sizes of the models, see `nestlfp.nodes.model.capacity`.
-    wheels : iterable of Path
-        Wheels of NEST that are to be served, too.
+    wheels, neuron_wheels : iterable of Path
+        Wheels of NEST, and of NEURON, that are to be served, too.
 
     Returns
     -------
@@ -55,12 +65,12 @@ def prebuild(target: Path, ports: Iterable[int] = SIZES, wheels: Iterable[Path] 
     Raises
     ------
     ToolchainError
-        If a wheel is of a NEST that the modules do not fit, or something cannot be compiled.
+        If a wheel is of a NEST or NEURON that they do not fit, or something cannot be compiled.
     """
     nest = find_nest()
     builds = {library_digest(nest): f"{nest.kind} in use"}
     for wheel in wheels:
-        builds[_same_build(wheel, nest)] = wheel.name
+        builds[_same_build(wheel, _nest_files(nest))] = wheel.name
     folder = target / nest.version
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -70,6 +80,41 @@ def prebuild(target: Path, ports: Iterable[int] = SIZES, wheels: Iterable[Path] 
         shutil.copyfile(each, folder / each.name)
     told = {"platform": _platform(nest), "builds": builds}
     (folder / BUILDS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    if _neuron_files().library.is_file():
+        prebuild_mechanisms(target, neuron_wheels)
+    return folder
+
+
+def prebuild_mechanisms(target: Path, wheels: Iterable[Path] = ()) -> Path:
+    """The same with NEURON's mechanisms of nestlfp, and the wheels of NEURON they are to serve."""
+    neuron = _neuron_files()
+    builds = {_sha256(neuron.library): "wheel in use"}
+    for wheel in wheels:
+        builds[_same_build(wheel, neuron)] = wheel.name
+    folder = target / f"neuron-{importlib.metadata.version('neuron')}"
+    shutil.rmtree(folder, ignore_errors=True)
+    library = folder / mechanisms.LIBRARY
+    library.parent.mkdir(parents=True)
+    sources = mechanisms.own()
+    with tempfile.TemporaryDirectory(prefix="nestlfp_") as name:
+        build = Path(name)
+        for source in sources:  # by names alone, since their places come into the library
+            shutil.copyfile(source, build / source.name)
+        # Without the place of NEURON here: it is in the process before its mechanisms are.
+        environment = {
+            "MAKEFLAGS": "-- NRNLIB_RPATH_FLAGS=",
+            "CPLUS_INCLUDE_PATH": str(OLDER),
+        }
+        options = ["-incflags", "-include older_mechanisms.h", "-loadflags", "-s"]
+        names = [source.name for source in sources]
+        mechanisms.nrnivmodl([*options, *names], build, environment)
+        shutil.copyfile(build / mechanisms.LIBRARY, library)
+    told = {
+        "sources": mechanisms.digest_of(sources),
+        "sha256": _sha256(library),
+        "builds": builds,
+    }
+    (folder / mechanisms.NOTE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -83,7 +128,7 @@ def _for_older_systems(nest: Nest) -> Iterator[None]:
     if not (nest.kind == "wheel" and nest.old_abi):
         yield  # another NEST is of this machine
         return
-    header = next(OLDER.glob("*.h"))
+    header = OLDER / "older_libraries.h"
     digest = hashlib.sha256(header.read_bytes()).hexdigest()[:8]
     # The digest is for the module cache, whose key has the flags, and not what they name.
     flags = f"-include {header.name} -fno-sized-deallocation -DNESTLFP_OLDER=0x{digest}"
@@ -106,39 +151,65 @@ def _platform(nest: Nest) -> str:
     return re.sub(r"[-.]", "_", sysconfig.get_platform())
 
 
-def _same_build(wheel: Path, nest: Nest) -> str:
-    """Digest of the library in a wheel, whose headers and symbols must be those of this NEST."""
-    with zipfile.ZipFile(wheel) as file, tempfile.TemporaryDirectory() as folder:
+class _Files(NamedTuple):
+    """What modules are compiled with and loaded beside: here, and in a wheel."""
+
+    of: str  # whose, for messages
+    library: Path
+    headers: Path
+    in_wheel: tuple[str, str]  # pattern of the library's name, and folder of the headers
+    symbols: bytes  # pattern of the names in the library's tables of strings that count
+
+
+def _nest_files(nest: Nest) -> _Files:
+    places = r"nest/nestkernel_api.*\.so", "nest/include/nest/"
+    return _Files("NEST", nest.library, nest.include, places, rb"_Z\w*4nest\w*")
+
+
+def _neuron_files() -> _Files:
+    data = mechanisms.neuron_data()
+    places = r"neuron/\.data/lib/libnrniv\.so", "neuron/.data/include/"
+    symbols = rb"\0((?:_Z|nrn_|hoc_)\w+)(?=\0)"
+    return _Files("NEURON", data / "lib" / "libnrniv.so", data / "include", places, symbols)
+
+
+def _same_build(wheel: Path, here: _Files) -> str:
+    """Digest of the library in a wheel, whose headers and symbols must be those found here."""
+    with zipfile.ZipFile(wheel) as file:
+        library, folder = here.in_wheel
         names = file.namelist()
-        (library,) = (name for name in names if re.fullmatch(r"nest/nestkernel_api.*\.so", name))
-        headers = {
-            name.removeprefix("nest/include/nest/"): _settled(file.read(name))
+        (found,) = (name for name in names if re.fullmatch(library, name))
+        content = file.read(found)
+        theirs = {
+            name.removeprefix(folder): _settled(file.read(name))
             for name in names
-            if name.startswith("nest/include/nest/") and not name.endswith("/")
+            if name.startswith(folder) and not name.endswith("/")
         }
-        theirs = Path(file.extract(library, folder))
-        content = theirs.read_bytes()
-    here = {
-        str(path.relative_to(nest.include)): _settled(path.read_bytes())
-        for path in nest.include.rglob("*")
+    ours = {
+        str(path.relative_to(here.headers)): _settled(path.read_bytes())
+        for path in here.headers.rglob("*")
         if path.is_file()
     }
-    if headers != here:
-        odd = sorted(n for n in {*headers, *here} if headers.get(n) != here.get(n))
-        raise ToolchainError(f"{wheel.name} has other headers than NEST here: {', '.join(odd)}")
-    if exported(content) != exported(nest.library.read_bytes()):
-        raise ToolchainError(f"the library in {wheel.name} has other symbols than NEST's here")
+    if theirs != ours:
+        odd = sorted(n for n in {*theirs, *ours} if theirs.get(n) != ours.get(n))
+        raise ToolchainError(
+            f"{wheel.name} has other headers than {here.of} here: {', '.join(odd)}"
+        )
+    if set(re.findall(here.symbols, content)) != set(
+        re.findall(here.symbols, here.library.read_bytes())
+    ):
+        raise ToolchainError(f"the library in {wheel.name} has other symbols than {here.of}'s here")
     return hashlib.sha256(content).hexdigest()
 
 
 def _settled(header: bytes) -> bytes:
-    """A header without the only line that differs from build to build, a temporary folder."""
-    return re.sub(rb"#define NEST_INSTALL_PREFIX .*", b"", header)
+    """A header without the lines that differ from build to build: temporary folders, Pythons."""
+    lines = rb"#define (NEST_INSTALL_PREFIX|NEURON_DATA_DIR|NRN_LIBDIR) |\w+_python_\w+\{"
+    return re.sub(rb"(?m)^.*(?:%b).*$" % lines, b"", header)
 
 
-def exported(library: bytes) -> set[bytes]:
-    """Names of C++ functions and data of NEST's that a library's tables of strings have."""
-    return set(re.findall(rb"_Z\w*4nest\w*", library))
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -157,9 +228,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--nest-wheels", type=Path, nargs="*", default=[], help="wheels of NEST, served too"
     )
+    parser.add_argument(
+        "--neuron-wheels", type=Path, nargs="*", default=[], help="wheels of NEURON, served too"
+    )
     given = parser.parse_args(arguments)
+    target = given.output or prebuilt_dir()
     try:
-        print(prebuild(given.output or prebuilt_dir(), given.ports, given.nest_wheels))
+        print(prebuild(target, given.ports, given.nest_wheels, given.neuron_wheels))
     except (NestLFPError, OSError, zipfile.BadZipFile) as error:
         sys.exit(f"nestlfp: {error}")
 

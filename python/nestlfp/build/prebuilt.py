@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..nodes.model import Model
+from ..paths import prebuilt_dir
 from .modules import compile_module, library_digest, problem_with
 from .toolchain import Nest, find_nest
 
@@ -39,11 +40,6 @@ class Taken:
 
     def __str__(self) -> str:
         return f"{self.origin}, {self.path}"
-
-
-def prebuilt_dir() -> Path:
-    """Where the modules lie that came with nestlfp; a pure wheel and a checkout have none."""
-    return Path(__file__).parents[1] / "module" / "prebuilt"
 
 
 def obtain(

@@ -33,7 +33,8 @@ PASSIVE: Mapping[str, Any] = {
 _MEMBRANE = "1 µF/cm², 0.1 mS/cm² (10 ms), 150 Ω cm and -65 mV at rest"
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True)
+class Shape:
     """The size of a cell.
 
     Attributes
@@ -99,12 +100,8 @@ class Cell:
             If LFPy cannot make the cell.
         """
         made = self.made()
-        x, y, z = (
-            getattr(made, axis) - middle for axis, middle in zip("xyz", made.somapos, strict=True)
-        )
-        return Shape(
-            float(np.sum(made.area)), float(z.min()), float(z.max()), float(np.hypot(x, y).max())
-        )
+        reach = np.hypot(made.x, made.y).max()
+        return Shape(*map(float, (np.sum(made.area), made.z.min(), made.z.max(), reach)))
 
     def made(self) -> Any:
         """The cell as LFPy makes it, its soma at the origin.
@@ -197,7 +194,8 @@ def cell(given: str | os.PathLike[str] | Mapping[str, Any] | Cell) -> Cell:
 
     Examples
     --------
-    >>> cells.cell("i4").kind
+    >>> import nestlfp
+    >>> nestlfp.cells.cell("i4").kind
     'interneuron'
     """
     if isinstance(given, Cell):

@@ -11,10 +11,11 @@ The functions return a `matplotlib.figure.Figure` that does not belong to pyplot
 """
 
 from . import geometry
+from .morphologies import cells
 from .responses import kernels
 from .singular import singular_values
 from .spectrum import spectrum
 from .style import save
 from .traces import signals
 
-__all__ = ["geometry", "kernels", "save", "signals", "singular_values", "spectrum"]
+__all__ = ["cells", "geometry", "kernels", "save", "signals", "singular_values", "spectrum"]

@@ -93,8 +93,9 @@ def check_mechanisms(approx: Any) -> None:
         twin = f", the current-based twin that LFPykernels needs of {syntype}"
         raise KernelError(
             f"NEURON has no mechanism {mechanism!r}{twin if approx.conductance_based else ''}: "
-            "load it with nestlfp.sources.mechanisms.load(), which brings Exp2SynI, or compile "
-            "your own with mechanisms.load(folder); what loads it in each process is mechanisms="
+            "load it with nestlfp.sources.mechanisms.load(), which brings Exp2SynI and ExpSynI, "
+            "or compile your own with mechanisms.load(folder); what loads it in each process is "
+            "mechanisms="
         )
 
 

@@ -133,8 +133,9 @@ def compute(
     Notes
     -----
     For conductance-based synapses LFPykernels needs a current-based twin of the synapse, named
-    ``<syntype>I``. `Exp2SynI` comes with nestlfp: ``nestlfp.sources.mechanisms.load()``; others
-    are compiled and loaded by ``mechanisms.load(folder)``.
+    ``<syntype>I``. `Exp2SynI` and `ExpSynI` come with nestlfp:
+    ``nestlfp.sources.mechanisms.load()``; others are compiled and loaded by
+    ``mechanisms.load(folder)``.
 
     Averaged over depths, the potential of LFPykernels' discs is integrated with what their currents
     are at each depth, a polynomial through those at the nodes: 9 depths give it to 3e-4 of its peak
