@@ -49,6 +49,7 @@ def compute_kernels(provenance: dict[str, str]) -> KernelSet:
         t_X=100.0,
         tau=p.TAU,
         g_eff=False,
+        depths="LFPykernels",  # as spectra.nc of examples/parameter_estimation
         provenance=provenance,
     )
     return found.resample(p.DT)

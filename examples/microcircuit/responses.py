@@ -113,6 +113,7 @@ def compute_kernels(contacts: np.ndarray, *, processes: int | None = None) -> Ke
         t_X=TAU,  # the cells start at rest
         tau=TAU,
         g_eff=False,  # synapses are currents
+        depths="LFPykernels",  # for cells that differ by 25 µm at most
         correct_charge=True,
         processes=processes,
         mechanisms=mechanisms.load,

@@ -41,7 +41,7 @@ import xarray as xr
 
 import nestlfp
 import nestlfp.signals
-from nestlfp.runtime.parallel import Ranks
+from nestlfp.simulator.ranks import Ranks
 
 CHUNK = 100.0  # ms of signals that go to disk at once
 INTERVAL = 1.0  # ms between two samples, of signals without what is faster than that

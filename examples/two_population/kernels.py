@@ -25,6 +25,7 @@ def compute_kernels(*, progress: bool = True) -> KernelSet:
         t_X=p.T_SPIKE,
         tau=p.TAU,
         g_eff=True,
+        depths="LFPykernels",  # as published
         progress=progress,
     )
 

@@ -38,7 +38,7 @@ import kernels
 import nestlfp
 import nestlfp.plotting
 import nestlfp.signals
-from nestlfp.runtime.parallel import Ranks
+from nestlfp.simulator.ranks import Ranks
 
 REFERENCE = p.HERE.parents[1] / "tests" / "data" / "hagen2022_kernels.npz"
 REFERENCE_PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}

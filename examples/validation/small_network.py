@@ -7,7 +7,7 @@ the point neurons in NEST have the probability and delays that the kernels assum
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import lfpykit
 import nest
@@ -124,8 +124,8 @@ def approximation(post: str) -> lfpykernels.KernelApprox:
     )
 
 
-def predicted_kernels(depths: int = 1) -> KernelSet:
-    """Kernels of this network by LFPykernels, for cells at so many depths."""
+def predicted_kernels(depths: int | Literal["LFPykernels"] = "LFPykernels") -> KernelSet:
+    """Kernels of this network by LFPykernels, in its own way or for cells at so many depths."""
     mechanisms.load()
     described = {post: approximation(post) for post in p.POPULATIONS}
     return compute(described, published.probes(), dt=p.DT, tau=TAU, g_eff=False, depths=depths)

@@ -88,6 +88,10 @@ class MissingExtraError(NestLFPError, ImportError):
     """A package is missing that one of nestlfp's extras installs."""
 
 
+class KernelsMismatchWarning(UserWarning):
+    """Kernels are made for another network than the one that they are used with."""
+
+
 def told(error: BaseException) -> str | None:
     """What a person is told of an error of theirs or of their machine.
 

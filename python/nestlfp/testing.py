@@ -17,8 +17,8 @@ from .grid import GRID_TOLERANCE
 from .kernels import KernelSet
 from .runtime.install import install
 from .runtime.recorder import FieldRecorder
-from .runtime.session import import_nest
 from .runtime.simulate import simulate
+from .simulator.kernel import import_nest
 
 Build = Callable[[], tuple[Mapping[str, Any], Any]]
 

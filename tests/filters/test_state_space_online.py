@@ -128,11 +128,9 @@ def test_signal_is_the_convolution_to_the_tolerance(nest, name):
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-8])
 def test_tolerances(nest, tolerance):
-    kernels = kernel_set([[LAG * np.exp(-LAG / 5)]])  # two equal poles: triangular at 1e-8
+    kernels = kernel_set([[LAG * np.exp(-LAG / 5)]])  # two equal poles
     trains = {"E": random_trains(5, 150.0)}
     recorder = record(nest, kernels, trains, tolerance=tolerance)
-    triangular = nest.GetDefaults(recorder.bank.model.name, "triangular")
-    assert (triangular == 0) == (tolerance == 1e-3)
     error = errors(recorder.signals(), kernels, spikes_of(trains), 150.0)
     assert error.max() <= 10 * tolerance
 

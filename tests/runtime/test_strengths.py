@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp import synapses
 from nestlfp.runtime import strengths
+from nestlfp.simulator import synapses
 from networks import assert_refused, events, exponential_kernels, installed, random_network, reset
 
 

@@ -14,7 +14,7 @@ from nestlfp.sources.lfpykernels import compute
 
 pytestmark = pytest.mark.compile
 
-OPTIONS = {"t_X": 40.0, "tau": 40.0, "g_eff": False, "progress": False}
+OPTIONS = {"t_X": 40.0, "tau": 40.0, "g_eff": False, "depths": 1, "progress": False}
 ONE_TYPE = {"E": {"middle": 1.0}, "I": {"middle": 1.0}}
 
 

@@ -14,7 +14,9 @@ from nestlfp.sources.lfpykernels import CellType, compute
 pytestmark = pytest.mark.compile
 
 DT, TAU = 2**-4, 30.0
-OPTIONS = {"dt": DT, "t_X": TAU, "tau": TAU, "g_eff": False, "progress": False}
+OPTIONS = {
+    "dt": DT, "t_X": TAU, "tau": TAU, "g_eff": False, "depths": "LFPykernels", "progress": False
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -195,9 +197,9 @@ def test_depths_of_a_population_of_two_types():
     }  # fmt: skip
     options = {"correct_charge": True, **OPTIONS}
     sharp = cells.probes()
-    sharp[0].sigma_z = 3.0
+    sharp[0].sigma_z = 0.0
     one = compute({"Y": given}, sharp, **options)
-    several = compute({"Y": given}, sharp, depths=3, **options)
+    several = compute({"Y": given}, sharp, **options | {"depths": 3})
     largest = np.abs(one["LFP"].values).max()
     assert np.abs(several["LFP"].values - one["LFP"].values).max() <= 1e-4 * largest
 

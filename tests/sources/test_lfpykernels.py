@@ -293,7 +293,11 @@ def test_lfpykernels_own_dictionary_gives_the_computed_kernels(example, computed
         for pre in ("E", "I")
     }
     kernels = KernelSet.from_lfpykernels(H_YX, dt=2**-4, probes=probes)
-    assert kernels.dataset.equals(computed.select(post=["I"]).dataset)
+    found = computed.select(post=["I"])
+    for signal in kernels.signals:  # LFPykernels integrates numerically, to 1e-8
+        largest = np.abs(kernels[signal]).max()
+        np.testing.assert_allclose(found[signal], kernels[signal], rtol=0, atol=1e-8 * largest)
+        assert found[signal].coords.equals(kernels[signal].coords)
 
 
 def test_computed_current_source_density(example):
@@ -314,6 +318,7 @@ def test_computed_current_source_density(example):
         dt=2**-3,
         t_X=50,
         tau=20,
+        depths=1,
         progress=False,
     )
     assert kernels["CSD"].attrs["units"] == "nA/µm³"
@@ -332,7 +337,14 @@ def test_computing_leaves_its_arguments_as_they_are(example, capsys):
     before = dict(vars(approximation))
     sizes = copy.deepcopy([approximation.N_X, approximation.C_YX])
     kernels = source.compute(
-        [approximation], probes, dt=2**-3, t_X=50, tau=20, names={DIPOLE: "P"}, progress=True
+        [approximation],
+        probes,
+        dt=2**-3,
+        t_X=50,
+        tau=20,
+        depths=2,
+        names={DIPOLE: "P"},
+        progress=True,
     )
     assert kernels.signals == ("P",)
     assert kernels.post == ("I",)
@@ -344,20 +356,54 @@ def test_computing_leaves_its_arguments_as_they_are(example, capsys):
 
 
 def test_kernels_averaged_over_depths_of_the_cells(example):
+    """Against cells at 81 depths, each seen by discs that are not blurred, as a plain sum."""
     approximation, probes = example.approximation("I"), example.probes()
-    options = {"dt": 2**-3, "t_X": 50, "tau": 20, "progress": False}
-    found = source.compute([approximation], probes, depths=3, **options)
-    assert found.provenance["parameters"]["depths"] == 3
+    options = {"dt": 2**-3, "t_X": 20, "tau": 20, "progress": False}
+    found = source.compute([approximation], probes, depths=9, **options)
+    assert found.provenance["parameters"]["depths"] == 9
     assert (probes[0].sigma_z, approximation.populationParameters["scale"]) == (75.0, 75.0)
-    probes[0].sigma_z = 3.0
-    # Gauss-Hermite quadrature with three nodes: 0 and √3 standard deviations, 2/3 and twice 1/6.
-    expected = 0.0
-    for loc, share in ((0.0, 2 / 3), (75.0 * 3**0.5, 1 / 6), (-75.0 * 3**0.5, 1 / 6)):
-        approximation.populationParameters = {"radius": 150.0, "loc": loc, "scale": 0.0}
-        at = source.compute([approximation], probes, **options)
-        expected = expected + share * np.concatenate([at[s].values for s in at.signals], axis=2)
-    average = np.concatenate([found[s].values for s in found.signals], axis=2)
-    np.testing.assert_allclose(average, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+    places = np.linspace(-5.0, 5.0, 81)  # standard deviations
+    shares = np.exp(-(places**2) / 2)
+    expected = {signal: 0.0 for signal in found.signals}
+    for place, share in zip(places, shares / shares.sum(), strict=True):
+        approximation.populationParameters = {"radius": 150.0, "loc": 75.0 * place, "scale": 0.0}
+        at = source.compute([approximation], probes, **options)  # nothing to average
+        for signal in at.signals:
+            expected[signal] = expected[signal] + share * at[signal]
+    for signal, below in (("LFP", 5e-3), ("CDM", 1e-4)):
+        largest = np.abs(expected[signal]).max(["post", f"{signal}_channel", "lag"])
+        off = np.abs(found[signal] - expected[signal]).max(["post", f"{signal}_channel", "lag"])
+        assert (off < below * largest).all(), signal
+
+
+def test_few_depths_are_enough(example):
+    approximations = [example.approximation("E"), example.approximation("I")]
+    options = {"dt": 2**-3, "t_X": 20, "tau": 20, "progress": False}
+    few, many = (
+        source.compute(approximations, example.probes(), depths=n, **options) for n in (9, 25)
+    )
+    largest = np.abs(many["LFP"]).max(["LFP_channel", "lag"])
+    assert (np.abs(few["LFP"] - many["LFP"]).max(["LFP_channel", "lag"]) < 3e-4 * largest).all()
+
+
+def test_cells_that_no_synapse_can_be_on(example):
+    """Synapses within 20 µm around the soma, of cells that stand up to 480 µm away."""
+    given = example.approximation("I")
+    narrow = {"section": "soma", "fun": ["uniform"], "funargs": [{"loc": -20.0, "scale": 40.0}],
+              "funweights": [1.0]}  # fmt: skip
+    given.synapsePositionArguments = [narrow] * 2
+    options = {"dt": 2**-3, "t_X": 20, "tau": 20, "g_eff": False, "progress": False}
+    with pytest.raises(
+        KernelError, match=r"no finite kernel for E -> I with the soma at .* µm: mos"
+    ):
+        source.compute([given], example.probes(), **options)
+    given.populationParameters = {**given.populationParameters, "scale": 4.0}
+    found = source.compute([given], example.probes(), **options)
+    assert np.isfinite(found["LFP"]).all()
+    given.populationParameters = {**given.populationParameters, "scale": 1.0}
+    near = source.compute([given], example.probes(), **options)
+    dipole = [float(np.abs(k["CDM"].sel(pre="E")).max()) for k in (found, near)]
+    assert dipole[0] == pytest.approx(dipole[1], rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -370,8 +416,9 @@ def test_kernels_averaged_over_depths_of_the_cells(example):
         ({"t_X": 20.0}, "t_X = 20 ms must not be less than tau = 50 ms"),
         ({"Vrest": {"I": -65.0}}, "Vrest has no potential for population 'E'"),
         ({"names": {"Foo": "LFP"}}, r"names given for \['Foo'\]"),
-        ({"depths": 0}, "depths must be an integer of at least 1, found 0"),
-        ({"depths": 2.5}, r"depths must be an integer of at least 1, found 2\.5"),
+        ({"depths": 0}, "depths must be an integer of at least 1, or 'LFPykernels', found 0"),
+        ({"depths": 2.5}, r"depths must be an integer of at least 1, .* found 2\.5"),
+        ({"depths": "one"}, "depths must be an integer of at least 1, .* found 'one'"),
     ],
 )
 def test_bad_options_of_compute(example, options, message):
@@ -438,7 +485,7 @@ def test_a_bare_morphology_needs_no_template(example, tmp_path, kind):
         "endtemplate ByHand\n"
     )
     written.cellParameters |= {"templatefile": str(template), "templatename": "ByHand"}
-    how = {"dt": 2**-3, "t_X": 20, "tau": 20, "progress": False}
+    how = {"dt": 2**-3, "t_X": 20, "tau": 20, "depths": 1, "progress": False}
     found, expected = (source.compute([each], example.probes(), **how) for each in (bare, written))
     assert np.abs(expected["LFP"]).max() > 0
     np.testing.assert_allclose(found["LFP"], expected["LFP"], rtol=1e-9, atol=1e-15)

@@ -511,7 +511,7 @@ def test_patches_of_cells_make_the_kernel_of_the_whole_profile():
     from nestlfp.sources import lfpykernels, mechanisms
 
     mechanisms.load()
-    how = {"dt": 2**-4, "tau": 20.0, "g_eff": False, "progress": False}
+    how = {"dt": 2**-4, "tau": 20.0, "g_eff": False, "depths": 1, "progress": False}
     approximations = {"I": described.approximation("I")}
     sheet = sheets.Sheet(2400.0)
     contacts = np.array([[0.0, 0.0, -50.0], [200.0, 0.0, 100.0]])

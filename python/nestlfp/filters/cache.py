@@ -54,9 +54,7 @@ def cached_realization(
     except ToleranceError as failure:
         _write(path, {"failure": [failure.tolerance, failure.smallest_error, failure.max_order]})
         raise
-    arrays = {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
-    blocks = {f"schur{i}": block for i, block in enumerate(arrays.pop("schur"))}
-    _write(path, arrays | blocks)
+    _write(path, {field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
     return found
 
 
@@ -88,10 +86,8 @@ def _read(path: Path) -> Realization | ToleranceError | None:
         if "failure" in arrays:
             tolerance, smallest, order = arrays["failure"].tolist()
             return ToleranceError(tolerance, smallest, int(order))
-        names = sorted((key for key in arrays if key.startswith("schur")), key=lambda k: int(k[5:]))
-        blocks = tuple(arrays.pop(name) for name in names)
         tolerance = float(arrays.pop("tolerance"))
-        return Realization(schur=blocks, tolerance=tolerance, **arrays)
+        return Realization(tolerance=tolerance, **arrays)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile):
         return None
 

@@ -81,7 +81,7 @@ def _cheapest(
         kinds.append(lambda: _separable(coefficients, separable, once))
     if populations <= MANY_PORTS or apart:
         kinds.append(lambda: _state_space(coefficients, method, once))
-    least = state_space_microseconds(populations, 1, populations, 0, 1, every)
+    least = state_space_microseconds(populations, 1, populations, 1, every)
     if fir.microseconds(every) <= least:
         return fir, "chosen by 'auto': no reduced filter is cheaper"
     filters: list[Filter] = []

@@ -22,8 +22,6 @@ OSCILLATOR = 1.5e-3
 """An oscillator's step: four multiply-adds (µs)."""
 KICK = 4e-4
 """An oscillator driven by a spike, and rid of its tail (µs)."""
-PAIR = 5e-4
-"""A triangular state seen by another, in short loops (µs); taken from `TAP`, not measured."""
 MOVE = 2e-4
 """A multiply-add of a state of one channel of the separable filter (µs); benchmarks/ports.py."""
 WEIGHT = 2e-4
@@ -47,7 +45,7 @@ def fir_microseconds(lengths: ArrayLike, channels: int) -> float:
 
 
 def state_space_microseconds(
-    populations: int, oscillators: int, kicked: int, pairs: int, latents: int, every: int
+    populations: int, oscillators: int, kicked: int, latents: int, every: int
 ) -> float:
     """A step of the state-space node with a spike of every population (µs).
 
@@ -56,15 +54,13 @@ def state_space_microseconds(
     populations, oscillators : int
         Their numbers.
     kicked : int
-        Oscillators and triangular states driven by a population, summed over populations.
-    pairs : int
-        Entries of the triangular matrix that are used.
+        Oscillators driven by a population, summed over populations.
     latents : int
         Their number.
     every : int
         Steps from one sample to the next.
     """
-    step = OSCILLATOR * oscillators + KICK * kicked + PAIR * pairs
+    step = OSCILLATOR * oscillators + KICK * kicked
     read = OUTPUT * oscillators * latents / every
     return NODE + (PORT + SPIKE) * populations + step + read
 

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 
 from .._types import Ints
@@ -69,13 +68,11 @@ class StateSpaceFilter:
 
     def microseconds(self, every: int) -> float:
         """See `Filter.microseconds`."""
-        modes, triangular = self._modes, self._triangular
-        windows = [modes.first, modes.last], [triangular.first, triangular.last]
+        modes = self._modes
         return state_space_microseconds(
             populations=modes.input.shape[0],
             oscillators=modes.pole.size,
-            kicked=sum(int(np.sum(last - first)) for first, last in windows),
-            pairs=int(np.count_nonzero(triangular.matrix)),
+            kicked=int(np.sum(modes.last - modes.first)),
             latents=self.realization.latents,
             every=every,
         )
@@ -86,24 +83,15 @@ class StateSpaceFilter:
 
     def parameters(self, ports: int, hold: Ints, every: int, until: int) -> dict[str, Any]:
         """See `Filter.parameters`."""
-        modes, triangular = self._modes, self._triangular
-        populations = len(hold)
-        n, m, latents = modes.pole.size, len(triangular.matrix), self.realization.latents
-        vectors: dict[str, Any] = {
-            "matrix": triangular.matrix.T.ravel(),
-            "reach": triangular.reach.ravel(),
-            "input_tri": triangular.input.ravel(),
-            "tail_tri": triangular.tail.ravel(),
-            "output_tri": triangular.output.ravel(),
-        }
+        modes, populations = self._modes, len(hold)
+        n, latents = modes.pole.size, self.realization.latents
+        vectors: dict[str, Any] = {}
         for name in ("pole", "input", "tail", "output"):
             values = getattr(modes, name).ravel()
             vectors |= {f"{name}_re": values.real, f"{name}_im": values.imag}
         of_ports = {
             "first": modes.first,
             "last": modes.last,
-            "first_tri": triangular.first,
-            "last_tri": triangular.last,
             "entering": hold * populations,
             "leaving": (hold + self.realization.taps) * populations,
         }
@@ -112,13 +100,8 @@ class StateSpaceFilter:
             "latents": latents,
             "groups": self.coefficients.groups,
             "oscillators": n,
-            "triangular": m,
             "inputs": populations * n,
-            "inputs_tri": populations * m,
             "reads": n * latents,
-            "reads_tri": m * latents,
-            "square": m * m,
-            "twice": 2 * m,
             "used": populations,
             "depth": self._rows * populations,
             "every": every,
@@ -136,10 +119,6 @@ class StateSpaceFilter:
     @cached_property
     def _modes(self) -> _Modes:
         return _Modes(self.realization)
-
-    @cached_property
-    def _triangular(self) -> _Triangular:
-        return _Triangular(self.realization)
 
 
 class _Modes:
@@ -170,32 +149,6 @@ class _Modes:
         self.input, self.tail = laid_out(r.B).T, laid_out(r.tail).T
         self.output = laid_out(r.C.T)
         self.first, self.last = _windows(r.blocks[: m + k][order], r.B.shape[1])
-
-
-class _Triangular:
-    """Schur blocks as one upper quasi-triangular matrix.
-
-    Attributes
-    ----------
-    matrix : (n, n) float
-    reach : (n, 2) int
-        First row and row after the last that can hold something, of each column.
-    input, tail : (pre, n) float
-    output : (n, latents) float
-    first, last : (pre,) int
-        A population drives states from `first` to before `last`.
-    """
-
-    def __init__(self, r: Realization) -> None:
-        start = r.decay.size + 2 * r.rotation.size
-        self.matrix = scipy.linalg.block_diag(*r.schur) if r.schur else np.zeros((0, 0))
-        used = self.matrix != 0
-        n = len(used)
-        first = used.argmax(axis=0) if n else np.zeros(0)
-        self.reach = np.stack([first, n - used[::-1].argmax(axis=0) if n else first], axis=1)
-        self.reach[~used.any(axis=0)] = 0
-        self.input, self.tail, self.output = r.B[start:].T, r.tail[start:].T, r.C[:, start:].T
-        self.first, self.last = _windows(r.blocks[start:], r.B.shape[1])
 
 
 def _windows(owners: NDArray[Any], populations: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -13,10 +13,10 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.render import SYNAPSE
-from ..synapses import shape_of
+from ..simulator.ranks import Ranks
+from ..simulator.synapses import shape_of
 from .inputs import Inputs, PortInput, gather_inputs
 from .install import check_resolution
-from .parallel import Ranks
 from .timing import Schedule, delay_range, schedule
 from .wiring import Made, check_generators, connect
 

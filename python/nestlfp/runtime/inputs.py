@@ -16,8 +16,8 @@ from .._types import Floats, Ints
 from ..errors import KernelError, NetworkError
 from ..kernels import NeuronKernels
 from ..kernels.neurons.singles import Weights, checked_weights
-from .populations import population_ids
-from .senders import is_stimulator, told_apart
+from ..simulator.populations import population_ids
+from ..simulator.senders import is_stimulator, told_apart
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from ..filters.options import Auto, Method, method_named
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.model import METHODS, SIZES, Model, capacity, fitting, model_for
-from .parallel import Ranks
-from .session import check_not_prepared, import_nest, quiet
+from ..simulator.kernel import check_not_prepared, import_nest, quiet
+from ..simulator.ranks import Ranks
 
 
 def install(

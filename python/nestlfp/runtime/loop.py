@@ -9,11 +9,12 @@ from typing import Any
 import xarray as xr
 
 from ..errors import NetworkError
-from .parallel import Ranks
+from ..simulator.kernel import check_not_prepared, import_nest, quiet
+from ..simulator.ranks import Ranks
 from .progress import progress_bar
 from .recorder import FieldRecorder
 from .samples import Samples
-from .session import Session, check_not_prepared, current, import_nest, quiet
+from .session import Session, current
 from .simulate import grows, warn_of_cuts, whole_steps
 from .streams import Merged, Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range

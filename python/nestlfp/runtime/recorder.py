@@ -23,13 +23,14 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
+from ..simulator.kernel import check_not_prepared, import_nest
+from ..simulator.ranks import Ranks
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs
 from .install import loaded_model
-from .parallel import Ranks
 from .readout import Readout
 from .samples import Samples
-from .session import check_not_prepared, current, import_nest
+from .session import current
 from .wiring import Placement
 
 

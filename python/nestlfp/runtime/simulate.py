@@ -12,10 +12,11 @@ import xarray as xr
 
 from ..errors import NetworkError
 from ..grid import step
-from .parallel import Ranks
+from ..simulator.kernel import check_not_prepared, import_nest, quiet
+from ..simulator.ranks import Ranks
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder
-from .session import check_not_prepared, current, import_nest, quiet
+from .session import current
 from .streams import Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
 

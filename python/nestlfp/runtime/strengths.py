@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .. import synapses
 from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..kernels.names import by_dims
-from .parallel import Ranks
-from .populations import population_ids
-from .senders import told_apart
-from .session import check_not_prepared, import_nest
+from ..simulator import synapses
+from ..simulator.kernel import check_not_prepared, import_nest
+from ..simulator.populations import population_ids
+from ..simulator.ranks import Ranks
+from ..simulator.senders import told_apart
 
 _BLOCK = 1_000_000
 """Connections that NEST is asked for at once: 60 bytes each. It looks through all it has each time,

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._types import Ints
 from ..errors import NetworkError
-from .parallel import Ranks
+from ..simulator.ranks import Ranks
 
 _WIDEN = "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
 

@@ -21,12 +21,13 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.detector import Detector
+from ..simulator.kernel import check_not_prepared, import_nest
+from ..simulator.ranks import Ranks
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs, PortInput
 from .install import loaded_model
-from .parallel import Ranks
 from .readout import Readout
-from .session import check_not_prepared, current, import_nest
+from .session import current
 from .wiring import Placement
 
 _USUAL_RATE = 10.0  # spikes/s of a neuron, to tell a threshold in the wrong unit

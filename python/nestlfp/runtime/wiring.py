@@ -11,9 +11,9 @@ import numpy as np
 
 from .._types import Floats, Ints
 from ..errors import NetworkError
+from ..simulator.ranks import Ranks
+from ..simulator.senders import scaled_spikes
 from .inputs import PortInput
-from .parallel import Ranks
-from .senders import scaled_spikes
 
 GENERATORS_SYNAPSE = "static_synapse"
 

@@ -3,6 +3,7 @@
 ============== ===================================================== ==========================
 module         what it takes                                         extra of nestlfp
 ============== ===================================================== ==========================
+`network`      the network that is in NEST, and names of cells       ``lfpykernels``
 `lfpykernels`  one cell of LFPykernels for each population           ``lfpykernels``
 `layers`       synapses by layers, for `lfpykernels`                 ``lfpykernels`` (LFPy)
 `hybrid`       a network that has run, replayed on LFPy's cells      ``lfpykernels``
@@ -19,7 +20,16 @@ NEST does not know where kernels came from. Modules are imported when they are f
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["conductors", "hybrid", "layers", "lfpykernels", "mechanisms", "proxies", "sheets"]
+__all__ = [
+    "conductors",
+    "hybrid",
+    "layers",
+    "lfpykernels",
+    "mechanisms",
+    "network",
+    "proxies",
+    "sheets",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -65,9 +65,13 @@ class CellType:
 
 
 class Part(NamedTuple):
-    """What is simulated as one cell: its kernels count `share` times in those of `post`."""
+    """What is simulated as one cell: its kernels count `share` times in those of `post`.
+
+    `cell_type` is None where the population has but one.
+    """
 
     post: str
+    cell_type: str | None
     name: str
     share: float
     approx: Any
@@ -78,7 +82,7 @@ def parts_of(populations: Mapping[str, Any]) -> list[Part]:
     parts = []
     for post, given in populations.items():
         if not isinstance(given, Mapping):
-            parts.append(Part(post, post, 1.0, copy.copy(given)))
+            parts.append(Part(post, None, post, 1.0, copy.copy(given)))
             continue
         _check(post, given)
         for name, kind in given.items():
@@ -86,7 +90,7 @@ def parts_of(populations: Mapping[str, Any]) -> list[Part]:
             # Synapses on each cell: those of the population, less or more as its share says.
             by_cell = [kind.of_synapses(str(pre)) / kind.share for pre in approx.X]
             approx.C_YX = np.asarray(approx.C_YX, dtype=float) * by_cell
-            parts.append(Part(post, f"{post}, {name}", kind.share, approx))
+            parts.append(Part(post, name, f"{post}, {name}", kind.share, approx))
     for part in parts:
         whose = f"the cell of {part.name!r}"
         part.approx.cellParameters = cell_parameters(part.approx.cellParameters, whose)

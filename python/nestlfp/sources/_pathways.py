@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
 from ._charge import charge_taken
+from ._disc import POLYNOMIAL, disc_potential, is_disc
 from ._mixture import Part
 
 EXTRA = "lfpykernels"
@@ -38,11 +38,15 @@ class Found:
     """Kernels of a cell by presynaptic population, then by probe class.
 
     Pathways without connections are missing. `charge` is the part of the synapses' charge that
-    the cell took, by presynaptic population.
+    the cell took, `soma` the largest deviation of the somatic potential after the spike (mV), NaN
+    where the cell has no soma, and `finite` whether kernels are numbers, which they are not where
+    the cell has no membrane for the synapses; all by presynaptic population.
     """
 
     kernels: dict[str, dict[str, Floats]]
     charge: dict[str, float]
+    soma: dict[str, float]
+    finite: dict[str, bool]
 
 
 def kernels_of(job: Job) -> Found:
@@ -50,7 +54,7 @@ def kernels_of(job: Job) -> Found:
     approx = job.part.approx
     check_mechanisms(approx)
     probes = [_remembering(probe) for probe in job.probes]
-    kernels, charge = {}, {}
+    kernels, charge, soma, finite = {}, {}, {}, {}
     for pre, synapse, connected in zip(
         approx.X, approx.synapseParameters, np.asarray(approx.C_YX), strict=True
     ):
@@ -63,8 +67,10 @@ def kernels_of(job: Job) -> Found:
         kernels[str(pre)] = _get_kernel(
             approx, job.part.name, pre, probes=probes, Vrest=job.Vrest, **options
         )
+        finite[str(pre)] = all(np.isfinite(one).all() for one in kernels[str(pre)].values())
+        soma[str(pre)] = _somatic_peak(approx.cell, options["t_X"])
         approx.cell = None  # or its sections stay in NEURON
-    return Found(kernels, charge)
+    return Found(kernels, charge, soma, finite)
 
 
 def load(mechanisms: str | Callable[[], None] | None) -> None:
@@ -95,9 +101,31 @@ def check_mechanisms(approx: Any) -> None:
 
 def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, Floats]:
     try:
-        return dict(approx.get_kernel(X=pre, fir=True, **options))
+        with np.errstate(invalid="ignore"):  # 0 / 0 where synapses have no place on the cell
+            return dict(approx.get_kernel(X=pre, fir=True, **options))
+    except KernelError as error:  # of delays of ours
+        raise KernelError(f"{pre} -> {post}: {error}") from None
     except Exception as error:  # assertions, plain Exceptions and NEURON's own alike
+        _check_potentials(options["Vrest"], getattr(approx, "cell", None), post)
         raise KernelError(f"LFPykernels failed for {pre} -> {post}: {error}") from error
+
+
+def _check_potentials(given: Any, cell: Any, post: str) -> None:
+    """LFPykernels would only tell its own assertion."""
+    if isinstance(given, list) and cell is not None and len(given) != cell.totnsegs:
+        raise KernelError(
+            f"Vrest has {len(given)} potentials for {post}, whose cell has {cell.totnsegs} "
+            "compartments: one for each is needed, or a single one for all"
+        )
+
+
+def _somatic_peak(cell: Any, t_X: float) -> float:
+    """The largest deviation of the somatic potential from that at t_X (mV), with its sign."""
+    if not cell.nsomasec:
+        return float("nan")
+    after = cell.somav[cell.tvec >= t_X]
+    deviation = after - after[0]
+    return float(deviation[np.abs(deviation).argmax()])
 
 
 def _remembering(given: Any) -> Any:
@@ -120,20 +148,16 @@ def _remembering(given: Any) -> Any:
 
 
 def _matrix(probe: Any) -> Floats:
-    """The probe's matrix, with no number calculated twice.
+    """The probe's matrix; LFPykernels' discs of current without numerical integration.
 
-    `GaussCylinderPotential` integrates numerically for each contact and segment, which takes
-    longer than all the rest, and knows of a segment its depth alone.
+    `GaussCylinderPotential` integrates for each contact and segment, which takes longer than all
+    the rest, and knows of a segment its depth alone.
     """
-    matrix: Floats
-    if type(probe).__name__ != "GaussCylinderPotential":
-        matrix = type(probe).get_transformation_matrix(probe)
-        return matrix
-    cell = probe.cell
-    depths, segments = np.unique(np.mean(cell.z, axis=-1), return_inverse=True)
-    probe.cell = SimpleNamespace(z=depths[:, None], totnsegs=len(depths))
-    try:
-        matrix = type(probe).get_transformation_matrix(probe)[:, segments]
-    finally:
-        probe.cell = cell
-    return matrix
+    if not is_disc(probe):
+        return np.asarray(type(probe).get_transformation_matrix(probe))
+    depths, segments = np.unique(np.mean(probe.cell.z, axis=-1), return_inverse=True)
+    polynomial = getattr(probe, POLYNOMIAL, (1.0,))
+    rows = [
+        disc_potential(z - depths, probe.R, probe.sigma, probe.sigma_z, polynomial) for z in probe.z
+    ]
+    return np.array(rows)[:, segments]

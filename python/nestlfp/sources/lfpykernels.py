@@ -17,19 +17,21 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
 from ..grid import step
 from ..kernels import KernelSet, check_name
-from ..kernels.checks import positive_ms
+from ..kernels.checks import positive_ms, real
 from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_names, stacked
 from ..kernels.positions import check_no_layouts
 from ._charge import NOTICED
+from ._depths import TOOL, standings
 from ._mixture import CellType, Part, check_approximation, parts_of
 from ._pathways import EXTRA, Found, Job, check_mechanisms, kernels_of, load
 from ._processes import in_processes
@@ -37,9 +39,7 @@ from ._provenance import package_version, plain
 
 __all__ = ["EXTRA", "TOOL", "CellType", "compute", "from_dictionary"]
 
-TOOL = "LFPykernels"
-
-_SHARP = 3.0  # µm, for sigma_z of probes that shall not blur, and cannot divide by 0
+_FEW = 1e-3  # of the cells, those at depths where no synapses can be on them
 
 from_dictionary = KernelSet.from_lfpykernels
 
@@ -49,11 +49,11 @@ def compute(
     probes: Iterable[Any],
     *,
     dt: float = 2**-4,
-    Vrest: float | Sequence[float] | Mapping[str, Any] = -65.0,
+    Vrest: ArrayLike | Mapping[str, Any] = -65.0,
     t_X: float = 200.0,
     tau: float = 50.0,
     g_eff: bool = True,
-    depths: int = 1,
+    depths: int | Literal["LFPykernels"] = 15,
     correct_charge: bool = False,
     processes: int | None = 0,
     mechanisms: str | Callable[[], None] | None = None,
@@ -76,21 +76,23 @@ def compute(
         ``lfpykernels.GaussCylinderPotential(None, z=z, R=150.0, sigma_z=75.0)``.
     dt : float
         Time step of the cells and distance of two lags (ms): a power of two.
-    Vrest : float, list of float, or dict of str to either
+    Vrest : float, array of shape (compartments,), or dict of str to either
         Potential (mV) that synapses are linearized around: of all compartments, or of each;
-        or that of each postsynaptic population by name.
+        or that of each postsynaptic population by name, and in it, where there are several, of
+        each cell type.
     t_X : float
         Time of the presynaptic spike (ms), after which the cell is simulated for `tau`.
     tau : float
         Last lag (ms).
     g_eff : bool
         Count the synapses' mean conductance to the membrane's leak.
-    depths : int
-        Number of depths for which the cells are computed. With 1, LFPykernels' own way: the cell
-        stands at the populations' mean depth, and probes blur what it gives by their `sigma_z`.
-        With more, kernels are averaged over cells at so many depths (Gauss-Hermite quadrature of
-        the normal distribution in `populationParameters`), and nothing is blurred; 15 are plenty.
-        It takes so many times as long, and comes closer to the full calculation: see Notes.
+    depths : int or "LFPykernels"
+        Number of depths for which the cells are computed: kernels are averaged over cells at so
+        many depths, by Gauss-Hermite quadrature of the normal distribution in
+        `populationParameters`; probes blur nothing, and synapses lie where the description says.
+        With 1 all cells stand at the mean depth. ``"LFPykernels"`` is its own way: a cell at the
+        mean depth, with synapses spread further by the spread of the cells' depths, and probes
+        that blur what it gives by their `sigma_z`; see Notes.
     correct_charge : bool
         Divide each pathway's kernels by the part of its synapses' charge that the cells took:
         with steps of 2**-4 ms NEURON takes 0.939 of a difference of exponentials that decays
@@ -115,7 +117,8 @@ def compute(
     -------
     KernelSet
         Lags dt, 2 dt, ..., tau. Potentials in mV, current dipole moments in nA µm, each the
-        response to one presynaptic spike.
+        response to one presynaptic spike. Its ``provenance["soma_mV"]``, ``{post: {pre: value}}``,
+        is the peak of the somatic potential: see Notes.
 
     Raises
     ------
@@ -123,8 +126,9 @@ def compute(
         Without the packages of the extra ``nestlfp[lfpykernels]``.
     KernelError
         If times are off LFPykernels' grid, populations disagree, shares of cell types do not add
-        up to 1, a NEURON mechanism is not loaded, `depths` is no positive integer, or LFPykernels
-        fails on a pathway.
+        up to 1, `Vrest` does not fit a cell, a NEURON mechanism is not loaded, `depths` is
+        neither a positive integer nor "LFPykernels", a cell has no membrane where its synapses
+        should be, or LFPykernels fails on a pathway.
 
     Notes
     -----
@@ -133,14 +137,27 @@ def compute(
     ``nestlfp.sources.mechanisms.load()``; others are compiled and loaded by
     ``mechanisms.load(folder)``.
 
-    The one cell at the mean depth has its synapses spread further than they are, by the spread of
-    the cells' depths, which is right relative to the cell. The probe's blur then spreads synaptic
-    currents by that once more, which makes potentials near the somata too small (by a fifth in
-    docs/validation.md, where those with ``depths=15`` are as good as measured kernels).
+    Averaged over depths, the potential of LFPykernels' discs is integrated with what their currents
+    are at each depth, a polynomial through those at the nodes: 9 depths give it to 3e-4 of its peak
+    in the network of Hagen et al. (2022). Other potentials are a plain sum over depths. Where a
+    cell at an unlikely depth (in sum less than a thousandth) has no membrane for a pathway's
+    synapses, it gets none.
+
+    In LFPykernels' own way the one cell at the mean depth has its synapses spread further than
+    they are, by the spread of the cells' depths, which is right relative to the cell. The probe's
+    blur then spreads synaptic currents by that once more, which makes potentials near the somata
+    too small (by a fifth in docs/validation.md, where those by depth are as good as measured
+    kernels).
 
     NEURON integrates the cell in fixed steps, for which kernels come up to one dt late and short
     synapses have another charge; both errors vanish with dt, and `correct_charge` makes up for the
     second.
+
+    The peak of the somatic potential (mV, with its sign) is what a presynaptic spike does to the
+    one cell that stands for the population: all synapses of the spike are on it. Divided by their
+    number, ``N_Y * C_YX`` times the mean number of a multapse, it is the mean postsynaptic
+    potential of one. It is averaged over depths and cell types, and corrected, as kernels are, but
+    not blurred by delays. Cells without a soma have none.
 
     References
     ----------
@@ -172,12 +189,12 @@ def compute(
     # Copies, for get_kernel leaves its last cell in the approximation.
     parts = parts_of(populations)
     post, pre = list(populations), _common_pre(parts)
-    potentials = {name: _potential(Vrest, name) for name in post}
+    potentials = {part.name: _potential(Vrest, part) for part in parts}
     options = {"dt": dt, "t_X": t_X, "tau": tau, "g_eff": g_eff}
     jobs = [
-        Job(part, share * part.share, forward, potentials[part.post], options)
-        for share, cells, forward in _standings(parts, models, depths)
-        for part in cells
+        Job(cell, share * part.share, forward, potentials[part.name], options)
+        for part in parts
+        for share, cell, forward in standings(part, models, depths)
     ]
     if processes == 0:
         load(mechanisms)
@@ -185,12 +202,18 @@ def compute(
             check_mechanisms(part.approx)
 
     sums: dict[tuple[str, str], dict[str, Floats]] = {}
+    missing: dict[tuple[str, str], float] = {}
     charges: dict[tuple[str, str], float] = {}
+    soma = {y: dict.fromkeys(pre, 0.0) for y in post}
     for job, found in _computed(jobs, processes, mechanisms, progress):
         for x, kernels in found.kernels.items():
             pathway = job.part.post, x
+            if not found.finite[x]:
+                _add_missing(missing, job, x)
+                continue
             charges[job.part.name, x] = found.charge[x]
             factor = job.share / (found.charge[x] if correct_charge else 1.0)
+            soma[job.part.post][x] += factor * found.soma[x]
             total = sums.setdefault(pathway, {})
             for probe, values in kernels.items():
                 total[probe] = total.get(probe, 0.0) + factor * values
@@ -205,6 +228,12 @@ def compute(
         "dt_ms": dt, "Vrest_mV": potentials, "t_X_ms": t_X, "tau_ms": tau, "g_eff": g_eff,
         "depths": depths, "correct_charge": correct_charge,
     }  # fmt: skip
+    known = _provenance(parameters, populations, models) | {
+        "soma_mV": {
+            y: {x: peak for x, peak in peaks.items() if math.isfinite(peak)}
+            for y, peaks in soma.items()
+        }
+    }
     dataset = of_probes(
         arrays,
         post=post,
@@ -214,7 +243,7 @@ def compute(
         units=units,
         positions=None,
         probes=models,
-        provenance=_provenance(parameters, populations, models) | dict(provenance or {}),
+        provenance=known | dict(provenance or {}),
     )
     return KernelSet(dataset)
 
@@ -264,12 +293,23 @@ def _common_pre(parts: Sequence[Part]) -> list[str]:
     return pre
 
 
-def _potential(given: Any, post: str) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    if post not in given:
-        raise KernelError(f"Vrest has no potential for population {post!r}, only {list(given)}")
-    return given[post]
+def _potential(given: Any, part: Part) -> float | list[float]:
+    """Of all compartments of a cell, or of each, in the types that LFPykernels tells apart."""
+    whose = "Vrest"
+    for kind, name in (("population", part.post), ("cell type", part.cell_type)):
+        if isinstance(given, Mapping) and name is not None:
+            if name not in given:
+                raise KernelError(
+                    f"{whose} has no potential for {kind} {name!r}, only {list(given)}"
+                )
+            given, whose = given[name], f"Vrest of {part.name!r}"
+    found = real(given, whose)
+    if found.ndim > 1 or not found.size or not np.isfinite(found).all():
+        raise KernelError(
+            f"{whose} must be a finite potential (mV), or one for each compartment, found {given!r}"
+        )
+    potential: float | list[float] = found.tolist()
+    return potential
 
 
 def _computed(
@@ -291,6 +331,20 @@ def _computed(
             bar.update(len(job.part.approx.X))
 
 
+def _add_missing(missing: dict[tuple[str, str], float], job: Job, pre: str) -> None:
+    """Count cells at depths where they can have no synapses, unless they are too many to miss."""
+    part = job.part
+    share = missing.get((part.name, pre), 0.0) + job.share / part.share
+    missing[part.name, pre] = share
+    if share > _FEW:
+        raise KernelError(
+            f"LFPykernels finds no finite kernel for {pre} -> {part.name} with the soma at "
+            f"{part.approx.populationParameters['loc']:g} µm: most likely the cell has no membrane "
+            "there where the positions of synapses are; a wider distribution of synapses, a "
+            "smaller spread of the cells' depths or another cell would be right"
+        )
+
+
 def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> None:
     """What is missing of the charge of short synapses, or too much, if it is worth knowing."""
     wrong = {pathway: taken for pathway, taken in charges.items() if abs(taken - 1) >= NOTICED}
@@ -304,35 +358,6 @@ def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> Non
         "it; a smaller dt also corrects their time course",
         stacklevel=3,
     )
-
-
-def _standings(
-    parts: Sequence[Part], models: Sequence[Any], depths: int
-) -> list[tuple[float, list[Part], list[Any]]]:
-    """Share in the kernels, cells to compute, and the probes that see them."""
-    if not isinstance(depths, int | np.integer) or depths < 1:
-        raise KernelError(f"depths must be an integer of at least 1, found {depths!r}")
-    if depths == 1:
-        return [(1.0, list(parts), list(models))]
-    sharp = [_changed(m, sigma_z=_SHARP) if hasattr(m, "sigma_z") else m for m in models]
-    nodes, shares = np.polynomial.hermite_e.hermegauss(depths)
-
-    def at(node: float, part: Part) -> Part:
-        column = part.approx.populationParameters
-        moved = {**column, "loc": column["loc"] + column["scale"] * node, "scale": 0.0}
-        return part._replace(approx=_changed(part.approx, populationParameters=moved))
-
-    return [
-        (share, [at(node, part) for part in parts], sharp)
-        for node, share in zip(nodes, shares / shares.sum(), strict=True)
-    ]
-
-
-def _changed(given: Any, **attributes: Any) -> Any:
-    changed = copy.copy(given)
-    for name, value in attributes.items():
-        setattr(changed, name, value)
-    return changed
 
 
 def _bar(total: int, progress: bool) -> Any:

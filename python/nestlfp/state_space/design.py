@@ -175,7 +175,6 @@ def _assemble(
     realization = Realization(
         decay=np.concatenate([f.decay for f in fits] or [np.zeros(0)]),
         rotation=np.concatenate([f.rotation for f in fits] or [np.zeros(0, dtype=complex)]),
-        schur=tuple(f.schur for f in fits if f.schur is not None),
         B=B,
         tail=np.zeros_like(B),
         C=C[:latents],
@@ -192,14 +191,13 @@ def _assemble(
 def _state_positions(fits: list[Fit]) -> list[Array]:
     """Where the states of each fit lie in the state vector of the whole filter."""
     m, k = sum(f.decay.size for f in fits), sum(f.rotation.size for f in fits)
-    real, pair, block = 0, 0, m + 2 * k
+    real, pair = 0, 0
     where = []
     for fit in fits:
         reals = np.arange(real, real + fit.decay.size)
         pairs = m + np.arange(pair, pair + fit.rotation.size)
-        rest = np.arange(block, block + (0 if fit.schur is None else len(fit.schur)))
-        where.append(np.concatenate([reals, pairs, pairs + k, rest]))
-        real, pair, block = real + len(reals), pair + len(pairs), block + len(rest)
+        where.append(np.concatenate([reals, pairs, pairs + k]))
+        real, pair = real + len(reals), pair + len(pairs)
     return where
 
 

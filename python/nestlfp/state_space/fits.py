@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 from .poles import PoleSource
@@ -41,7 +40,7 @@ class Problem:
         self.U, self.channel_values = self._factorize()
         self.latent = [self.U.T @ scaled for scaled in self.scaled]
         self._sources: dict[tuple[tuple[int, ...], str], PoleSource] = {}
-        self._fits: dict[tuple[tuple[int, ...], str, int, bool], Fit] = {}
+        self._fits: dict[tuple[tuple[int, ...], str, int], Fit] = {}
 
     def _factorize(self) -> tuple[Array, Array]:
         """Orthonormal channel patterns (channel, rank) down to rounding, and singular values."""
@@ -55,10 +54,10 @@ class Problem:
             self._sources[key] = PoleSource([self.latent[p] for p in populations], kind)
         return self._sources[key]
 
-    def fit(self, populations: tuple[int, ...], kind: str, n: int, schur: bool) -> Fit:
-        key = (populations, kind, n, schur)
+    def fit(self, populations: tuple[int, ...], kind: str, n: int) -> Fit:
+        key = (populations, kind, n)
         if key not in self._fits:
-            self._fits[key] = fit_order(self, populations, kind, n, schur)
+            self._fits[key] = fit_order(self, populations, kind, n)
         return self._fits[key]
 
     def channels(self) -> int:
@@ -86,7 +85,6 @@ class Fit:
     populations: tuple[int, ...]
     decay: Array
     rotation: Array
-    schur: Array | None
     B: Array
     C: Array
     error: float
@@ -100,7 +98,6 @@ class Fit:
     def macs(self, latents: int) -> int:
         """Multiply-adds of a step, as `Realization.macs` counts them."""
         state = self.decay.size + 4 * self.rotation.size
-        state += 0 if self.schur is None else int(np.count_nonzero(self.schur))
         inputs = np.count_nonzero(self.B) + self.B.size
         return int(state + inputs + latents * self.order)
 
@@ -137,15 +134,6 @@ def _modal_states(decay: Array, rotation: Array, B: Array, taps: int) -> Array:
     return np.concatenate([x.real, x[m:].imag])
 
 
-def _matrix_states(A: Array, B: Array, taps: int) -> Array:
-    """Responses (n, taps) of states with the matrix A to one spike."""
-    x = np.empty((taps, len(B)))
-    x[0] = B
-    for t in range(1, taps):
-        x[t] = A @ x[t - 1]
-    return x.T
-
-
 def _read_out(states: Array, patterns: Array) -> Array:
     """C (rank, n) that minimizes ``C states - patterns`` with no larger entries than needed."""
     scale = np.linalg.norm(states, axis=1)
@@ -165,34 +153,19 @@ def _rounding(decay: Array, rotation: Array, B: Array, C: Array, U: Array) -> fl
     return float(UNIT_ROUNDOFF * np.max(np.abs(U @ C) @ size, initial=0.0))
 
 
-def fit_order(
-    problem: Problem,
-    populations: tuple[int, ...],
-    kind: str,
-    n: int,
-    schur: bool,
-) -> Fit:
+def fit_order(problem: Problem, populations: tuple[int, ...], kind: str, n: int) -> Fit:
     """Realize some populations with n states."""
     A, B = problem.source(populations, kind).system(n)
     taps = [int(problem.taps[p]) for p in populations]
-    if schur:
-        decay, rotation = np.zeros(0), np.zeros(0, dtype=complex)
-        block, Q = scipy.linalg.schur(A, output="real")
-        B = Q.T @ B
-        states = [_matrix_states(block, B[:, i], t) for i, t in enumerate(taps)]
-    else:
-        (decay, rotation, B), block = _modes(A, B), None
-        states = [_modal_states(decay, rotation, B[:, i], t) for i, t in enumerate(taps)]
+    decay, rotation, B = _modes(A, B)
+    states = [_modal_states(decay, rotation, B[:, i], t) for i, t in enumerate(taps)]
     patterns = [problem.latent[p] for p in populations]
     C = _read_out(np.concatenate(states, axis=1), np.concatenate(patterns, axis=1))
     responses = tuple(C @ x for x in states)
     deviation = [problem.U @ (a - b) for a, b in zip(responses, patterns, strict=True)]
     error = max(float(np.max(np.abs(d))) for d in deviation)
-    if block is None:
-        rounding = _rounding(decay, rotation, B, C, problem.U)
-    else:
-        rounding = 0.0 if np.max(np.abs(np.linalg.eigvals(block))) <= LARGEST_RADIUS else np.inf
-    return Fit(populations, decay, rotation, block, B, C, error, rounding, responses)
+    rounding = _rounding(decay, rotation, B, C, problem.U)
+    return Fit(populations, decay, rotation, B, C, error, rounding, responses)
 
 
 class _Search:
@@ -214,9 +187,9 @@ class _Search:
         self.best: Fit | None = None
         self.smallest = np.inf
 
-    def try_order(self, kind: str, n: int, schur: bool = False) -> bool:
+    def try_order(self, kind: str, n: int) -> bool:
         """Whether n states meet the target."""
-        fit = self.problem.fit(self.populations, kind, n, schur)
+        fit = self.problem.fit(self.populations, kind, n)
         self.smallest = min(self.smallest, max(fit.error, fit.rounding))
         if fit.error > self.target or fit.rounding > ROUNDING_SHARE * self.tolerance:
             return False
@@ -225,15 +198,15 @@ class _Search:
             self.best = fit
         return True
 
-    def smallest_order(self, kind: str, limit: int, schur: bool = False) -> None:
+    def smallest_order(self, kind: str, limit: int) -> None:
         """Find the smallest order up to `limit`: growing steps, then bisection."""
         limit = min(limit, self.problem.source(self.populations, kind).max_order)
         low, high = 0, min(1, limit)
-        while high > low and not self.try_order(kind, high, schur):
+        while high > low and not self.try_order(kind, high):
             low, high = high, min(limit, int(1.5 * high) + 1)
         while high - low > 1:
             middle = (low + high) // 2
-            if self.try_order(kind, middle, schur):
+            if self.try_order(kind, middle):
                 high = middle
             else:
                 low = middle
@@ -272,13 +245,6 @@ def _population_fit(
             search.smallest_order(kind, limit if search.best is None else search.best.order - 1)
     if search.best is None and taps <= limit:
         search.try_order("circle", taps)
-    if search.best is not None and search.best.order <= 2:
-        return search.best, search.smallest
-    # A triangular matrix costs n^2 / 2 where modes cost 2 n: it pays only where poles too close
-    # together for modes have driven their order up. `shorter` is where the costs meet.
-    for kind in ("taps", "zeros") if search.best is None else ("taps",):
-        shorter = 64 if search.best is None else int(np.sqrt(2 * search.best.macs(8) + 100)) - 10
-        search.smallest_order(kind, min(limit, shorter), schur=True)
     return search.best, search.smallest
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
@@ -16,13 +15,12 @@ Array = NDArray[Any]
 class Realization:
     """A state-space filter in the form in which a node runs it.
 
-    The state vector is ``[real poles (m) | pairs, real parts (k) | pairs, imaginary parts (k) |
-    Schur blocks]``. In one step
+    The state vector is ``[real poles (m) | pairs, real parts (k) | pairs, imaginary parts (k)]``.
+    In one step
 
     - a real pole is multiplied by ``decay``;
     - a pair becomes ``(a re - b im, b re + a im)``, with a = ``rotation.real``, b =
       ``rotation.imag``;
-    - a Schur block is multiplied by its upper quasi-triangular matrix;
 
     then ``B u[t] - tail u[t - taps]`` is added, and ``y = C x`` read out. Without truncation
     `tail` is zero.
@@ -33,8 +31,6 @@ class Realization:
         Real poles.
     rotation : (k,) complex
         The pole with positive imaginary part of each complex pair.
-    schur : tuple of (n_i, n_i) arrays
-        Upper quasi-triangular blocks, for poles too close together to be told apart.
     B, tail : (n, pre) float
         What one spike adds to the state, and what is subtracted `taps` steps later.
     C : (latents, n) float
@@ -63,7 +59,6 @@ class Realization:
 
     decay: Array
     rotation: Array
-    schur: tuple[Array, ...]
     B: Array
     tail: Array
     C: Array
@@ -87,13 +82,6 @@ class Realization:
         return self.C.shape[0]
 
     @property
-    def structure(self) -> str:
-        """``"modal"``, ``"schur"`` or ``"mixed"``."""
-        if not self.schur:
-            return "modal"
-        return "mixed" if self.decay.size + self.rotation.size else "schur"
-
-    @property
     def layout(self) -> str:
         """``"separate"`` where every population has states of its own, else ``"joint"``."""
         return "joint" if np.any(self.blocks < 0) else "separate"
@@ -115,20 +103,17 @@ class Realization:
         re, im = np.arange(m, m + k), np.arange(m + k, m + 2 * k)
         modal = np.diag(np.concatenate([self.decay, self.rotation.real, self.rotation.real]))
         modal[re, im], modal[im, re] = -self.rotation.imag, self.rotation.imag
-        return cast(Array, scipy.linalg.block_diag(*[x for x in (modal, *self.schur) if x.size]))
+        return cast(Array, modal)
 
     @property
     def spectral_radius(self) -> float:
         """Largest absolute value of a pole."""
-        radii = [np.abs(self.decay), np.abs(self.rotation)]
-        radii += [np.abs(np.linalg.eigvals(block)) for block in self.schur]
-        return float(np.max(np.concatenate(radii), initial=0.0))
+        return float(np.max(np.abs(np.concatenate([self.decay, self.rotation])), initial=0.0))
 
     @property
     def moves(self) -> int:
         """Multiply-adds by which the states make a step."""
-        blocks = sum(int(np.count_nonzero(block)) for block in self.schur)
-        return int(self.decay.size + 4 * self.rotation.size + blocks)
+        return int(self.decay.size + 4 * self.rotation.size)
 
     @property
     def kicks(self) -> int:
@@ -143,7 +128,7 @@ class Realization:
     def __str__(self) -> str:
         worst, bound = np.max(self.error, initial=0.0), np.max(self.bound, initial=0.0)
         return (
-            f"{self.layout} {self.structure} state-space filter: {len(self.taps)} populations, "
+            f"{self.layout} state-space filter: {len(self.taps)} populations, "
             f"{len(self.peak)} channels, up to {np.max(self.taps, initial=0)} taps -> "
             f"{self.latents} latents, order {self.order}, {self.macs} multiply-adds per step; "
             f"error {worst:.2g} of the peak, at most {bound:.2g} for a spike in every step"
@@ -158,10 +143,6 @@ def advance(realization: Realization, x: Array) -> Array:
     a, b = a.reshape(shape), b.reshape(shape)
     re, im = x[m : m + k], x[m + k : m + 2 * k]
     parts = [realization.decay.reshape(shape) * x[:m], a * re - b * im, b * re + a * im]
-    start = m + 2 * k
-    for block in realization.schur:
-        parts.append(block @ x[start : start + len(block)])
-        start += len(block)
     return np.concatenate(parts)
 
 

@@ -55,7 +55,8 @@ def patches(
     sigma : float
         Conductivity (S/m).
     sigma_z : float
-        Standard deviation of the cells' depths (µm); see ``depths`` of `compute` for a better way.
+        Standard deviation of the cells' depths (µm), for ``depths="LFPykernels"`` alone: see
+        `compute`, which otherwise averages over the depths in `populationParameters`.
     provenance : dict, optional
         Kept beside what `compute` keeps.
     **options

@@ -54,7 +54,9 @@ def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
         collection = nodes if given is None else nest.NodeCollection(np.sort(given).tolist())
         # Joining is refused, at once, of nodes from before ResetKernel; printing them is not.
         collection = nest.NodeCollection([]) + collection
-        ids, models = _described(collection)
+        found = nodes_by_model(nest, collection)
+        ids = np.concatenate([np.zeros(0, np.int64), *(part for _, part in found)])
+        models = {model for model, _ in found}
     except nest.NESTError as error:
         raise NetworkError(f"population {name!r} is no collection of nodes: {error}") from None
     if ids.size:
@@ -106,18 +108,29 @@ def _check_range(ids: Ints, name: str, nest: Any) -> None:
 _RANGE = re.compile(r"model=(.+?), size=(\d+), first=(\d+)(?:, last=\d+)?(?:, step=(\d+))?[;)]")
 
 
-def _described(nodes: Any) -> tuple[Ints, set[str]]:
-    """Ids and models of a NodeCollection.
+def nodes_by_model(nest: Any, nodes: Any = None) -> list[tuple[str, Ints]]:
+    """Ids of nodes, in ranges of one model each, as they are in a NodeCollection.
 
     They stand in its printed form, range by range: for 80 000 neurons that is read in
     milliseconds, where asking each of them takes seconds.
+
+    Parameters
+    ----------
+    nest : module
+        PyNEST.
+    nodes : nest.NodeCollection, optional
+        Default: all nodes of the network.
     """
-    found = _RANGE.findall(str(nodes))
-    ranges = [int(first) + int(step or 1) * np.arange(int(n)) for _, n, first, step in found]
-    if sum(part.size for part in ranges) == len(nodes):
-        return np.concatenate([[], *ranges]).astype(np.int64), {model for model, *_ in found}
-    models = {str(model) for model in np.atleast_1d(nodes.get("model"))}
-    return np.asarray(nodes.tolist(), dtype=np.int64), models
+    nodes = nest.GetNodes() if nodes is None else nodes
+    ranges = [
+        (model, (int(first) + int(step or 1) * np.arange(int(n))).astype(np.int64))
+        for model, n, first, step in _RANGE.findall(str(nodes))
+    ]
+    if sum(ids.size for _, ids in ranges) == len(nodes):
+        return ranges
+    ids = np.asarray(nodes.tolist(), dtype=np.int64)
+    models = np.atleast_1d(nodes.get("model")) if ids.size else np.zeros(0, str)
+    return [(str(model), ids[models == model]) for model in np.unique(models)]
 
 
 def _check_disjoint(ids: dict[str, Ints]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp import synapses
+from nestlfp.simulator import synapses
 from nestlfp.sources import hybrid
 from networks import assert_refused, installed, reset
 
@@ -79,7 +79,7 @@ def test_every_model_of_nest_is_known(nest):
     reset(nest)
     for model in nest.synapse_models:
         assert bare(model) in {*synapses._FACTORS, *synapses._NO_SPIKES}
-        assert bool(synapses._factors(model, nest)) == (bare(model) not in synapses._NO_SPIKES)
+        assert synapses._base(model, nest) == bare(model)
 
 
 def test_out_strengths_of_several_kinds_of_connections(nest):
@@ -153,3 +153,48 @@ def test_connections_that_nest_has_forgotten(nest):
     nest.Connect(A, A)
     with pytest.raises(nestlfp.NetworkError, match="keep_source_table is False"):
         hybrid.Network.from_nest({"A": A})
+
+
+@pytest.mark.parametrize(
+    ("U", "tau_fac", "tau_rec", "rate"),
+    [(0.5, 0.0, 800.0, 5.0), (0.1, 1000.0, 100.0, 10.0), (0.05, 500.0, 800.0, 5.0)],
+)
+def test_short_term_plastic_synapses_at_a_rate(nest, U, tau_fac, tau_rec, rate):
+    """The mean over long Poisson trains, copies of the models too."""
+    nest.resolution = 1.0
+    parameters = {"U": U, "tau_fac": tau_fac, "tau_rec": tau_rec}
+    more = {
+        "tsodyks_synapse": {"tau_psc": 30.0},
+        "tsodyks_synapse_hom": {"tau_psc": 30.0},
+        "tsodyks2_synapse": {"u": U},
+        "quantal_stp_synapse": {"u": U, "n": 5, "a": 5},
+    }
+    generator = nest.Create("poisson_generator", params={"rate": rate})
+    sources = nest.Create("parrot_neuron", 100)
+    targets = {}
+    for model, own in more.items():
+        nest.CopyModel(model, f"my_{model}", {**parameters, **own, "weight": WEIGHT})
+        targets[model] = nest.Create(
+            "iaf_psc_delta", params={"V_th": 1e12, "tau_m": 1e12, "V_m": 0.0, "E_L": 0.0}
+        )
+    recorder = nest.Create("spike_recorder")
+    nest.Connect(generator, sources)
+    nest.Connect(sources, recorder)
+    for model, target in targets.items():
+        nest.Connect(sources, target, syn_spec={"synapse_model": f"my_{model}"})
+    nest.Simulate(5000.0)
+    before = {model: target.V_m for model, target in targets.items()}
+    recorder.n_events = 0
+    nest.Simulate(40_000.0)
+    for model, target in targets.items():
+
+        def weight(rate, model=model, target=target):
+            read = synapses.connections(
+                nest, sources, target, [f"my_{model}"], ["source"], rate=rate
+            )
+            return next(read)["weight"]
+
+        mean = (target.V_m - before[model]) / recorder.n_events
+        np.testing.assert_allclose(weight(rate), mean, rtol=0.05)
+        assert weight(rate)[0] != pytest.approx(weight(None)[0], rel=0.1)
+        np.testing.assert_allclose(weight(0.0), weight(None))

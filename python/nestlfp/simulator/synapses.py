@@ -1,8 +1,8 @@
 """What a spike weighs at its targets: the connections that NEST lists, by their synapse models.
 
 `connections` gives those that carry spikes, and the weight of a spike that comes after a long
-silence. The sum over a neuron's connections counts each of them, multapses too, whatever receptor
-it ends at.
+silence, or at a given rate. The sum over a neuron's connections counts each of them, multapses
+too, whatever receptor it ends at.
 
 ====================================================== ============================================
 synapse model (also ``_hpc``, ``_lbl``, and copies)    what a spike weighs
@@ -21,6 +21,8 @@ synapse model (also ``_hpc``, ``_lbl``, and copies)    what a spike weighs
 ``eprop_learning_signal_connection``
 any other                                              a `NetworkError` with its name
 ====================================================== ============================================
+
+Where a rate is given, `stationary_factor` takes the place of U in short-term plastic ones.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from .errors import NetworkError
+from ..errors import NetworkError
 
 _READ = 20_000
 """Connections that are read at once. NEST makes a dictionary of a kilobyte of each."""
@@ -52,6 +54,15 @@ _FACTORS = dict.fromkeys(_PLAIN, ("weight",)) | {
     "tsodyks_synapse_hom": ("weight", "U"),
 }
 """What is multiplied to the weight of a spike, by the model's name."""
+
+_RECOVERY: dict[str, tuple[str, ...]] = {
+    "quantal_stp_synapse": ("tau_rec",),
+    "tsodyks2_synapse": ("tau_rec",),
+    # What was released is active for tau_psc, and recovers after that.
+    "tsodyks_synapse": ("tau_rec", "tau_psc"),
+    "tsodyks_synapse_hom": ("tau_rec", "tau_psc"),
+}
+"""Short-term plastic models, and the time constants that add up until they have recovered."""
 
 _NO_SPIKES = (
     *("diffusion_connection", "eprop_learning_signal_connection", "gap_junction"),
@@ -75,7 +86,12 @@ def used_models(nest: Any) -> list[str]:
 
 
 def connections(
-    nest: Any, sources: Any, targets: Any, models: Iterable[str], columns: Sequence[str]
+    nest: Any,
+    sources: Any,
+    targets: Any,
+    models: Iterable[str],
+    columns: Sequence[str],
+    rate: float | None = None,
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """This process's connections that carry spikes, portion by portion.
 
@@ -84,16 +100,20 @@ def connections(
     nest : module
         PyNEST.
     sources, targets : nest.NodeCollection
-        Between which nodes.
+        Between which nodes; targets may be None for all.
     models : iterable of str
         The synapse models that are looked at: `used_models`, of all processes.
     columns : sequence of str
         What is wanted beside the weight: "source", "target" (node ids), "delay" (ms).
+    rate : float, optional
+        Mean rate of each source (1/s), for the state of short-term plastic synapses. By default
+        they have recovered.
 
     Yields
     ------
     dict of str to array
-        The columns, and "weight": what a spike weighs that comes after a long silence.
+        The columns, and "weight": what a spike weighs on average, at this rate or after a long
+        silence.
 
     Raises
     ------
@@ -108,30 +128,67 @@ def connections(
             raise NetworkError(f"NEST does not tell its connections: {error}") from error
         if not len(found):
             continue
-        factors = _factors(model, nest)
+        base = _base(model, nest)
+        factors = _FACTORS.get(base, ())
+        recovery = () if rate is None else _RECOVERY.get(base, ())
+        needed = {*factors, *recovery, *(["tau_fac"] if recovery else [])}
         shared = nest.GetDefaults(model)  # what connections do not have themselves
-        own = [name for name in factors if name in found[0].get()]
+        own = [name for name in needed if name in found[0].get()]
         for first in range(0, len(found) if factors else 0, _READ):
             read = found[first : first + _READ].get([*columns, *own])
             values = {name: np.atleast_1d(column) for name, column in read.items()}
+            have = shared | values
             weight = np.ones(len(values[columns[0]]))
             for name in factors:
-                weight = weight * (values[name] if name in own else shared[name])
+                if name == "U" and recovery and rate is not None:
+                    tau_rec = sum(have[each] for each in recovery)
+                    weight *= stationary_factor(have["U"], have["tau_fac"], tau_rec, rate)
+                else:
+                    weight *= have[name]
             yield {name: values[name] for name in columns} | {"weight": weight}
 
 
-def _factors(model: str, nest: Any) -> tuple[str, ...]:
-    """What is multiplied to the weight of a spike; nothing where there are no spikes."""
+def stationary_factor(
+    U: ArrayLike, tau_fac: ArrayLike, tau_rec: ArrayLike, rate: ArrayLike
+) -> NDArray[np.float64]:
+    """What a short-term plastic synapse passes of its weight, on average over a Poisson train.
+
+    The mean field of Tsodyks and Markram's synapse: u (1 + U r tau_fac) = U (1 + r tau_fac) and
+    x (1 + u r tau_rec) = 1 (Tsodyks et al. 1998, Neural Comput 10:821). It is exact without
+    facilitation; with it u and x are correlated, and NEST's mean over long trains is up to 4 %
+    smaller in what was tried.
+
+    Parameters
+    ----------
+    U : array_like
+        Fraction that the first spike releases.
+    tau_fac, tau_rec : array_like
+        Time constants of facilitation (0 for none) and recovery (ms). For ``tsodyks_synapse``
+        ``tau_psc`` is added to that of recovery.
+    rate : array_like
+        Mean rate of the presynaptic neuron (1/s).
+
+    Returns
+    -------
+    array
+        u x, the factor of the weight; U at a rate of 0.
+    """
+    U, r = np.asarray(U, dtype=float), np.asarray(rate, dtype=float) / 1000.0
+    facilitated = r * np.asarray(tau_fac, dtype=float)
+    u = U * (1 + facilitated) / (1 + U * facilitated)
+    return np.asarray(u / (1 + u * r * np.asarray(tau_rec, dtype=float)))
+
+
+def _base(model: str, nest: Any) -> str:
+    """NEST's own model that a synapse model is of, without what is added to its name."""
     base = model.removesuffix("_hpc").removesuffix("_lbl")
-    if base in _NO_SPIKES:
-        return ()
-    if base in _FACTORS:
-        return _FACTORS[base]
+    if base in _NO_SPIKES or base in _FACTORS:
+        return base
     shape = shape_of(model, nest)
-    for name, factors in [*_FACTORS.items(), *dict.fromkeys(_NO_SPIKES, ()).items()]:
+    for name in (*_FACTORS, *_NO_SPIKES):
         kinds = {name, f"{name}_hpc", f"{name}_lbl"} & set(nest.synapse_models)
         if any(shape == shape_of(kind, nest) for kind in kinds):
-            return factors
+            return name
     raise NetworkError(
         f"it is not known what a spike weighs over connections of the synapse model {model!r}: "
         "nestlfp knows NEST's own models and copies of them. Calculate the weights from the "

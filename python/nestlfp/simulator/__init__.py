@@ -1,0 +1,13 @@
+"""What is asked of NEST: nodes, connections, the state of its kernel, MPI ranks.
+
+============== =====================================================================
+module         what is in it
+============== =====================================================================
+`kernel`       PyNEST itself, and what must hold before it is asked
+`ranks`        several MPI processes acting as one
+`populations`  the nodes of the populations that a user names
+`senders`      which models send spikes, and what a recorder hears of them
+`recorders`    spikes that were recorded
+`synapses`     what a spike weighs at its targets, by the synapse model
+============== =====================================================================
+"""

@@ -1,0 +1,262 @@
+"""What NEST does not know: cells, where synapses are on them, and where cells and contacts are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ... import cells
+from ...errors import KernelError
+from ...geometry import SEVERAL_UM, check_micrometres
+from ...kernels.checks import positive, real
+from .description import Description, Synapses
+
+DENSEST = 77_169
+RADIUS = 564.0  # µm
+"""Neurons under 1 mm² of cortex, and the radius of such a column (Potjans and Diesmann 2014)."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where on a cell the synapses of a pathway are, spread evenly over its membrane there.
+
+    Parameters
+    ----------
+    sections : str or sequence of str
+        Sections that receive synapses, by the beginning of their names: "soma", "dend", "apic".
+        "allsec" is all of them.
+    depths : sequence of (float, float)
+        Where, relative to the soma (µm along the z axis, upwards).
+    layers : dict of str to float, optional
+        Instead of `depths`, the part of the synapses in each layer; they add up to 1. Where layers
+        are is said to `kernels`.
+
+    Raises
+    ------
+    KernelError
+        If a depth is no interval, or shares are negative.
+
+    Examples
+    --------
+    >>> from nestlfp.sources.network import Placement
+    >>> Placement("apic", [(300.0, 700.0)])
+    Placement(sections='apic', depths=((300.0, 700.0),), layers=None)
+    """
+
+    sections: str | Sequence[str] = "allsec"
+    depths: Sequence[tuple[float, float]] = ((-np.inf, np.inf),)
+    layers: Mapping[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        named = [self.sections] if isinstance(self.sections, str) else list(self.sections)
+        if not named or not all(isinstance(name, str) for name in named):
+            raise KernelError(f"sections must be names such as 'dend', found {self.sections!r}")
+        found = np.asarray(self.depths, dtype=float)
+        if found.ndim != 2 or found.shape[1] != 2 or not (found[:, 0] < found[:, 1]).all():
+            raise KernelError(
+                "depths must be intervals (lower, upper) in µm relative to the soma, such as "
+                f"[(-100.0, 100.0)], found {self.depths!r}"
+            )
+        object.__setattr__(self, "depths", tuple(map(tuple, found.tolist())))
+        if not isinstance(self.sections, str):
+            object.__setattr__(self, "sections", tuple(self.sections))
+
+
+EXCITATORY = Placement(("dend", "apic"), ((-np.inf, -50.0), (50.0, np.inf)))
+"""Spines are on dendrites, few of them close to the soma (Larkman 1991, J Comp Neurol 306: 332)."""
+INHIBITORY = Placement("allsec", ((-100.0, 100.0),))
+"""Most inhibition is perisomatic (Markram et al. 2004, Nat Rev Neurosci 5: 793)."""
+
+
+@dataclass(frozen=True)
+class CellType:
+    """A cell type that makes up a population, or a part of one.
+
+    Parameters
+    ----------
+    cell : str, path, dict or nestlfp.cells.Cell
+        What `nestlfp.cells.cell` takes.
+    share : float
+        The part of the population's cells.
+    synapses : dict of str to float, optional
+        By presynaptic population, the part of its synapses onto the population that falls on this
+        type. Default, also of populations left out: `share`.
+    placement : dict of str to Placement, optional
+        Where on the cell they are, by presynaptic population.
+    rotation : dict of str to float, optional
+        Turns the cell about x, y, z (radians, as ``LFPy.Cell.set_rotation``) until its apical
+        dendrite points upwards.
+    """
+
+    cell: Any
+    share: float = 1.0
+    synapses: Mapping[str, float] | None = None
+    placement: Mapping[str, Placement] | None = None
+    rotation: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cell", cells.cell(self.cell))
+        if not (isinstance(self.share, int | float) and 0 < self.share <= 1):
+            raise KernelError(
+                f"the share of a cell type must be more than 0 and at most 1, found {self.share!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where the cells are: in a cylinder about the z axis, which the contacts are on.
+
+    Parameters
+    ----------
+    radius : float, optional
+        Of the cylinder (µm). Default: as dense as the cortical microcircuit,
+        ``sqrt(N / 77 169) · 564 µm`` with N neurons (Potjans and Diesmann 2014), and at least 1.5
+        times as far as the widest cell reaches.
+    somata : float or dict of str to float
+        Mean depth of the somata (µm), of all populations or by population.
+    spread : float
+        Standard deviation of the depths of a population's somata (µm).
+
+    Raises
+    ------
+    KernelError
+        If a length is no positive number, or is not in µm.
+    """
+
+    radius: float | None = None
+    somata: float | Mapping[str, float] = 0.0
+    spread: float = 25.0
+
+    def __post_init__(self) -> None:
+        if self.radius is not None:
+            positive(self.radius, "the radius of the column", " of µm")
+            check_micrometres(np.array([self.radius]), "the radius of the column", SEVERAL_UM)
+        depths = self.somata.values() if isinstance(self.somata, Mapping) else [self.somata]
+        if not np.isfinite(real(list(depths), "somata")).all():
+            raise KernelError(f"somata must be finite depths (µm), found {self.somata!r}")
+        if not (np.isfinite(real(self.spread, "spread")) and self.spread >= 0):
+            raise KernelError(f"spread must be 0 or more (µm), found {self.spread!r}")
+
+    def depth(self, population: str) -> float:
+        """Mean depth of a population's somata (µm)."""
+        if not isinstance(self.somata, Mapping):
+            return float(self.somata)
+        if population not in self.somata:
+            raise KernelError(f"somata has no depth of {population!r}, found {dict(self.somata)}")
+        return float(self.somata[population])
+
+
+Cells = Mapping[str, Any]
+
+
+def cells_of(description: Description, given: Cells | None) -> dict[str, tuple[CellType, ...]]:
+    """The cell types of each population that has cells; by default after what its spikes do."""
+    given = {} if given is None else given
+    if not isinstance(given, Mapping) or (unknown := set(given) - set(description.populations)):
+        raise KernelError(
+            f"cells must be a dict by population of {list(description.populations)}, found "
+            f"{given if not isinstance(given, Mapping) else sorted(unknown)!r}"
+        )
+    found = {}
+    for name, population in description.populations.items():
+        said = given.get(name, _default(description, name))
+        if said is None:
+            continue
+        types = (
+            tuple(said)
+            if isinstance(said, Iterable)
+            and not isinstance(said, str | Mapping)
+            and all(isinstance(each, CellType) for each in said)
+            else (said if isinstance(said, CellType) else CellType(said),)
+        )
+        total = sum(each.share for each in types)
+        if not abs(total - 1) <= 2e-3:
+            raise KernelError(
+                f"shares of the cell types of {name!r} must add up to 1, found {total:g}"
+            )
+        if any(description.onto(name)):
+            found[name] = types
+        elif name in given:
+            raise KernelError(
+                f"population {name!r} ({population.model}) gets no synapses from the populations, "
+                "and leaves no signal: leave its cells out"
+            )
+    if not found:
+        raise KernelError(
+            f"no population of {list(description.populations)} has cells and gets synapses: there "
+            "is nothing that could leave a signal"
+        )
+    return found
+
+
+WITHOUT_CELLS = ("parrot_neuron", "parrot_neuron_ps", "spike_generator")
+
+
+def _default(description: Description, name: str) -> str | None:
+    if description.populations[name].model in WITHOUT_CELLS:
+        return None
+    return cells.PYRAMIDAL if is_excitatory(description, name) else cells.INTERNEURON
+
+
+def is_excitatory(description: Description, name: str) -> bool:
+    """Whether a population's spikes depolarize their targets, by the sum of its synapses."""
+    signs = [
+        p.synapses * (1 if p.excitatory(rest(description, p.post)) else -1) * abs(p.weight)
+        for p in description.pathways
+        if p.pre == name
+    ]
+    return sum(signs) >= 0
+
+
+def rest(description: Description, name: str) -> float:
+    """Resting potential of a population's point neurons (mV)."""
+    return float(description.populations[name].parameters.get("E_L", -65.0))
+
+
+def placements_of(
+    description: Description, given: Mapping[Any, Placement] | None, layers: Mapping[str, Any]
+) -> dict[tuple[str, str, str], Placement]:
+    """Where the synapses of each pathway and drive are: by source, target and `kind_of`."""
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise KernelError(
+            f"placement must be a dict such as {{('E', 'I'): Placement('soma')}}, found {given!r}"
+        )
+    names = list(description.populations)
+    outside = {drive.model for drive in description.drives}
+    for key, placement in given.items():
+        pathway = key if isinstance(key, tuple) and len(key) == 2 else (None, None)
+        if key not in ("excitatory", "inhibitory") and not (
+            pathway[0] in {*names, *outside} and pathway[1] in names
+        ):
+            raise KernelError(
+                "placement is by (presynaptic, postsynaptic) population, or for all that is "
+                f"'excitatory' or 'inhibitory'; found {key!r}, populations are {names}"
+            )
+        if not isinstance(placement, Placement):
+            raise KernelError(f"placement[{key!r}] must be a Placement, found {placement!r}")
+        _check_layers(placement, layers)
+    default = {"excitatory": EXCITATORY, "inhibitory": INHIBITORY}
+    found = {}
+    for one in (*description.pathways, *description.drives):
+        kind = kind_of(description, one)
+        own = given.get((one.source, one.post), given.get(kind, default[kind]))
+        found[one.source, one.post, kind] = own
+    return found
+
+
+def kind_of(description: Description, synapses: Synapses) -> str:
+    """Whether synapses are "excitatory" or "inhibitory"."""
+    depolarizing = synapses.excitatory(rest(description, synapses.post))
+    return "excitatory" if depolarizing else "inhibitory"
+
+
+def _check_layers(placement: Placement, layers: Mapping[str, Any]) -> None:
+    if placement.layers is not None and not layers:
+        raise KernelError(
+            "a placement by layers needs to know where they are: kernels(..., layers={'L2/3': "
+            "(top, bottom), ...}) in µm"
+        )

@@ -1,0 +1,282 @@
+"""Kernels of a network that NEST knows, and of cells that the user, or nobody, names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ...errors import KernelError, NetworkError
+from ...geometry import check_micrometres, contact_positions
+from ...kernels import KernelSet
+from ...kernels.checks import positive, positive_ms, real
+from ...paths import cache_dir
+from ...simulator.kernel import import_nest
+from ...simulator.ranks import Ranks
+from .._processes import in_processes
+from .._provenance import package_version, plain
+from .assumptions import Column, Placement, cells_of, placements_of
+from .computing import Work, computed
+from .currents import Synapse
+from .description import Description, Drive
+from .reading import describe
+
+SIGNALS = ("LFP", "CDM", "CSD")
+_TOOLS = ("LFPykernels", "LFPykit", "LFPy", "neuron", "nestlfp")
+
+
+def kernels(
+    network: Mapping[str, Any] | Description,
+    contacts: Any = None,
+    *,
+    cells: Mapping[str, Any] | None = None,
+    synapses: Synapse | Mapping[tuple[str, str], Synapse] | None = None,
+    placement: Mapping[Any, Placement] | None = None,
+    layers: Mapping[str, Sequence[float]] | None = None,
+    column: Column | None = None,
+    rates: Mapping[str, float] | None = None,
+    conductances: Literal["absolute", "relative"] = "absolute",
+    match: Literal["current", "potential"] = "current",
+    signals: Sequence[str] = ("LFP", "CDM"),
+    conductivity: float = 0.3,
+    dt: float = 2**-4,
+    tau: float | None = None,
+    processes: int | None = None,
+    progress: bool = True,
+    cache: bool = True,
+) -> KernelSet:
+    """Kernels of the network that is in NEST now.
+
+    Sizes, targets, weights, delays and currents of synapses are read from NEST (`describe`). Cells,
+    where synapses are on them, and where cells and contacts are have defaults, which
+    ``print(summary(kernels))`` shows.
+
+    Parameters
+    ----------
+    network : dict of str to nest.NodeCollection, or Description
+        The neurons of each population, or what `describe` has read of them.
+    contacts : array, shape (n,) or (n, 3), or probeinterface.Probe, optional
+        Depths z of the contacts (µm), on the axis of the column. Default: every 100 µm, from 200 µm
+        below the somata to the top of the tallest cell.
+    cells : dict of str to cell, optional
+        For each population what `nestlfp.cells.cell` takes: a name of the library, a morphology
+        file, arguments of LFPy's cells; a `CellType`, or a list of several; or None where it has
+        no cells. Default: a pyramidal cell of layer 5 for populations that excite, a small
+        multipolar cell for those that inhibit, none for parrot neurons and generators.
+    synapses : Synapse, or dict of (str, str) to Synapse, optional
+        As in `describe`.
+    placement : dict to Placement, optional
+        Where synapses are on cells, by (presynaptic, postsynaptic) population, or for all that are
+        ``"excitatory"`` or ``"inhibitory"``. Default: excitatory ones on dendrites, 50 µm or more
+        above or below the soma; inhibitory ones on soma and dendrites within 100 µm.
+    layers : dict of str to (float, float), optional
+        Boundaries of each layer (µm), for placements by layer.
+    column : Column, optional
+        Where cells are: radius, and depths of the somata.
+    rates : dict of str to float, optional
+        Spikes/s of a neuron of each population: needed where synapses are conductances, which
+        depend on the mean potential of the cells, and used for short-term plasticity. `rates` of
+        this module reads them after a run.
+        Generators whose rate NEST does not tell are named by their model.
+    conductances : {"absolute", "relative"}
+        Whether the cells' mean synaptic conductances are those of the point neurons (nS), or the
+        same in relation to the leak.
+    match : {"current", "potential"}
+        "current": cells get the currents of the point neurons, as in Hagen et al. 2016 and Skaar et
+        al. 2020. "potential": each pathway is scaled until the potential of a synapse at the
+        cell's soma has the peak that it has at the point neuron, for networks whose weights were
+        fitted to spikes.
+    signals : sequence of str
+        Of "LFP" (mV), "CDM" (current dipole moment, nA µm) and "CSD" (nA/µm³, in slices around the
+        contacts). `KernelSet.project` makes EEG and MEG of the dipole moment.
+    conductivity : float
+        Of the tissue (S/m).
+    dt : float
+        Time step of the cells (ms): a power of two.
+    tau : float, optional
+        Last lag (ms). Default: where less than 1e-3 of the peak is left.
+    processes : int, optional
+        How many to share the cells among. Default: one per core, and one alone for few cells.
+    progress : bool
+        Show a progress bar.
+    cache : bool
+        Keep the kernels in the user's cache folder, and take them from there when nothing that was
+        read or said has changed.
+
+    Returns
+    -------
+    KernelSet
+        At the resolution of NEST.
+
+    Raises
+    ------
+    MissingExtraError
+        Without the packages of the extra ``nestlfp[lfpykernels]``.
+    NetworkError
+        As `describe`; if the current of a synapse is not known, or synapses are conductances and
+        there are no rates.
+    KernelError
+        If what was said is wrong, names unknown populations, or does not fit the cells.
+
+    Notes
+    -----
+    One cell stands for all of a population. Its synapses are at the same places of each cell, and
+    signals are averaged over the depths of the somata. A conductance is taken at the mean potential
+    of the segment that it is on, and adds to the leak (Hagen et al. 2022, PLoS Comput Biol 18(8):
+    e1010353, Eqs. 8 to 11).
+
+    LFPykernels and NEURON run in a process of their own, with several MPI ranks on rank 0.
+
+    Examples
+    --------
+    >>> from nestlfp.sources import network
+    >>> kernels = network.kernels({"E": E, "I": I})  # doctest: +SKIP
+    >>> recorder = nestlfp.FieldRecorder(kernels, {"E": E, "I": I})  # doctest: +SKIP
+    """
+    if isinstance(network, Description):
+        if synapses is not None:
+            raise KernelError("give synapses to describe: the network was read without them")
+        description = network
+    else:
+        description = describe(network, synapses=synapses, rates=rates)
+    work = _work(
+        description, contacts, cells, placement, layers, column, rates, conductances, match,
+        signals, conductivity, dt, tau,
+    )  # fmt: skip
+    found = Ranks(import_nest()).on_root(lambda: _kept(work, processes, progress, cache))
+    return found.resample(description.resolution, method="pchip")
+
+
+def _work(
+    description: Description,
+    contacts: Any,
+    cells: Any,
+    placement: Any,
+    layers: Any,
+    column: Column | None,
+    rates: Any,
+    conductances: str,
+    match: str,
+    signals: Sequence[str],
+    conductivity: float,
+    dt: float,
+    tau: float | None,
+) -> Work:
+    """What was said, checked, with defaults where nothing was."""
+    chosen = (signals,) if isinstance(signals, str) else tuple(signals)
+    if not chosen or not set(chosen) <= set(SIGNALS) or len(set(chosen)) < len(chosen):
+        raise KernelError(
+            f"signals must be of {SIGNALS}, found {signals!r}: EEG and MEG are made by "
+            "kernels.project(head, to='EEG', ...) of the CDM"
+        )
+    for what, value, known in (
+        ("conductances", conductances, ("absolute", "relative")),
+        ("match", match, ("current", "potential")),
+    ):
+        if value not in known:
+            raise KernelError(f"{what} must be one of {known}, found {value!r}")
+    if column is not None and not isinstance(column, Column):
+        raise KernelError(f"column must be a Column(radius=..., somata=...), found {column!r}")
+    own = cells_of(description, cells)
+    for post in own:
+        for pathway in description.onto(post):
+            if pathway.waveform is None:
+                raise NetworkError(pathway.unknown)
+    layers = {} if layers is None else dict(layers)
+    return Work(
+        description=description,
+        cells=own,
+        placement=placements_of(description, placement, layers),
+        layers={name: tuple(real(given, f"layer {name!r}")) for name, given in layers.items()},
+        column=Column() if column is None else column,
+        contacts=None if contacts is None else _depths(contacts),
+        signals=chosen,
+        conductivity=positive(conductivity, "conductivity", " of S/m"),
+        rates=_rates(description, own, rates),
+        relative=conductances == "relative",
+        match=match,
+        dt=positive_ms(dt, "dt"),
+        tau=None if tau is None else positive_ms(tau, "tau"),
+    )
+
+
+def _depths(contacts: ArrayLike) -> tuple[float, ...]:
+    """Depths of contacts on the axis (µm)."""
+    found = np.asarray(contacts, dtype=float) if isinstance(contacts, list | tuple) else contacts
+    if isinstance(found, np.ndarray) and found.ndim == 1:
+        z = real(found, "contacts")
+        check_micrometres(z, "contacts", 10.0)
+    else:
+        places = contact_positions(contacts)
+        z = places[:, 2]
+        if np.any(places[:, :2] != 0):
+            raise KernelError(
+                "contacts must be on the axis of the column, at x = y = 0: one cell stands for a "
+                "population, whose potential is averaged over a disc; for arrays of electrodes see "
+                f"nestlfp.sources.sheets; found {places[np.any(places[:, :2] != 0, axis=1)][0]}"
+            )
+    if not z.size or not np.isfinite(z).all():
+        raise KernelError(f"contacts must be finite depths (µm), found {contacts!r}")
+    return tuple(z.tolist())
+
+
+def _rates(
+    description: Description, cells: Mapping[str, Any], given: Mapping[str, float] | None
+) -> dict[str, float]:
+    """Spikes/s by population and model of a drive, with all that conductances need."""
+    found = {}
+    known = {*description.populations, *(drive.model for drive in description.drives)}
+    for name, rate in (given or {}).items():
+        if name not in known:
+            raise KernelError(f"rates has {name!r}, which is not among {sorted(known)}")
+        found[name] = float(real(rate, f"the rate of {name!r}"))
+        if not 0 <= found[name] < math.inf:
+            raise KernelError(f"the rate of {name!r} must be 0 or more spikes/s, found {rate!r}")
+    for one in (*description.pathways, *description.drives):
+        if one.post not in cells or one.waveform is None or one.waveform.reversal is None:
+            continue
+        read = one.rate if isinstance(one, Drive) else None
+        if one.source not in found and read is None:
+            raise NetworkError(
+                f"synapses {one.source} → {one.post} are conductances, whose currents depend on "
+                "the mean potential of the cells, and this on the spikes that they get. Give "
+                f"rates={{{one.source!r}: spikes/s of a neuron, ...}}: network.rates(populations, "
+                "spike_recorders) reads those of populations after a short run; then ResetKernel "
+                "and build the network anew"
+            )
+    return found
+
+
+# ---------------------------------------------------------------------- cache
+def _kept(work: Work, processes: int | None, progress: bool, cache: bool) -> KernelSet:
+    """The kernels of this work, from the cache where they are."""
+    path = cache_dir() / "kernels" / f"{_digest(work)}.nc"
+    if cache and path.exists():
+        try:
+            return KernelSet.load(path)
+        except KernelError:  # of a disk that was full, say: they are computed again
+            pass
+    tasks = [(work, processes, progress)]
+    (found,) = in_processes(computed, tasks, 1, start=_nothing, given=(), error=KernelError)
+    if cache:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found.save(path, overwrite=True)
+    return found
+
+
+def _nothing() -> None:
+    """What the process does before its work: that loads what it needs."""
+
+
+def _digest(work: Work) -> str:
+    """Of all that kernels depend on; not of the time at which the network was read."""
+    said = asdict(replace(work, description=replace(work.description, time=0.0)))
+    versions = {name: package_version(name) for name in _TOOLS}
+    text = json.dumps([plain(said), versions], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,526 @@
+"""The description of a network, read from NEST.
+
+A kernel is the response to a spike of one population, so that connections are read by source. A
+sample of the sources is enough: more are read until what a spike brings is known.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from ..._types import Floats, Ints
+from ...errors import KernelError, NetworkError
+from ...kernels.checks import positive
+from ...kernels.names import check_name
+from ...simulator import synapses as synapse_models
+from ...simulator.kernel import check_not_prepared, import_nest
+from ...simulator.populations import nodes_by_model, population_ids
+from ...simulator.ranks import Ranks
+from .currents import Synapse, Waveform, parameters_of, waveform
+from .description import Description, Drive, Pathway, Population
+
+ALL = 1_000_000
+"""Connections of a population up to which all are read."""
+
+_FIRST = 20  # sources that are read first
+_AT_ONCE = 200_000  # connections that NEST is asked for at once, about: 60 bytes each
+_NEURONS = 200  # whose parameters are read
+_DIGITS = 12  # sums depend on the order of connections, which threads change, in the last digits
+
+Hand = Synapse | Mapping[tuple[str, str], Synapse] | None
+"""Synapses that a user describes: all, or by (presynaptic, postsynaptic) population."""
+
+
+def describe(
+    populations: Mapping[str, Any],
+    *,
+    synapses: Hand = None,
+    rates: Mapping[str, float] | None = None,
+    accuracy: float = 0.01,
+    seed: int = 1,
+) -> Description:
+    """What NEST knows of a network: sizes, targets, weights, delays, and the currents of synapses.
+
+    NEST is only asked, and nothing in it changes: a network spikes the same afterwards.
+
+    Parameters
+    ----------
+    populations : dict of str to nest.NodeCollection
+        The neurons of each population. Nodes without cells, such as parrot neurons that stand for
+        the thalamus, may be among them.
+    synapses : Synapse, or dict of (str, str) to Synapse, optional
+        Current of the connections onto neurons that do not tell it, such as those of
+        ``iaf_psc_delta``: one for all of them, or by (presynaptic, postsynaptic) population. A
+        pathway that is named gets what is said here, whatever its neurons tell.
+    rates : dict of str to float, optional
+        Spikes/s of a neuron of each population: synapses with short-term plasticity weigh then what
+        they do at this rate, on average. Without, or left out: after a long silence.
+    accuracy : float
+        Standard error of the summed weight of a neuron's connections onto each population,
+        relative to all its connections, down to which neurons are read. A population with no more
+        than a million connections is read whole; with 0 all are.
+    seed : int
+        Of the sample of neurons.
+
+    Returns
+    -------
+    Description
+        ``print`` shows it as a table to compare with a paper. With several MPI ranks it is
+        collective, and the same on each.
+
+    Raises
+    ------
+    NetworkError
+        If populations are no nodes that send spikes, or share nodes; if one has neurons of several
+        models; if it is not known what a spike weighs over a synapse model; if weights are not
+        finite, or parameters of neurons make no sense; if there are no connections between the
+        populations yet.
+    KernelError
+        If `synapses` names unknown populations.
+
+    Notes
+    -----
+    A connection counts with the weight of a spike (`nestlfp.out_strengths` has the list of synapse
+    models); multapses and autapses count each.
+    Excitation and inhibition are told apart by the sign of the weight, receptor by receptor.
+
+    Examples
+    --------
+    >>> from nestlfp.sources import network
+    >>> print(network.describe({"E": E, "I": I}))  # doctest: +SKIP
+    """
+    if accuracy:
+        positive(accuracy, "accuracy")
+    enough = partial(_wanted, accuracy=accuracy)
+    description = _described(populations, synapses, rates or {}, enough, seed)
+    if not description.pathways:
+        raise NetworkError(
+            f"there are no connections between the populations {list(description.populations)}: "
+            "describe the network when it is connected"
+        )
+    return description
+
+
+def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
+    """A quick look, at so many neurons of each population; None where NEST does not tell."""
+    try:
+        return _described(populations, None, {}, lambda read: min(sources, read.of), seed=1)
+    except NetworkError:  # of models that it cannot be known for
+        return None
+
+
+def _described(
+    populations: Mapping[str, Any],
+    synapses: Hand,
+    rates: Mapping[str, float],
+    how_many: Callable[[_Sums], int],
+    seed: int,
+) -> Description:
+    """The description, with as many neurons read as `how_many` says after each reading."""
+    nest = import_nest()
+    ranks = Ranks(nest)
+    check_not_prepared(nest, "describe")
+    synapse_models.check_sources_kept(nest)
+    ids = _ids(populations, nest)
+    by_hand = _by_hand(synapses, list(ids))
+    reader = _Reader.of(nest, ranks, ids)
+    nodes = {name: _population(reader, name) for name in ids}
+    pathways: list[Pathway] = []
+    for name, own in ids.items():
+        order = np.random.default_rng([seed, crc32(name.encode())]).permutation(own.size)
+        found = reader.sums(own[order], how_many, rates.get(name))
+        nodes[name] = _with_sums(nodes[name], found)
+        pathways += _pathways(found, nodes, name, by_hand)
+    unused = set(by_hand) - {(p.pre, p.post) for p in pathways}
+    if pathways and unused and isinstance(synapses, Mapping):
+        raise KernelError(
+            f"synapses has the pathways {sorted(unused)}, over which there are no connections: "
+            f"there are {sorted({(p.pre, p.post) for p in pathways})}"
+        )
+    return Description(
+        nodes,
+        tuple(pathways),
+        tuple(_drives(reader, nodes, how_many)),
+        resolution=float(nest.resolution),
+        time=float(nest.biological_time),
+    )
+
+
+def _ids(populations: Any, nest: Any) -> dict[str, Ints]:
+    if not isinstance(populations, Mapping) or not populations:
+        raise NetworkError(
+            "populations must be a dict such as {'E': neurons}, found "
+            f"{str(populations)[:60]!r} ({type(populations).__name__})"
+        )
+    for name in populations:
+        check_name(name, "a population")
+    ids = population_ids(list(populations), populations, nest, overlap=False)
+    for name, found in ids.items():
+        if not found.size:
+            raise NetworkError(f"population {name!r} has no neurons: leave it out")
+    return {name: np.sort(found) for name, found in ids.items()}
+
+
+def _by_hand(synapses: Hand, names: Sequence[str]) -> dict[tuple[str, str], Synapse]:
+    if synapses is None:
+        return {}
+    if isinstance(synapses, Synapse):
+        return {(pre, post): synapses for pre in names for post in names}
+    if not isinstance(synapses, Mapping):
+        raise KernelError(
+            "synapses must be a Synapse, or a dict such as {('E', 'I'): Synapse(...)}, found "
+            f"{synapses!r}"
+        )
+    for key, given in synapses.items():
+        if not (isinstance(key, tuple) and len(key) == 2 and set(key) <= set(names)):
+            raise KernelError(
+                f"a pathway in synapses is (presynaptic, postsynaptic) population of {names}, "
+                f"found {key!r}"
+            )
+        if not isinstance(given, Synapse):
+            raise KernelError(f"synapses[{key}] must be a Synapse, found {given!r}")
+    return dict(synapses)
+
+
+# ---------------------------------------------------------------------- connections
+class Kind(NamedTuple):
+    """What tells synapses of a source apart."""
+
+    post: str
+    receptor: int
+    positive: bool
+
+
+@dataclass
+class _OfKind:
+    """Sums over connections of one kind; those by source are in the order of the sources."""
+
+    count: Floats
+    weight: Floats
+    squares: float = 0.0
+    delays: dict[float, float] = field(default_factory=dict)  # ms: summed |weight|
+    models: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Sums:
+    """Sums over the connections of the sources that were read."""
+
+    read: int
+    of: int
+    kinds: dict[Kind, _OfKind] = field(default_factory=dict)
+    outside: float = 0.0  # connections to neurons in no population
+
+    def add(self, other: _Sums) -> None:
+        """Count another process's sums, of the same sources."""
+        self.outside += other.outside
+        for kind, found in other.kinds.items():
+            mine = self.kinds.setdefault(kind, _OfKind(np.zeros(self.of), np.zeros(self.of)))
+            mine.count += found.count
+            mine.weight += found.weight
+            mine.squares += found.squares
+            mine.models |= found.models
+            for delay, weight in found.delays.items():
+                mine.delays[delay] = mine.delays.get(delay, 0.0) + weight
+
+    def connections(self) -> float:
+        """How many there are."""
+        return self.outside + sum(float(kind.count.sum()) for kind in self.kinds.values())
+
+    def standard_error(self, kind: Kind) -> float:
+        """Of the mean over sources of the summed weight."""
+        if self.read in (1, self.of):
+            return 0.0 if self.read == self.of else np.inf
+        spread = float(self.kinds[kind].weight[: self.read].std(ddof=1))
+        return spread * np.sqrt((1 - self.read / self.of) / self.read)
+
+    def error(self) -> float:
+        """The largest standard error, relative to all that a source brings."""
+        total = sum(abs(kind.weight.sum()) for kind in self.kinds.values()) / self.read
+        return max((self.standard_error(kind) / total for kind in self.kinds), default=0.0)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """What is needed to read connections of this network.
+
+    `owner` has the index of each node's population, -1 of neurons in none, -2 of other nodes.
+    """
+
+    nest: Any
+    ranks: Ranks
+    ids: Mapping[str, Ints]
+    models: Sequence[str]
+    outer: Mapping[str, Ints]
+    owner: Ints
+
+    @classmethod
+    def of(cls, nest: Any, ranks: Ranks, ids: Mapping[str, Ints]) -> _Reader:
+        owner = np.full(int(nest.network_size) + 1, -2)
+        outer: dict[str, list[Ints]] = {}
+        inside = np.concatenate(list(ids.values()))
+        for model, nodes in nodes_by_model(nest):
+            defaults = nest.GetDefaults(model)
+            kind, base = str(defaults["element_type"]), str(defaults["type_id"])
+            if base.startswith("nestlfp") or kind not in ("neuron", "stimulator"):
+                continue
+            if kind == "neuron":
+                owner[nodes] = -1
+            if (left := nodes[~np.isin(nodes, inside)]).size:
+                outer.setdefault(base, []).append(left)
+        for i, own in enumerate(ids.values()):
+            owner[own] = i
+        used = sorted(set().union(*ranks.gather(synapse_models.used_models(nest))))
+        used = [model for model in used if not model.startswith("nestlfp")]
+        joined = {base: np.concatenate(parts) for base, parts in outer.items()}
+        return cls(nest, ranks, ids, used, joined, owner)
+
+    def sums(
+        self, sources: Ints, how_many: Callable[[_Sums], int], rate: float | None = None
+    ) -> _Sums:
+        """Sums of as many of the sources as are wanted, in this order."""
+        found = _Sums(0, len(sources))
+        wanted = min(_FIRST, found.of)
+        while found.read < wanted:
+            each = found.connections() / found.read if found.read else 1.0
+            last = min(wanted, found.read + max(_FIRST, int(_AT_ONCE / max(each, 1.0))))
+            block = range(found.read, last)
+            for part in self.ranks.gather(
+                self.ranks.agree(partial(self._block, sources, block, rate))
+            ):
+                found.add(part)
+            found.read = last
+            if found.read == wanted:
+                wanted = how_many(found)
+        return found
+
+    def _block(self, sources: Ints, block: range, rate: float | None) -> _Sums:
+        """Sums over this process's connections of a block of the sources."""
+        nest, found = self.nest, _Sums(0, len(sources))
+        here = np.sort(sources[block.start : block.stop])
+        place = dict(zip(sources[block.start : block.stop].tolist(), block, strict=True))
+        names = list(self.ids)
+        columns = ["source", "target", "delay", "receptor"]
+        for model in self.models:
+            for read in synapse_models.connections(
+                nest, nest.NodeCollection(here.tolist()), None, [model], columns, rate
+            ):
+                weight, owner = read["weight"].astype(float), self.owner[read["target"]]
+                if not np.isfinite(weight).all():
+                    bad = int(np.argmin(np.isfinite(weight)))
+                    raise NetworkError(
+                        f"the connection {read['source'][bad]} → {read['target'][bad]} has the "
+                        f"weight {weight[bad]}: weights must be finite"
+                    )
+                found.outside += float(np.count_nonzero(owner == -1))
+                keep = (owner >= 0) & (weight != 0)
+                kinds = np.stack([owner, read["receptor"].astype(int), weight > 0], axis=1)
+                for row in np.unique(kinds[keep], axis=0):
+                    among = keep & (kinds == row).all(axis=1)
+                    kind = Kind(names[row[0]], int(row[1]), bool(row[2]))
+                    mine = found.kinds.setdefault(
+                        kind, _OfKind(np.zeros(found.of), np.zeros(found.of))
+                    )
+                    w = weight[among]
+                    at = np.array([place[s] for s in read["source"][among].tolist()])
+                    mine.count += np.bincount(at, minlength=found.of)
+                    mine.weight += np.bincount(at, weights=w, minlength=found.of)
+                    mine.squares += float(w @ w)
+                    mine.models.add(model)
+                    delays, which = np.unique(read["delay"][among], return_inverse=True)
+                    shares = np.bincount(which, weights=np.abs(w))
+                    for delay, share in zip(delays.tolist(), shares.tolist(), strict=True):
+                        mine.delays[delay] = mine.delays.get(delay, 0.0) + share
+        return found
+
+
+def _wanted(found: _Sums, accuracy: float) -> int:
+    """How many sources are to be read, by those that were."""
+    each = found.connections() / found.read
+    if each * found.of <= ALL or not accuracy:
+        return found.of
+    error = found.error()
+    if error <= accuracy:
+        return found.read
+    needed = found.read * (error / accuracy) ** 2
+    return min(found.of, max(found.read + _FIRST, int(min(1.1 * needed, 4 * found.read))))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _with_sums(population: Population, found: _Sums) -> Population:
+    everything = found.connections()
+    outside = found.outside / everything if everything else 0.0
+    return Population(**{**vars(population), "read": found.read, "outside": _rounded(outside)})
+
+
+def _pathways(
+    found: _Sums,
+    nodes: Mapping[str, Population],
+    pre: str,
+    by_hand: Mapping[tuple[str, str], Synapse],
+) -> list[Pathway]:
+    pathways = []
+    for kind in sorted(found.kinds):
+        own, n = found.kinds[kind], found.read
+        count, total = float(own.count.sum()), float(own.weight.sum())
+        mean = total / count
+        wave, scale, unknown = _waveform(nodes[kind.post], kind, pre, by_hand)
+        delays = sorted(own.delays)
+        shares = np.array([own.delays[delay] for delay in delays]) / abs(total)
+        pathways.append(
+            Pathway(
+                post=kind.post,
+                receptor=kind.receptor,
+                weight=_rounded(mean),
+                weight_sd=_rounded(np.sqrt(max(0.0, own.squares / count - mean**2))),
+                waveform=wave,
+                scale=scale,
+                unknown=unknown,
+                pre=pre,
+                synapses=_rounded(count / n),
+                synapses_sd=_rounded(float(own.count[:n].std())),
+                error=_rounded(found.standard_error(kind) / abs(total / n)),
+                delays=tuple(_rounded(delay) for delay in delays),
+                shares=tuple(_rounded(share) for share in shares),
+                models=tuple(sorted(own.models)),
+            )
+        )
+    return pathways
+
+
+def _waveform(
+    post: Population, kind: Kind, pre: str, by_hand: Mapping[tuple[str, str], Synapse]
+) -> tuple[Waveform | None, float, str]:
+    """Waveform of a connection, its peak at a weight of 1, and why it is not known."""
+    pathway = pre, kind.post
+    if pathway in by_hand:
+        return by_hand[pathway].waveform, by_hand[pathway].strength, ""
+    try:
+        told = waveform(post.model, post.parameters, kind.receptor, kind.positive, pathway=pathway)
+    except NetworkError as error:
+        return None, 1.0, f"{pre} → {kind.post}: {error}."
+    return told, 1.0, ""
+
+
+# ---------------------------------------------------------------------- neurons
+def _population(reader: _Reader, name: str) -> Population:
+    """Size, model and the mean parameters of a population."""
+    nest, own = reader.nest, reader.ids[name]
+    nodes = nest.NodeCollection(own.tolist())
+    models = {
+        str(nest.GetDefaults(model, "type_id"))
+        for model, of_model in nodes_by_model(nest, nodes)
+        if of_model.size
+    }
+    if len(models) > 1:
+        raise NetworkError(
+            f"population {name!r} has neurons of several models, {sorted(models)}: make a "
+            "population of each"
+        )
+    (model,) = models
+    wanted = list(parameters_of(model))
+    sample = own[np.unique(np.linspace(0, own.size - 1, _NEURONS).astype(int))]
+    read = reader.ranks.gather(reader.ranks.agree(partial(_parameters, nest, sample, wanted, name)))
+    parameters: dict[str, Any] = {}
+    varied = []
+    for key in wanted:
+        values = np.concatenate([part[key] for part in read if part[key].size])
+        parameters[key] = [_rounded(v) for v in np.atleast_1d(values.mean(axis=0))]
+        if np.ptp(values, axis=0).max() > 1e-9 * np.abs(values).max():
+            varied.append(key)
+        if values.ndim == 1:
+            parameters[key] = parameters[key][0]
+    spatial = nodes.spatial is not None
+    return Population(name, own.size, model, parameters, tuple(varied), spatial=spatial)
+
+
+def _parameters(nest: Any, sample: Ints, wanted: list[str], name: str) -> dict[str, Floats]:
+    """Parameters of those of the neurons that live in this process."""
+    nodes = nest.NodeCollection(sample.tolist())
+    if nest.num_processes > 1:
+        with warnings.catch_warnings():  # that its result is not for all functions of NEST
+            warnings.simplefilter("ignore")
+            nodes = nest.GetLocalNodeCollection(nodes)
+    if not wanted or not len(nodes):
+        return {key: np.zeros(0) for key in wanted}
+    found = nodes.get(wanted)
+    values = {}
+    for key in wanted:
+        try:
+            column = found[key] if len(nodes) > 1 else [found[key]]
+            values[key] = np.asarray(column, dtype=float)
+        except ValueError:
+            raise NetworkError(
+                f"neurons of {name!r} have different numbers of {key}: make a population of each "
+                "kind"
+            ) from None
+        if not np.isfinite(values[key]).all():
+            raise NetworkError(f"neurons of {name!r} have a {key} that is not finite")
+        positive_only = key.startswith("tau") or key in ("C_m", "g_L")
+        if positive_only and values[key].size and not (values[key] > 0).all():
+            raise NetworkError(
+                f"neurons of {name!r} have {key} = {values[key].min():g}: it must be positive"
+            )
+    return values
+
+
+# ---------------------------------------------------------------------- input from outside
+_RATES: dict[str, Callable[[Mapping[str, Any]], float]] = {
+    "poisson_generator": lambda node: node["rate"],
+    "poisson_generator_ps": lambda node: node["rate"],
+    "sinusoidal_poisson_generator": lambda node: node["rate"],
+    "sinusoidal_gamma_generator": lambda node: node["rate"],
+    "mip_generator": lambda node: node["rate"] * node["p_copy"],
+}
+
+
+def _drives(
+    reader: _Reader, nodes: Mapping[str, Population], how_many: Callable[[_Sums], int]
+) -> list[Drive]:
+    """Connections onto the populations from generators, and from neurons in no population."""
+    drives = []
+    for model, sources in reader.outer.items():
+        order = np.random.default_rng(1).permutation(sources.size)
+        found = reader.sums(sources[order], how_many)
+        for kind in sorted(found.kinds):
+            own = found.kinds[kind]
+            count = float(own.count.sum())
+            mean = float(own.weight.sum()) / count
+            wave, scale, unknown = _waveform(nodes[kind.post], kind, model, {})
+            connections = count / found.read * found.of
+            drives.append(
+                Drive(
+                    post=kind.post,
+                    receptor=kind.receptor,
+                    weight=_rounded(mean),
+                    weight_sd=_rounded(np.sqrt(max(0.0, own.squares / count - mean**2))),
+                    waveform=wave,
+                    scale=scale,
+                    unknown=unknown,
+                    model=model,
+                    sources=found.of,
+                    indegree=_rounded(connections / nodes[kind.post].size),
+                    rate=_rate(reader, model, sources[order][: found.read], own.count),
+                )
+            )
+    return drives
+
+
+def _rate(reader: _Reader, model: str, sources: Ints, count: Floats) -> float | None:
+    """Spikes/s over a connection of these sources, the mean over their connections."""
+    if model not in _RATES:
+        return None
+    weights = count[: sources.size]
+    among = sources[weights > 0]
+    rates = [_RATES[model](reader.nest.NodeCollection([node]).get()) for node in among.tolist()]
+    return _rounded(float(np.average(rates, weights=weights[weights > 0])))
