@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from nestlfp import KernelError
+from nestlfp.sources import mechanisms
 from nestlfp.sources._delays import Delays
 from nestlfp.sources.lfpykernels import compute
 
@@ -71,7 +72,7 @@ def with_delays(E, I):  # noqa: E741
 
 
 def kernels(E, I):  # noqa: E741
-    cells.load()
+    mechanisms.load()
     return compute(
         {"Y": with_delays(E, I)}, cells.probes(), correct_charge=True, **OPTIONS
     )  # fmt: skip

@@ -27,11 +27,6 @@ CONDUCTANCES = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _mechanisms():
-    load()
-
-
-def load():
-    cells.load()
     mechanisms.load()
 
 
@@ -163,7 +158,7 @@ def test_leak_and_potentials_by_segment(processes, kind):
     V = rng.uniform(-70, -50, cell.totnsegs)
     found = compute(
         {"Y": with_leak(numbers, kind(g_pas))}, cells.probes(), Vrest={"Y": kind(V)},
-        processes=processes, mechanisms=load, **OPTIONS,
+        processes=processes, mechanisms=mechanisms.load, **OPTIONS,
     )  # fmt: skip
     json.dumps(found.provenance, allow_nan=False)
     for pre in cells.SIZES:
