@@ -43,12 +43,12 @@ def recorded_spikes(
     for name, recorder in spikes.items():
         if name not in ids:
             raise NetworkError(f"spikes of {name!r}, which is not among {list(ids)}")
-        senders, times = _events(recorder, name, nest)
+        senders, times = events_of(recorder, name, nest)
         recorded[name] = (times, index_of(senders, ids[name], name))
     return recorded
 
 
-def _events(recorder: Any, name: str, nest: Any) -> tuple[Ints, Floats]:
+def events_of(recorder: Any, name: str, nest: Any) -> tuple[Ints, Floats]:
     """Senders and times (ms) of a spike recorder, of several, or of a dictionary of events."""
     senders, times = [np.zeros(0, int)], [np.zeros(0)]
     for part in [recorder] if isinstance(recorder, Mapping) else _read(recorder, name, nest):

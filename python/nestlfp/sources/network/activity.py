@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,10 @@ from ...errors import NetworkError
 from ...simulator.kernel import check_not_prepared, import_nest
 from ...simulator.populations import population_ids
 from ...simulator.ranks import Ranks
-from ...simulator.recorders import recorded_spikes
+from ...simulator.recorders import events_of
 
 
-def rates(
-    populations: Mapping[str, Any], spikes: Mapping[str, Any], *, start: float = 0.0
-) -> dict[str, float]:
+def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) -> dict[str, float]:
     """Firing rates after a run, which `kernels` of conductances need.
 
     Run the network for a second, read its rates, and build it anew after ``nest.ResetKernel()``.
@@ -25,10 +24,10 @@ def rates(
     ----------
     populations : dict of str to nest.NodeCollection
         The neurons of each population.
-    spikes : dict of str to nest.NodeCollection, list of such, or dict
-        For each of them its spike recorder, a list of several, or a recorder's ``events``, which
-        are then of all neurons. Where a recorder hears a part of the population, the rate is that
-        of the part.
+    spikes : nest.NodeCollection, or dict of str to such
+        The spike recorder of all populations, or that of each of them; a list of several; or a
+        recorder's ``events``, which are then of all neurons. Where a recorder hears a part of a
+        population, the rate is that of the part.
     start : float
         What NEST simulated before this time (ms) does not count: leave the onset out.
 
@@ -53,22 +52,31 @@ def rates(
     ranks = Ranks(nest)
     check_not_prepared(nest, "rates")
     ids = population_ids(list(populations), populations, nest, overlap=True)
-    recorded = ranks.agree(lambda: recorded_spikes(spikes, ids, nest))
+    each = spikes if isinstance(spikes, Mapping) and not {"senders", "times"} <= set(spikes) else {
+        name: spikes for name in populations
+    }  # fmt: skip
+    unknown, missing = set(each) - set(ids), set(ids) - set(each)
+    if unknown or missing:
+        raise NetworkError(
+            f"spikes must be those of the populations {list(ids)}: missing {sorted(missing)}, "
+            f"unknown {sorted(unknown)}"
+        )
     now = float(nest.biological_time)
     found = {}
-    for name, (times, _) in recorded.items():
+    for name, recorder in each.items():
+        senders, times = ranks.agree(partial(events_of, recorder, name, nest))
         first, last, heard = start, now, float(ids[name].size)
-        if not isinstance(spikes[name], Mapping):
+        if not isinstance(recorder, Mapping):
             nodes = nest.NodeCollection(np.sort(ids[name]).tolist())
-            first, last, heard = _heard(nest, ranks, nodes, spikes[name], name)
+            first, last, heard = _heard(nest, ranks, nodes, recorder, name)
             first, last = max(first, start), min(last, now)
         if last <= first:
             raise NetworkError(
                 f"no spikes of {name!r} were recorded after {first:g} ms: NEST has simulated "
                 f"{now:g} ms"
             )
-        counted = np.count_nonzero((times > first) & (times <= last))
-        total = float(ranks.sum(np.array([float(counted)]))[0])
+        own = np.isin(senders, ids[name]) & (times > first) & (times <= last)
+        total = float(ranks.sum(np.array([float(np.count_nonzero(own))]))[0])
         found[name] = total / heard / (last - first) * 1000.0
     return found
 

@@ -133,7 +133,7 @@ class Column:
     def __post_init__(self) -> None:
         if self.radius is not None:
             positive(self.radius, "the radius of the column", " of µm")
-            check_micrometres(np.array([self.radius]), "the radius of the column", SEVERAL_UM)
+            check_micrometres(np.array([self.radius]), "the column's edge", SEVERAL_UM)
         depths = self.somata.values() if isinstance(self.somata, Mapping) else [self.somata]
         if not np.isfinite(real(list(depths), "somata")).all():
             raise KernelError(f"somata must be finite depths (µm), found {self.somata!r}")

@@ -157,7 +157,9 @@ def _probes(work: Work, contacts: Floats, radius: float) -> list[Any]:
 class SliceDensity:
     """Current source density in slices around the contacts, averaged over the cells' depths.
 
-    LFPykit's density (Pettersen et al. 2008), which knows a cell at one depth.
+    Each segment's current is spread evenly over its length, and over the column's disc (Pettersen
+    et al. 2008, J Comput Neurosci 24: 291). LFPykit's class for it wants slices that are thicker
+    than segments are long, and knows a cell at one depth.
 
     Parameters
     ----------
@@ -173,26 +175,26 @@ class SliceDensity:
         if contacts.size < 2:
             raise KernelError("a current source density needs two contacts or more")
         order = np.argsort(contacts)
-        sorted_z = contacts[order]
-        middles = (sorted_z[1:] + sorted_z[:-1]) / 2
-        ends = [2 * sorted_z[0] - middles[0]], [2 * sorted_z[-1] - middles[-1]]
-        edges = np.concatenate([ends[0], middles, ends[1]])
-        self.slices = np.empty((contacts.size, 2))
+        z = contacts[order]
+        middles = (z[1:] + z[:-1]) / 2
+        edges = np.concatenate([[2 * z[0] - middles[0]], middles, [2 * z[-1] - middles[-1]]])
+        self.slices = np.empty((z.size, 2))
         self.slices[order] = np.stack([edges[:-1], edges[1:]], axis=1)
         self.z, self.radius, self.spread = contacts, radius, spread
         self.cell: Any = None
 
     def get_transformation_matrix(self) -> Floats:
         """Density (nA/µm³) for currents (nA), shape (contacts, segments)."""
-        kind = require("lfpykit", lfpykernels.EXTRA).LaminarCurrentSourceDensity
-        nodes, shares = np.polynomial.hermite_e.hermegauss(_DEPTHS)
-        radii = np.full(len(self.slices), self.radius)
-        total = sum(
-            share * kind(self.cell, z=self.slices - self.spread * node, r=radii)
-            .get_transformation_matrix()
-            for node, share in zip(nodes, shares / shares.sum(), strict=True)
-        )  # fmt: skip
-        return np.asarray(total)
+        low, high = np.sort(self.cell.z, axis=-1).T
+        length = np.maximum(high - low, 1e-9)  # of a horizontal segment, all in one slice
+        nodes, weights = np.polynomial.hermite_e.hermegauss(_DEPTHS if self.spread else 1)
+        inside = np.zeros((len(self.slices), low.size))
+        for shift, weight in zip(self.spread * nodes, weights / weights.sum(), strict=True):
+            bottom, top = (self.slices - shift)[:, :, None].swapaxes(0, 1)
+            overlap = np.minimum(top, low + length) - np.maximum(bottom, low)
+            inside += weight * np.maximum(overlap, 0.0) / length
+        volumes = np.pi * self.radius**2 * np.diff(self.slices, axis=1)
+        return np.asarray(inside / volumes)
 
 
 # ---------------------------------------------------------------------- a cell and its synapses

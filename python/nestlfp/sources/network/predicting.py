@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...errors import KernelError, NetworkError
-from ...geometry import check_micrometres, contact_positions
+from ...geometry import SEVERAL_UM, check_micrometres
 from ...kernels import KernelSet
 from ...kernels.checks import positive, positive_ms, real
+from ...kernels.positions import positions
 from ...paths import cache_dir
 from ...simulator.kernel import import_nest
 from ...simulator.ranks import Ranks
@@ -139,6 +140,8 @@ def kernels(
     >>> kernels = network.kernels({"E": E, "I": I})  # doctest: +SKIP
     >>> recorder = nestlfp.FieldRecorder(kernels, {"E": E, "I": I})  # doctest: +SKIP
     """
+    if not isinstance(rates, Mapping | None):
+        raise KernelError(f"rates must be a dict such as {{'E': 5.0}} (spikes/s), found {rates!r}")
     if isinstance(network, Description):
         if synapses is not None:
             raise KernelError("give synapses to describe: the network was read without them")
@@ -208,21 +211,23 @@ def _work(
 
 def _depths(contacts: ArrayLike) -> tuple[float, ...]:
     """Depths of contacts on the axis (µm)."""
-    found = np.asarray(contacts, dtype=float) if isinstance(contacts, list | tuple) else contacts
-    if isinstance(found, np.ndarray) and found.ndim == 1:
-        z = real(found, "contacts")
-        check_micrometres(z, "contacts", 10.0)
+    if isinstance(contacts, list | tuple | range):
+        contacts = real(contacts, "contacts")
+    if isinstance(contacts, np.ndarray) and contacts.ndim == 1:
+        z = real(contacts, "contacts")
+        if not z.size or not np.isfinite(z).all():
+            raise KernelError(f"contacts must be finite depths (µm), found {contacts!r}")
+        check_micrometres(z, "contacts", SEVERAL_UM)
     else:
-        places = contact_positions(contacts)
+        places = positions(contacts, "contacts", smallest=SEVERAL_UM)
         z = places[:, 2]
-        if np.any(places[:, :2] != 0):
+        beside = places[np.any(places[:, :2] != 0, axis=1)]
+        if beside.size:
             raise KernelError(
-                "contacts must be on the axis of the column, at x = y = 0: one cell stands for a "
-                "population, whose potential is averaged over a disc; for arrays of electrodes see "
-                f"nestlfp.sources.sheets; found {places[np.any(places[:, :2] != 0, axis=1)][0]}"
+                "contacts must be on the axis of the column, at x = y = 0, since one cell stands "
+                "for a population and its potential is averaged over a disc; found one at "
+                f"{beside[0].tolist()} µm. nestlfp.sources.sheets has arrays of electrodes"
             )
-    if not z.size or not np.isfinite(z).all():
-        raise KernelError(f"contacts must be finite depths (µm), found {contacts!r}")
     return tuple(z.tolist())
 
 
