@@ -250,10 +250,10 @@ def test_the_moment_of_the_density_is_the_dipole_moment(nest):
     volume = np.pi * 200.0**2 * 20.0
     density = kernels["CSD"].sel(post="E")
     largest = np.abs(density).max(("CSD_channel", "lag"))
-    assert np.all(np.abs(density.sum("CSD_channel")) < 1e-4 * largest)  # nothing is lost
+    assert np.all(np.abs(density.sum("CSD_channel")) < 2e-3 * largest)  # nothing is lost
     moment = (density * kernels.dataset["CSD_z"]).sum("CSD_channel") * volume
     dipole = kernels["CDM"].sel(post="E", CDM_channel="z")
-    assert relative(moment.values, dipole.values) < 0.01
+    assert relative(moment.values, dipole.values) < 0.03  # slices of 20 µm
 
 
 def test_a_density_is_lfpykits(small):
