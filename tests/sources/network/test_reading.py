@@ -4,44 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from described import by_arrays, connected, digest
 
 import nestlfp
 from nestlfp.sources import network
 from nestlfp.sources.network import Synapse, reading
 from networks import events, random_network, reset
-
-DELAYS = (0.5, 3.0)
-
-
-def by_arrays(nest, *, threads=1, before=0, seed=5, n=(30, 12), order=("E", "I"), installing=None):
-    """A network that does not depend on NEST's random numbers: {"E": ..., "I": ...}."""
-    reset(nest, threads=threads)
-    if installing is not None:
-        nestlfp.install(installing)
-    if before:
-        nest.Create("iaf_psc_exp", before)
-    made = {name: nest.Create("iaf_psc_exp", n["EI".index(name)]) for name in order}
-    E, I = made["E"], made["I"]  # noqa: E741
-    rng = np.random.default_rng(seed)
-    for pre, post, weight in ((E, E, 20), (E, I, 25), (I, E, -90), (I, I, -80)):
-        connected(nest, rng, pre, post, 200, weight)
-    return {name: made[name] for name in order}
-
-
-def connected(nest, rng, pre, post, number, weight, **synapse):
-    """Connections between random nodes, also of a node to itself and several of a pair."""
-    sources = rng.integers(len(pre), size=number) + pre.tolist()[0]
-    targets = rng.integers(len(post), size=number) + post.tolist()[0]
-    nest.Connect(
-        sources,
-        targets,
-        "one_to_one",
-        {
-            "weight": weight * rng.normal(1.0, 0.1, number),
-            "delay": np.round(rng.uniform(*DELAYS, number), 1),
-            **synapse,
-        },
-    )
 
 
 def pathway(description, pre, post, receptor=0, sign=1):
@@ -320,16 +288,6 @@ def test_neither_threads_nor_order_nor_ids_matter(nest):
         assert_same(found, expected)
         assert digest(found) == digest(expected), changed
     assert digest(network.describe(by_arrays(nest, seed=6))) != digest(expected)
-
-
-def digest(description):
-    from nestlfp.sources.network import predicting
-
-    work = predicting._work(
-        description, None, None, None, None, None, None, "absolute", "current", ("LFP",), 0.3,
-        2**-4, None,
-    )  # fmt: skip
-    return predicting._digest(work)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -57,7 +57,8 @@ class Placement:
     layers: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        named = [self.sections] if isinstance(self.sections, str) else list(self.sections)
+        several = isinstance(self.sections, list | tuple)
+        named = list(self.sections) if several else [self.sections]
         if not named or not all(isinstance(name, str) for name in named):
             raise KernelError(f"sections must be names such as 'dend', found {self.sections!r}")
         found = real(self.depths, "depths")
@@ -153,7 +154,8 @@ class Column:
         found = real(list(depths), "somata")
         if found.ndim != 1 or not np.isfinite(found).all():
             raise KernelError(f"somata must be finite depths (µm), found {self.somata!r}")
-        if not (np.isfinite(real(self.spread, "spread")) and self.spread >= 0):
+        spread = real(self.spread, "spread")
+        if spread.ndim or not (np.isfinite(spread) and spread >= 0):
             raise KernelError(f"spread must be 0 or more (µm), found {self.spread!r}")
 
     def depth(self, population: str) -> float:

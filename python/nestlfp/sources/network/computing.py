@@ -170,8 +170,11 @@ class SliceDensity:
     """
 
     def __init__(self, contacts: Floats, radius: float, spread: float) -> None:
-        if contacts.size < 2:
-            raise KernelError("a current source density needs two contacts or more")
+        if contacts.size < 2 or np.unique(contacts).size < contacts.size:
+            raise KernelError(
+                "a current source density needs two contacts or more, each of another depth, found "
+                f"{contacts.tolist()} µm"
+            )
         order = np.argsort(contacts)
         sorted_z = contacts[order]
         middles = (sorted_z[1:] + sorted_z[:-1]) / 2

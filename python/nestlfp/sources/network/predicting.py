@@ -10,10 +10,9 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ...errors import KernelError, NetworkError
-from ...geometry import check_micrometres, contact_positions
+from ...geometry import check_micrometres, check_no_group, is_probe, positions
 from ...kernels import KernelSet
 from ...kernels.checks import positive, positive_ms, real
 from ...paths import cache_dir
@@ -249,14 +248,16 @@ def _check_point_neurons(
         )
 
 
-def _depths(contacts: ArrayLike) -> tuple[float, ...]:
+def _depths(contacts: Any) -> tuple[float, ...]:
     """Depths of contacts on the axis (µm)."""
-    found = real(contacts, "contacts") if isinstance(contacts, list | tuple) else contacts
-    if isinstance(found, np.ndarray) and found.ndim == 1:
-        z = real(found, "contacts")
-        check_micrometres(z, "contacts", 10.0)
+    check_no_group(contacts)
+    found = None if is_probe(contacts) else real(contacts, "contacts")
+    if found is not None and found.ndim < 2:
+        z = np.atleast_1d(found)
+        if z.size:
+            check_micrometres(z, "contacts", 10.0)
     else:
-        places = contact_positions(contacts)
+        places = positions(contacts, "contacts")
         z = places[:, 2]
         if np.any(places[:, :2] != 0):
             raise KernelError(
