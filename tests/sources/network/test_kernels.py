@@ -278,34 +278,3 @@ def test_lags_end_where_little_is_left(nest):
     rest = np.abs(longer["LFP"].values[..., kernels.n_lags :]).max(axis=(-2, -1))
     peak = np.abs(longer["LFP"].values).max(axis=(-2, -1))
     assert np.all(rest < 1.1e-3 * peak)
-
-
-@pytest.mark.parametrize(
-    ("said", "message"),
-    [
-        ({"cells": {"X": "i4"}}, "by population"),
-        ({"cells": {"E": "nobody"}}, "one of the library"),
-        ({"cells": {"E": None, "I": None}}, "nothing that could leave"),
-        ({"contacts": []}, "contacts"),
-        ({"contacts": [0.1, 0.2]}, "µm"),
-        ({"contacts": [[10.0, 0.0, 0.0]]}, "on the axis"),
-        ({"contacts": [np.nan]}, "contacts"),
-        ({"tau": 0.5}, "longer than the longest delay"),
-        ({"dt": 0.1}, "power of two"),
-        ({"placement": {("E", "I"): Placement("apic")}}, "no membrane of 'apic'"),
-        ({"placement": {"E": Placement("soma")}}, "placement is by"),
-        ({"placement": {("E", "I"): Placement(layers={"L1": 1.0})}}, "layers="),
-        ({"match": "size"}, "match must be"),
-        ({"signals": ["EEG"]}, "project"),
-        ({"rates": {"X": 1.0}}, "not among"),
-        ({"rates": {"E": -1.0}}, "0 or more"),
-        ({"rates": 5.0}, "must be a dict"),
-        ({"column": 100.0}, "Column"),
-        ({"column": Column(somata={"E": 0.0})}, "no depth of 'I'"),
-        ({"conductivity": 0.0}, "positive"),
-        ({"cells": {"E": [CellType("p23", 0.5)]}}, "add up to 1"),
-    ],
-)
-def test_wrong_assumptions(small, said, message):
-    with pytest.raises(nestlfp.KernelError, match=message):
-        network.kernels(small[0], **{**SMALL, **said})
