@@ -69,7 +69,7 @@ def load() -> None:
 
 def computed(work: Work, processes: int | None, progress: bool) -> KernelSet:
     """Kernels of the work, at the lags dt, 2 dt, ..., with all that they rest on."""
-    require("lfpykernels", lfpykernels.EXTRA)
+    require("lfpykernels", "lfpykernels")
     standings = [
         Standing(work, post, f"{number} {kind.cell.name}", kind)
         for post, kinds in work.cells.items()
@@ -142,12 +142,12 @@ def _probes(work: Work, contacts: Floats, radius: float) -> list[Any]:
     """What sees the cells, by the signals that are wanted."""
     probes: list[Any] = []
     if "LFP" in work.signals:
-        made = require("lfpykernels", lfpykernels.EXTRA).GaussCylinderPotential(
+        made = require("lfpykernels", "lfpykernels").GaussCylinderPotential(
             None, z=contacts, sigma=work.conductivity, R=radius, sigma_z=work.column.spread
         )
         probes.append(made)
     if "CDM" in work.signals:
-        module = require("lfpykernels", lfpykernels.EXTRA)
+        module = require("lfpykernels", "lfpykernels")
         probes.append(module.KernelApproxCurrentDipoleMoment(None))
     if "CSD" in work.signals:
         probes.append(SliceDensity(contacts, radius, work.column.spread))
@@ -258,7 +258,7 @@ class Standing:
     @cached_property
     def cell(self) -> Any:
         """The cell of LFPy, where it stands; sections of others stay in NEURON."""
-        lfpy = require("LFPy", lfpykernels.EXTRA)
+        lfpy = require("LFPy", "lfpykernels")
         try:
             with warnings.catch_warnings():  # that there are other cells
                 warnings.simplefilter("ignore")
@@ -355,7 +355,7 @@ class Standing:
 
     def _probabilities(self, positions: Mapping[str, Any]) -> Floats:
         """Part of the synapses on each segment, by LFPykernels."""
-        approx = require("lfpykernels", lfpykernels.EXTRA).KernelApprox
+        approx = require("lfpykernels", "lfpykernels").KernelApprox
         found = approx.get_rand_idx_area_and_distribution_prob(None, self.cell, **positions)
         return np.asarray(found)
 
@@ -397,7 +397,7 @@ class Standing:
                 "custom_fun": functions, "custom_fun_args": arguments, "nsegs_method": None,
             }  # fmt: skip
         first = next(iter(self.parts.values()))
-        approx = require("lfpykernels", lfpykernels.EXTRA).KernelApprox(
+        approx = require("lfpykernels", "lfpykernels").KernelApprox(
             X=list(names),
             Y=self.post,
             N_X=np.array([float(sizes[pre].size) for pre, _ in names.values()]),
