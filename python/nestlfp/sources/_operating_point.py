@@ -10,6 +10,9 @@ import numpy as np
 from .._types import Floats
 from ..extras import require
 
+_DENSITY = 100.0
+"""Conductance of a segment (µS) over its area (µm²), in S/cm²."""
+
 _LONG = 1e9  # ms: a step of NEURON's implicit method after which nothing changes any more
 
 
@@ -32,9 +35,9 @@ def mean_potential(cell: Any, conductances: Sequence[tuple[Floats, float]]) -> F
     segments = [segment for section in cell.allseclist for segment in section]
     leak = np.array([segment.g_pas for segment in segments])  # S/cm²
     rest = np.array([segment.e_pas for segment in segments])
-    to_density = 100.0 / cell.area  # µS on a µm² are 100 S/cm²
-    total = leak + to_density * sum(g for g, _ in conductances)
-    driven = leak * rest + to_density * sum(g * reversal for g, reversal in conductances)
+    total = total_leak(cell, conductances)
+    opened = sum(g * reversal for g, reversal in conductances)
+    driven = leak * rest + _DENSITY / cell.area * opened
     try:
         for segment, g, e in zip(segments, total, driven / total, strict=True):
             segment.g_pas, segment.e_pas = g, e
@@ -47,3 +50,9 @@ def mean_potential(cell: Any, conductances: Sequence[tuple[Floats, float]]) -> F
     finally:
         for segment, g, e in zip(segments, leak, rest, strict=True):
             segment.g_pas, segment.e_pas = g, e
+
+
+def total_leak(cell: Any, conductances: Sequence[tuple[Floats, float]]) -> Floats:
+    """Leak of each segment with the conductances counted to it (S/cm²); see `mean_potential`."""
+    leak = np.array([segment.g_pas for section in cell.allseclist for segment in section])
+    return np.asarray(leak + _DENSITY / cell.area * sum(g for g, _ in conductances))

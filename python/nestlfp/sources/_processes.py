@@ -27,25 +27,30 @@ def in_processes(
     tasks: Sequence[tuple[Any, ...]],
     processes: int | None,
     *,
-    start: Callable[..., object],
-    given: tuple[Any, ...],
     error: type[NestLFPError],
+    start: Callable[..., object] | None = None,
+    given: tuple[Any, ...] = (),
 ) -> Iterator[T]:
     """What ``work(*task)`` returns for each task, in their order.
 
     Parameters
     ----------
-    work, start : callable
-        Functions of a module. ``start(*given)`` is called once in each process before.
+    work : callable
+        A function of a module.
     tasks : sequence of tuple
         Arguments of `work`.
     processes : int, optional
         How many. Default: one per core. With 0 everything is done in the calling process.
     error : class
         What is raised where a process ends early, or cannot be handed its task.
+    start : callable, optional
+        A function of a module: ``start(*given)`` is called once in each process before.
+    given : tuple
+        Its arguments.
     """
     if processes == 0:
-        start(*given)
+        if start is not None:
+            start(*given)
         yield from (work(*task) for task in tasks)
         return
     pool = ProcessPoolExecutor(

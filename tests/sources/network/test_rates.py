@@ -18,8 +18,11 @@ def test_models_whose_weight_is_not_the_connections(nest):
     (found,) = description.pathways
     assert found.synapses == 3.0
     assert found.weight == pytest.approx((3.0 + 5.0 + 4.0) / 3)
-    depressed = describe({"A": A}, rates={"A": 20.0}).pathways[0]
-    assert depressed.weight < found.weight
+    assert "a spike after a long silence" in repr(description)
+    depressed = describe({"A": A}, rates={"A": 20.0})
+    assert depressed.pathways[0].weight < found.weight
+    assert "a spike at 20 spikes/s, the mean" in repr(depressed)
+    assert "silence" not in repr(depressed)
 
 
 def test_rates_are_those_of_the_neurons_that_are_recorded(nest):
@@ -38,3 +41,27 @@ def test_rates_are_those_of_the_neurons_that_are_recorded(nest):
         network.rates({"P": neurons[5:]}, {"P": recorder})
     with pytest.raises(nestlfp.NetworkError, match="no spikes of 'P' were recorded"):
         network.rates({"P": neurons}, {"P": recorder}, start=200.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (5.0, "must be a dict"),
+        ({"A": -1.0}, "0 or more"),
+        ({"A": float("nan")}, "0 or more"),
+        ({"A": [1.0, 2.0]}, "one number"),
+        ({"A": "many"}, "real numbers"),
+    ],
+)
+def test_rates_that_are_none(nest, given, message):
+    """Told alike wherever rates are given."""
+    A = nest.Create("iaf_psc_exp", 3)
+    nest.Connect(A, A)
+    for use in (
+        lambda: describe({"A": A}, rates=given),
+        lambda: network.kernels({"A": A}, rates=given),
+        lambda: network.kernels(describe({"A": A}), rates=given),
+        lambda: network.alternatives({"A": A}, given),
+    ):
+        with pytest.raises(nestlfp.KernelError, match=message):
+            use()

@@ -13,6 +13,7 @@ from ...errors import KernelError
 from ...geometry import SEVERAL_UM, check_micrometres
 from ...kernels.checks import positive, real
 from .description import WITHOUT_CELLS, Description, Synapses
+from .point_neurons import membrane
 
 DENSEST = 77_169
 RADIUS = 564.0  # µm
@@ -254,7 +255,8 @@ def is_excitatory(description: Description, name: str) -> bool:
 
 def rest(description: Description, name: str) -> float:
     """Resting potential of a population's point neurons (mV)."""
-    return float(description.populations[name].parameters.get("E_L", -65.0))
+    known = membrane(description.populations[name])
+    return -65.0 if known is None else known.rest
 
 
 def placements_of(

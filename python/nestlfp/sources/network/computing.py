@@ -26,7 +26,7 @@ from ...kernels import KernelSet
 from ...kernels.strengths import with_strengths
 from .. import lfpykernels, mechanisms
 from .._delays import Delays
-from .._operating_point import mean_potential
+from .._operating_point import mean_potential, total_leak
 from ..layers import synapse_positions
 from .assumptions import DENSEST, RADIUS, CellType, Column, Placement, kind_of
 from .description import Description, Pathway, Population, Synapses
@@ -390,7 +390,10 @@ class Standing:
         delay = [self._delays(name) for name in names]
         parameters = dict(self.parameters)
         if self.conductances:
-            leak = self.mean_leak()
+            leak = {
+                "nsegs": [section.nseg for section in self.cell.allseclist],
+                "g_pas": total_leak(self.cell, self.mean_conductances).tolist(),
+            }
             functions = [*(parameters.get("custom_fun") or []), set_leak]
             arguments = [*(parameters.get("custom_fun_args") or []), leak]
             parameters |= {
@@ -443,15 +446,6 @@ class Standing:
         own = self.parts.get(part, next(iter(self.parts.values())))
         return {"times": list(own.delays), "weights": list(own.shares), "dt": self.work.dt}
 
-    def mean_leak(self) -> dict[str, Any]:
-        """Arguments of `set_leak`: the leak with all mean conductances."""
-        area = self.cell.area * 1e-8  # cm²
-        total = self.leak + sum(by_segment for by_segment, _ in self.mean_conductances)
-        return {
-            "nsegs": [section.nseg for section in self.cell.allseclist],
-            "g_pas": (1e-6 * total / area).tolist(),  # S/cm²
-        }
-
     def cylinder(self, radius: float) -> Cylinder:
         """Where the somata of the population are."""
         height = max(2 * self.work.column.spread, 1.0)
@@ -494,15 +488,11 @@ def _long_enough(
     progress: bool,
 ) -> KernelSet:
     """Kernels of the parts, with lags until little is left of them."""
-    longest = max(max(p.delays) for post in work.cells for p in work.description.onto(post))
+    longest = work.description.longest_delay(work.cells)
     beyond = _FIRST
     while True:
         reach = longest + beyond if work.tau is None else work.tau
         tau = work.dt * math.ceil(reach / work.dt)
-        if tau <= longest:
-            raise KernelError(
-                f"tau = {work.tau:g} ms is not longer than the longest delay, {longest:g} ms"
-            )
         found = lfpykernels.compute(
             populations,
             probes,

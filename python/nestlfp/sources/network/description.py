@@ -6,7 +6,7 @@ A value without NEST: it can be printed, kept, and compared with a paper.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -45,6 +45,9 @@ class Population:
         Share of their synapses that end at neurons in no population, and leave no signal.
     spatial : bool
         Whether NEST has positions of them.
+    rate : float or None
+        Spikes/s of a neuron, at which synapses with short-term plasticity were weighed; None for
+        a spike after a long silence.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Population:
     read: int = 0
     outside: float = 0.0
     spatial: bool = False
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,10 @@ class Description:
         """The pathways that end at a population."""
         return (pathway for pathway in self.pathways if pathway.post == post)
 
+    def longest_delay(self, posts: Iterable[str]) -> float:
+        """Of all pathways onto these populations (ms)."""
+        return max(max(pathway.delays) for post in posts for pathway in self.onto(post))
+
     def indegree(self, pathway: Pathway) -> float:
         """Connections of the pathway that a neuron of its target gets, the mean."""
         sizes = self.populations
@@ -321,9 +329,11 @@ class Description:
                     f"those at {self.time:g} ms."
                 )
             if any(model.startswith(SHORT_TERM) for model in p.models):
+                rate = self.populations[p.pre].rate
+                when = "after a long silence" if rate is None else f"at {rate:g} spikes/s, the mean"
                 found.append(
                     f"The weights of {p.pre} → {p.post} depend on the spikes before "
-                    f"({', '.join(p.models)}). They are those of a spike after a long silence."
+                    f"({', '.join(p.models)}). They are those of a spike {when}."
                 )
             if p.unknown and self.populations[p.post].model not in WITHOUT_CELLS:
                 found.append(p.unknown)

@@ -26,7 +26,7 @@ from .computing import Work, computed
 from .currents import DELTA, Synapse
 from .description import Description, Drive
 from .point_neurons import membrane
-from .reading import describe
+from .reading import checked_rates, describe
 
 SIGNALS = ("LFP", "CDM", "CSD")
 _TOOLS = ("LFPykernels", "LFPykit", "LFPy", "neuron", "nestlfp")
@@ -140,8 +140,6 @@ def kernels(
     >>> kernels = network.kernels({"E": E, "I": I})  # doctest: +SKIP
     >>> recorder = nestlfp.FieldRecorder(kernels, {"E": E, "I": I})  # doctest: +SKIP
     """
-    if not isinstance(rates, Mapping | None):
-        raise KernelError(f"rates must be a dict such as {{'E': 5.0}} (spikes/s), found {rates!r}")
     if isinstance(network, Description):
         if synapses is not None:
             raise KernelError("give synapses to describe: the network was read without them")
@@ -206,7 +204,7 @@ def _work(
             f"dt must be a power of two, such as 2**-4, found {dt!r} ms: kernels are resampled to "
             "NEST's resolution afterwards"
         )
-    longest = max(max(pathway.delays) for post in own for pathway in description.onto(post))
+    longest = description.longest_delay(own)
     if tau is not None and positive_ms(tau, "tau") <= longest:
         raise KernelError(f"tau = {tau:g} ms is not longer than the longest delay, {longest:g} ms")
     return Work(
@@ -277,20 +275,11 @@ def _rates(
     description: Description, cells: Mapping[str, Any], given: Mapping[str, float] | None
 ) -> dict[str, float]:
     """Spikes/s by population and model of a drive, with all that conductances need."""
-    found: dict[str, float] = {}
-    if given is not None and not isinstance(given, Mapping):
-        raise KernelError(
-            f"rates must be a dict such as {{'E': 5.0, 'I': 8.0}} (spikes/s), found {given!r}"
-        )
+    found = checked_rates(given)
     known = {*description.populations, *(drive.model for drive in description.drives)}
-    for name, rate in (given or {}).items():
+    for name in found:
         if name not in known:
             raise KernelError(f"rates has {name!r}, which is not among {sorted(known)}")
-        if real(rate, f"the rate of {name!r}").ndim:
-            raise KernelError(f"the rate of {name!r} must be one number, found {rate!r}")
-        found[name] = float(rate)
-        if not 0 <= found[name] < math.inf:
-            raise KernelError(f"the rate of {name!r} must be 0 or more spikes/s, found {rate!r}")
     for one in (*description.pathways, *description.drives):
         if one.post not in cells or one.waveform is None or one.waveform.reversal is None:
             continue
@@ -317,17 +306,13 @@ def _kept(work: Work, processes: int | None, progress: bool, cache: bool) -> Ker
             pass
     tasks = [(work, processes, progress)]
     try:
-        (found,) = in_processes(computed, tasks, 1, start=_nothing, given=(), error=KernelError)
+        (found,) = in_processes(computed, tasks, 1, error=KernelError)
     except KernelError as error:  # without the other process's traceback
         raise error from None
     if cache:
         path.parent.mkdir(parents=True, exist_ok=True)
         found.save(path, overwrite=True)
     return found
-
-
-def _nothing() -> None:
-    """What the process does before its work: that loads what it needs."""
 
 
 def _digest(work: Work) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -17,7 +17,7 @@ import numpy as np
 
 from ..._types import Floats, Ints
 from ...errors import KernelError, NetworkError
-from ...kernels.checks import positive
+from ...kernels.checks import positive, real
 from ...kernels.names import check_name
 from ...simulator import synapses as synapse_models
 from ...simulator.kernel import check_not_prepared, import_nest
@@ -85,7 +85,7 @@ def describe(
         finite, or parameters of neurons make no sense; if there are no connections between the
         populations yet.
     KernelError
-        If `synapses` names unknown populations.
+        If `synapses` names unknown populations, or rates are no numbers of spikes/s.
 
     Notes
     -----
@@ -102,7 +102,8 @@ def describe(
         positive(accuracy, "accuracy")
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise KernelError(f"seed must be a whole number, 0 or more, found {seed!r}")
-    description = _described(populations, synapses, rates or {}, partial(_wanted, accuracy), seed)
+    enough = partial(_wanted, accuracy)
+    description = _described(populations, synapses, checked_rates(rates), enough, seed)
     if not description.pathways:
         raise NetworkError(
             f"there are no connections between the populations {list(description.populations)}, "
@@ -139,7 +140,7 @@ def _described(
     for name, own in ids.items():
         order = np.random.default_rng([seed, crc32(name.encode())]).permutation(own.size)
         found = reader.sums(own[order], how_many, rates.get(name))
-        nodes[name] = _with_sums(nodes[name], found)
+        nodes[name] = _with_sums(nodes[name], found, rates.get(name))
         pathways += _pathways(found, nodes, name, by_hand)
     drives = _drives(reader, nodes, how_many, by_hand)
     there = {(each.source, each.post) for each in (*pathways, *drives)}
@@ -155,6 +156,25 @@ def _described(
         resolution=float(nest.resolution),
         time=float(nest.biological_time),
     )
+
+
+def checked_rates(given: Any) -> dict[str, float]:
+    """Spikes/s by name, as a user gives them."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise KernelError(
+            f"rates must be a dict such as {{'E': 5.0, 'I': 8.0}} (spikes/s), found {given!r}"
+        )
+    found = {}
+    for name, rate in given.items():
+        number = real(rate, f"the rate of {name!r}")
+        if number.ndim:
+            raise KernelError(f"the rate of {name!r} must be one number, found {rate!r}")
+        if not 0 <= number < np.inf:
+            raise KernelError(f"the rate of {name!r} must be 0 or more spikes/s, found {rate!r}")
+        found[name] = float(number)
+    return found
 
 
 def _ids(populations: Any, nest: Any) -> dict[str, Ints]:
@@ -217,6 +237,14 @@ class _OfKind:
     squares: float = 0.0
     delays: dict[float, float] = field(default_factory=dict)  # ms: summed |weight|
     models: set[str] = field(default_factory=set)
+
+    def mean(self) -> float:
+        """The mean weight."""
+        return float(self.weight.sum()) / float(self.count.sum())
+
+    def deviation(self) -> float:
+        """Standard deviation of the weights."""
+        return float(np.sqrt(max(0.0, self.squares / self.count.sum() - self.mean() ** 2)))
 
 
 @dataclass
@@ -372,10 +400,10 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def _with_sums(population: Population, found: _Sums) -> Population:
+def _with_sums(population: Population, found: _Sums, rate: float | None) -> Population:
     everything = found.connections()
-    outside = found.outside / everything if everything else 0.0
-    return Population(**{**vars(population), "read": found.read, "outside": _rounded(outside)})
+    outside = _rounded(found.outside / everything if everything else 0.0)
+    return replace(population, read=found.read, outside=outside, rate=rate)
 
 
 def _pathways(
@@ -387,22 +415,14 @@ def _pathways(
     pathways = []
     for kind in sorted(found.kinds):
         own, n = found.kinds[kind], found.read
-        count, total = float(own.count.sum()), float(own.weight.sum())
-        mean = total / count
-        wave, scale, unknown = _waveform(nodes[kind.post], kind, pre, by_hand)
+        total = float(own.weight.sum())
         delays = sorted(own.delays)
         shares = np.array([own.delays[delay] for delay in delays]) / abs(total)
         pathways.append(
             Pathway(
-                post=kind.post,
-                receptor=kind.receptor,
-                weight=_rounded(mean),
-                weight_sd=_rounded(np.sqrt(max(0.0, own.squares / count - mean**2))),
-                waveform=wave,
-                scale=scale,
-                unknown=unknown,
+                **_common(kind, own, nodes[kind.post], pre, by_hand),
                 pre=pre,
-                synapses=_rounded(count / n),
+                synapses=_rounded(float(own.count.sum()) / n),
                 synapses_sd=_rounded(float(own.count[:n].std())),
                 error=_rounded(found.standard_error(kind) / abs(total / n)),
                 delays=tuple(_rounded(delay) for delay in delays),
@@ -411,6 +431,22 @@ def _pathways(
             )
         )
     return pathways
+
+
+def _common(
+    kind: Kind, own: _OfKind, post: Population, source: str, by_hand: _ByHand
+) -> dict[str, Any]:
+    """What `Pathway` and `Drive` have in common: the arguments of `Synapses`."""
+    wave, scale, unknown = _waveform(post, kind, source, by_hand)
+    return {
+        "post": kind.post,
+        "receptor": kind.receptor,
+        "weight": _rounded(own.mean()),
+        "weight_sd": _rounded(own.deviation()),
+        "waveform": wave,
+        "scale": scale,
+        "unknown": unknown,
+    }
 
 
 def _waveform(
@@ -516,19 +552,10 @@ def _drives(
         found = reader.sums(sources[order], how_many)
         for kind in sorted(found.kinds):
             own = found.kinds[kind]
-            count = float(own.count.sum())
-            mean = float(own.weight.sum()) / count
-            wave, scale, unknown = _waveform(nodes[kind.post], kind, model, by_hand)
-            connections = count / found.read * found.of
+            connections = float(own.count.sum()) / found.read * found.of
             drives.append(
                 Drive(
-                    post=kind.post,
-                    receptor=kind.receptor,
-                    weight=_rounded(mean),
-                    weight_sd=_rounded(np.sqrt(max(0.0, own.squares / count - mean**2))),
-                    waveform=wave,
-                    scale=scale,
-                    unknown=unknown,
+                    **_common(kind, own, nodes[kind.post], model, by_hand),
                     model=model,
                     sources=found.of,
                     indegree=_rounded(connections / nodes[kind.post].size),

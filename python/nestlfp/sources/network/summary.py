@@ -12,12 +12,11 @@ import xarray as xr
 from ... import cells as cell_library
 from ...errors import KernelError
 from ...kernels import KernelSet
-from ...kernels.checks import real
 from .assumptions import CellType, Column, Placement, cells_of
 from .currents import Waveform
 from .description import Description, Drive, Pathway, Population
 from .predicting import kernels
-from .reading import describe
+from .reading import checked_rates, describe
 
 
 def summary(computed: KernelSet) -> str:
@@ -156,14 +155,14 @@ def alternatives(
         if isinstance(network, Description)
         else describe(network, synapses=said.pop("synapses", None))
     )
-    unknown = sorted(set(description.populations) - set(rates))
+    given = checked_rates(rates)
+    unknown = sorted(set(description.populations) - set(given))
     if unknown:
-        raise KernelError(f"rates of {unknown} are missing (spikes/s of a neuron): {dict(rates)}")
+        raise KernelError(f"rates of {unknown} are missing (spikes/s of a neuron): {given}")
     spikes = {
-        name: float(real(rates[name], f"the rate of {name!r}")) * population.size
-        for name, population in description.populations.items()
+        name: given[name] * population.size for name, population in description.populations.items()
     }
-    said = {**said, "signals": ("LFP",), "rates": rates}
+    said = {**said, "signals": ("LFP",), "rates": given}
     chosen = kernels(description, contacts, **said)
     z = chosen["LFP"]["LFP_z"].values
     own = cells_of(description, said.get("cells"), said.get("layers") or {})
