@@ -155,7 +155,7 @@ def test_nothing_beyond_the_drives_is_touched():
     ("method", "sizes"),
     [
         ("fir", "groups channels outputs stride ring table"),
-        ("state-space", "groups latents outputs reads square twice depth inputs oscillators used"),
+        ("state-space", "groups latents outputs reads depth inputs oscillators used"),
         (
             "separable",
             "outputs channels courses span stride pairs singles swinging fading poles pairs_in "

@@ -8,6 +8,7 @@ when a later run appends. Every chunk has a checksum, and so has the commit.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import shutil
@@ -286,6 +287,9 @@ def create(
         if path.exists():
             path.rename(aside)
         part.rename(path)
+    except BaseException:
+        _let_zarr_end()
+        raise
     finally:
         _clear(part, aside)
 
@@ -316,6 +320,20 @@ def label(path: Path, attrs: dict[str, str]) -> None:
 def _beside(path: Path, what: str) -> Path:
     """The place of a lock, or of another version of the store."""
     return path.with_name(f".{path.name}.{what}")
+
+
+def _let_zarr_end() -> None:
+    """Wait for what Zarr still writes in its own thread after one of its writings has failed.
+
+    It does not cancel the others, which would make folders anew that are cleared meanwhile.
+    """
+    from zarr.core.sync import sync
+
+    async def others() -> None:
+        running = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*running, return_exceptions=True)
+
+    sync(others())
 
 
 def _clear(*folders: Path) -> None:
