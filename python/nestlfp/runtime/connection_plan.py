@@ -11,6 +11,7 @@ from ..errors import KernelError, NetworkError
 from ..filters.options import Method
 from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
+from ..kernels.strengths import strength_coordinates
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.render import SYNAPSE
 from ..simulator.ranks import Ranks
@@ -83,6 +84,14 @@ class ConnectionPlan:
                 "spikes that are under way to other neurons, or end the process"
             )
         return cls(ids, ports, models, timed, min_delay, now)
+
+    def warn_of_mismatch(self, bank: FilterBank) -> None:
+        """A `KernelsMismatchWarning`, once a process, where kernels are of another network."""
+        if strength_coordinates(bank.kernels.dataset):
+            # Not needed where kernels know nothing, and a tenth of a second to import.
+            from ..sources.network.comparing import warn_of_mismatch
+
+            warn_of_mismatch(bank.neurons, self.populations)
 
     def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> list[Made]:
         """Connect the populations to nodes, by this synapse model in a single process.

@@ -134,6 +134,7 @@ class FieldRecorder:
         self.interval = every * dt
         self.latency = plan.schedule.shift * dt
         session.check_clock(plan.now)
+        plan.warn_of_mismatch(bank)
         if ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, every)
 

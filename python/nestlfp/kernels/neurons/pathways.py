@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ..._types import Floats
 from ...errors import KernelError
 from ..strengths import (
     CHARGE,
@@ -108,17 +109,39 @@ def means(
         mine = modes.sel(pre=list(own))
         if name not in weights:
             check_apart(mine, name)
-        n = weights[name].shape[0] if name in weights else 0
-        factors = np.asarray(weights[name].sum(axis=0)) / n if n else np.ones(len(own))
-        by_mode = xr.DataArray(factors, dims="pre")
+        factors = _mean_weights(own, weights.get(name))
         with xr.set_options(keep_attrs=True):
-            part = (mine * by_mode).sum("pre").expand_dims(pre=[name])
-            strength = {
-                key: (found * by_mode).sum("pre", skipna=False).expand_dims(pre=[name])
-                for key, found in strength_coordinates(mine).items()
-            }
-        parts.append(part.assign_coords(strength))
-    return side_by_side(parts)
+            part = mine * xr.DataArray(factors, dims="pre")
+            parts.append(part.sum("pre").expand_dims(pre=[name]))
+    charges, conductances = (
+        strengths_of_populations(modes, populations, weights, what)
+        for what in (CHARGE, CONDUCTANCE)
+    )
+    return with_strengths(side_by_side(parts), charges, conductances)
+
+
+def strengths_of_populations(
+    modes: xr.Dataset,
+    populations: Mapping[str, Sequence[str]],
+    weights: Mapping[str, Weights],
+    what: str,
+) -> dict[tuple[str, str], float]:
+    """What is known of `CHARGE` or `CONDUCTANCE` by (population, post), the mean over neurons."""
+    of_modes = strengths(modes, what)
+    found = {}
+    for name, own in populations.items():
+        factors = _mean_weights(own, weights.get(name))
+        for post in map(str, modes["post"].values):
+            each = [of_modes.get((mode, post), np.nan) for mode in own]
+            found[name, post] = float(factors @ each)
+    return {pathway: value for pathway, value in found.items() if np.isfinite(value)}
+
+
+def _mean_weights(modes: Sequence[str], weights: Weights | None) -> Floats:
+    """Of each of a population's modes; 1 where weights are not known."""
+    if weights is None or not weights.shape[0]:
+        return np.ones(len(modes))
+    return np.asarray(weights.mean(axis=0), dtype=float).ravel()
 
 
 def check_apart(modes: xr.Dataset, name: str) -> None:

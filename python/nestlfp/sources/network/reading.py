@@ -103,10 +103,14 @@ def describe(
     return description
 
 
-def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
-    """A quick look, at so many neurons of each population; None where NEST does not tell."""
+def sampled(populations: Mapping[str, Any], sources: int, connections: int) -> Description | None:
+    """A quick look, without input from outside; None where NEST does not tell.
+
+    So many neurons of each population are read, or more until there are so many connections.
+    """
+    how_many = partial(_enough, sources=sources, connections=connections)
     try:
-        return _described(populations, None, lambda read: min(sources, read.of), seed=1)
+        return _described(populations, None, how_many, seed=1, drives=False)
     except NetworkError:  # of models that it cannot be known for
         return None
 
@@ -116,8 +120,9 @@ def _described(
     synapses: Hand,
     how_many: Callable[[_Sums], int],
     seed: int,
+    drives: bool = True,
 ) -> Description:
-    """The description, with as many neurons read as `how_many` says after each reading."""
+    """The description, with as many neurons read as `how_many` says by what was read before."""
     nest = import_nest()
     ranks = Ranks(nest)
     check_not_prepared(nest, "describe")
@@ -141,7 +146,7 @@ def _described(
     return Description(
         nodes,
         tuple(pathways),
-        tuple(_drives(reader, nodes, how_many)),
+        tuple(_drives(reader, nodes, how_many) if drives else ()),
         resolution=float(nest.resolution),
         time=float(nest.biological_time),
     )
@@ -279,7 +284,7 @@ class _Reader:
     def sums(self, sources: Ints, how_many: Callable[[_Sums], int]) -> _Sums:
         """Sums of as many of the sources as are wanted, in this order."""
         found = _Sums(0, len(sources))
-        wanted = min(_FIRST, found.of)
+        wanted = how_many(found)
         while found.read < wanted:
             each = found.connections() / found.read if found.read else 1.0
             last = min(wanted, found.read + max(_FIRST, int(_AT_ONCE / max(each, 1.0))))
@@ -332,7 +337,9 @@ class _Reader:
 
 
 def _wanted(found: _Sums, accuracy: float) -> int:
-    """How many sources are to be read, by those that were."""
+    """How many sources are to be read for this standard error, by those that were."""
+    if not found.read:
+        return min(_FIRST, found.of)
     each = found.connections() / found.read
     if each * found.of <= ALL or not accuracy:
         return found.of
@@ -341,6 +348,16 @@ def _wanted(found: _Sums, accuracy: float) -> int:
         return found.read
     needed = found.read * (error / accuracy) ** 2
     return min(found.of, max(found.read + _FIRST, int(min(1.1 * needed, 4 * found.read))))
+
+
+def _enough(found: _Sums, sources: int, connections: int) -> int:
+    """How many sources are to be read: at least so many, and about so many connections."""
+    if not found.read:
+        return min(sources, found.of)
+    if found.read > sources or not found.connections():
+        return found.read
+    wanted = int(connections * found.read / found.connections())
+    return min(found.of, max(found.read, wanted))
 
 
 def _rounded(value: float) -> float:
