@@ -123,8 +123,21 @@ def _brought(
     in_these_terms = any(_unit(p) == unit for p in description.onto(post))
     if not (sends and in_these_terms):
         return None
-    errors = np.array([p.error * p.brought for p in own])
+    errors = np.array([_error(description, p) * p.brought for p in own])
     return sum(p.brought for p in own), float(np.sqrt(errors @ errors))
+
+
+def _error(description: Description, pathway: Pathway) -> float:
+    """Relative standard error of what a spike brings, with weights spread as they are in others.
+
+    Of a skewed distribution of weights, such as a log-normal one, few connections show too small a
+    mean and too small a spread.
+    """
+    population = description.populations[pathway.pre]
+    counts = [p.synapses * description.populations[p.pre].read for p in description.pathways]
+    squares = [(p.weight_sd / p.weight) ** 2 for p in description.pathways]
+    spread = np.average(squares, weights=counts) / (pathway.synapses * population.read)
+    return float(np.sqrt(pathway.error**2 + (1 - population.read / population.size) * spread))
 
 
 def _unit(pathway: Pathway) -> str | None:
