@@ -86,6 +86,12 @@ class FieldRecorder:
         connected yet; between ``nest.Prepare()`` and ``nest.Cleanup()``; with several MPI ranks,
         after a ``Simulate``.
 
+    Warns
+    -----
+    KernelsMismatchWarning
+        If kernels know the charge or conductance that a spike brings, and in this network it brings
+        another: off by more than a tenth. Once in a process, with both values.
+
     Notes
     -----
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
