@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .._types import Ints
 from ..errors import KernelError, NetworkError
 from ..filters.options import Method
 from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
-from ..kernels.strengths import strength_coordinates
+from ..kernels.neurons.pathways import mean_weights, strengths_of_populations
+from ..kernels.strengths import CHARGE, CONDUCTANCE, strength_coordinates
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.render import SYNAPSE
 from ..simulator.ranks import Ranks
@@ -86,12 +89,35 @@ class ConnectionPlan:
         return cls(ids, ports, models, timed, min_delay, now)
 
     def warn_of_mismatch(self, bank: FilterBank) -> None:
-        """A `KernelsMismatchWarning`, once a process, where kernels are of another network."""
-        if strength_coordinates(bank.kernels.dataset):
-            # Not needed where kernels know nothing, and a tenth of a second to import.
-            from ..sources.network.comparing import warn_of_mismatch
+        """A `KernelsMismatchWarning`, once a process, where kernels are of another network.
 
-            warn_of_mismatch(bank.neurons, self.populations)
+        Weights that the user gives tell neurons apart. Where their mean is not 1, kernels are meant
+        to be scaled, and are not compared.
+        """
+        if not strength_coordinates(bank.kernels.dataset):
+            return
+        # Not needed where kernels know nothing, and a tenth of a second to import.
+        from ..sources.network.comparing import warn_of_mismatch
+
+        kernels = bank.neurons
+        means = {
+            mode: port.weights.sum() / max(1, self.populations[port.name].size)
+            for mode, port in zip(bank.ports, self.ports, strict=True)
+        }
+        as_they_are = {
+            name: modes
+            for name, modes in kernels.populations.items()
+            if np.allclose(
+                [means[mode] for mode in modes], mean_weights(modes, kernels.weights.get(name))
+            )
+        }
+        made_for = {
+            what: strengths_of_populations(
+                kernels.modes.dataset, as_they_are, kernels.weights, what
+            )
+            for what in (CHARGE, CONDUCTANCE)
+        }
+        warn_of_mismatch(made_for, self.populations)
 
     def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> list[Made]:
         """Connect the populations to nodes, by this synapse model in a single process.

@@ -141,6 +141,24 @@ def test_every_kind_of_kernels_and_recorder(nest):
     assert not told(record, right, build(nest))
 
 
+def test_weights_of_the_user(nest):
+    """Those of neurons have a mean of 1; others scale kernels, as the user wants it."""
+    kernels, n = made_for(charges(factor=2.0)), 200
+    for weights, expected in (
+        ({"E": np.linspace(0.0, 2.0, n)}, "E → E 1 instead of 2 pC"),
+        ({"E": 0.5, "I": 0.5}, ""),
+        ({"E": 0.0, "I": np.full(50, 3.0)}, ""),
+    ):
+        comparing._warned.clear()
+        message = told(record, kernels, nestlfp.Inputs(build(nest), weights=weights))
+        assert expected in message
+        assert bool(expected) == bool(message)
+    comparing._warned.clear()
+    modes = NeuronKernels(kernels, {"E": ["E"], "I": ["I"]}, {"E": np.full((n, 1), 0.5)})
+    assert "I → I" in (message := told(record, modes, build(nest)))
+    assert "E → E" not in message
+
+
 def delta(nest):
     return build(nest, model="iaf_psc_delta")
 

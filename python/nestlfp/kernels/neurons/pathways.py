@@ -109,7 +109,7 @@ def means(
         mine = modes.sel(pre=list(own))
         if name not in weights:
             check_apart(mine, name)
-        factors = _mean_weights(own, weights.get(name))
+        factors = mean_weights(own, weights.get(name))
         with xr.set_options(keep_attrs=True):
             part = mine * xr.DataArray(factors, dims="pre")
             parts.append(part.sum("pre").expand_dims(pre=[name]))
@@ -130,14 +130,14 @@ def strengths_of_populations(
     of_modes = strengths(modes, what)
     found = {}
     for name, own in populations.items():
-        factors = _mean_weights(own, weights.get(name))
+        factors = mean_weights(own, weights.get(name))
         for post in map(str, modes["post"].values):
             each = [of_modes.get((mode, post), np.nan) for mode in own]
             found[name, post] = float(factors @ each)
     return {pathway: value for pathway, value in found.items() if np.isfinite(value)}
 
 
-def _mean_weights(modes: Sequence[str], weights: Weights | None) -> Floats:
+def mean_weights(modes: Sequence[str], weights: Weights | None) -> Floats:
     """Of each of a population's modes; 1 where weights are not known."""
     if weights is None or not weights.shape[0]:
         return np.ones(len(modes))

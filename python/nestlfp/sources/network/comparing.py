@@ -14,9 +14,8 @@ import numpy as np
 
 from ..._types import Ints
 from ...errors import KernelError, KernelsMismatchWarning, NetworkError
-from ...kernels import KernelSet, NeuronKernels
+from ...kernels import KernelSet
 from ...kernels.checks import found_instead
-from ...kernels.neurons.pathways import strengths_of_populations
 from ...kernels.strengths import CHARGE, CONDUCTANCE, strengths
 from ...simulator.kernel import import_nest
 from ...simulator.ranks import Ranks
@@ -40,14 +39,16 @@ _TERMS = {CHARGE: ("pA", "pC"), CONDUCTANCE: ("nS", "nS s")}  # units of a synap
 
 _warned: list[str] = []
 
+MadeFor = Mapping[str, Mapping[tuple[str, str], float]]
 
-def warn_of_mismatch(kernels: NeuronKernels, populations: Mapping[str, Ints]) -> None:
+
+def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None:
     """Warn, once a process, where a spike brings another charge than kernels are made for.
 
     Parameters
     ----------
-    kernels : NeuronKernels
-        Some of whose strengths are known.
+    made_for : dict of str to dict of (str, str) to float
+        What the kernels know of `CHARGE` and `CONDUCTANCE`, by (pre, post).
     populations : dict of str to ndarray of int
         Node ids. Generators, and nodes that stand for many neurons, are passed over.
 
@@ -64,14 +65,9 @@ def warn_of_mismatch(kernels: NeuronKernels, populations: Mapping[str, Ints]) ->
         and not is_stimulator(int(ids[0]), nest)
         and told_apart(int(ids[0]), nest) is None
     }
-    if _warned or not set(own) & set(kernels.post):
+    known = [pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)]
+    if _warned or not known:
         return
-    made_for = {
-        name: strengths_of_populations(
-            kernels.modes.dataset, kernels.populations, kernels.weights, name
-        )
-        for name in _TERMS
-    }
     off: list[str] = []
     for sources, connections in _LOOKS:
         description = sampled(own, sources, connections)
@@ -91,9 +87,7 @@ def warn_of_mismatch(kernels: NeuronKernels, populations: Mapping[str, Ints]) ->
         )
 
 
-def _differences(
-    made_for: Mapping[str, Mapping[tuple[str, str], float]], description: Description
-) -> Iterator[str]:
+def _differences(made_for: MadeFor, description: Description) -> Iterator[str]:
     """What a spike brings in NEST and is to bring, for each pathway where that differs."""
     for name, (unit, told) in _TERMS.items():
         known = made_for[name]
@@ -203,14 +197,15 @@ def fitted(
             f"or leave them out by kernels.select(pre={[x for x in kernels.pre if x in names]}, "
             f"post={[y for y in kernels.post if y in names]})"
         )
-    factors = {}
+    factors, lines = {}, []
     for post in kernels.post:
         for pre in kernels.pre:
             own = [p for p in description.onto(post) if p.pre == pre]
             wanted = {name: of.get((pre, post)) for name, of in known.items()}
             factors[pre, post], line = _factor(f"{pre} → {post}", own, wanted)
-            if line:
-                print(line)
+            lines.append(line)
+    if Ranks(import_nest()).rank == 0:
+        print("\n".join(filter(None, lines)))
     return kernels.scale(factors)
 
 
@@ -232,11 +227,8 @@ def _factor(
             continue
         there = sum(p.brought for p in own)
         if before:
-            factor = there / before
-            return (
-                factor,
-                f"{pathway}: × {factor:.4g}, {1e-3 * before:.4g} → {1e-3 * there:.4g} {told}",
-            )
+            change = f"{1e-3 * before:.4g} → {1e-3 * there:.4g} {told}"
+            return there / before, f"{pathway}: × {there / before:.4g}, {change}"
         raise KernelError(
             f"{pathway} is in the network, and has no kernel that could be scaled: "
             "network.kernels(populations) computes kernels of this network"
