@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import scipy.stats as st
 
-from nestlfp import KernelError
+from nestlfp import KernelError, KernelSet
 from nestlfp.sources import layers as source
 from nestlfp.sources import mechanisms
+from nestlfp.sources._mixture import parts_of
+from nestlfp.sources._strengths import with_described_strengths
 from nestlfp.sources.lfpykernels import CellType, compute
 
 pytestmark = pytest.mark.compile
@@ -170,6 +172,37 @@ def test_kernels_of_a_population_of_two_types():
     whole = 0.2 * cells.N_Y
     parts = [independent("p23", "I", 0.75 * whole), independent("i23", "I", 0.25 * whole)]
     assert_kernels(found, "Y", "I", [sum(part) for part in zip(*parts, strict=True)])
+    # Neurons reached, with one synapse each of 80 pA or -300 pA and 0.5 ms.
+    charges = found.dataset["charge_per_spike"]
+    assert charges.attrs["units"] == "fC"
+    np.testing.assert_allclose(charges, [[30 * 80 * 0.5, -60 * 300 * 0.5]], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("synapse", "conductance_based", "charge", "conductance"),
+    [
+        ({"syntype": "Exp2SynI", "tau1": 2.0, "tau2": 2.0}, False, np.e * 2.0, None),
+        ({"syntype": "ExpSyn", "tau": 2.0, "e": 0.0}, False, None, 2.0),
+        ({"syntype": "ExpSyn", "tau": 2.0, "e": 0.0}, True, None, 2.0),
+        ({"syntype": "AlphaSynapse", "tau": 2.0, "e": 0.0}, False, None, None),
+    ],
+)
+def test_what_a_spike_brings_by_mechanism(synapse, conductance_based, charge, conductance):
+    """With a weight of 0.01 nA or µS, and one or two synapses on each of 0.1 and 0.2 of 300."""
+    approx = cells.approximation(
+        synapseParameters=[{**synapse, "weight": 0.01}] * 2, conductance_based=conductance_based,
+        multapseFunction=st.randint, multapseParameters=[{"low": 1, "high": 3}] * 2,
+    )  # fmt: skip
+    kernels = KernelSet.from_arrays(
+        {"LFP": np.ones((1, 2, 1, 1))}, pre=["E", "I"], post="Y", dt=DT, units={"LFP": "mV"}
+    )
+    found = with_described_strengths(kernels.dataset, parts_of({"Y": approx}))
+    for name, one in (("charge_per_spike", charge), ("conductance_per_spike", conductance)):
+        if one is None:
+            assert name not in found.coords
+        else:
+            expected = np.array([[30.0, 60.0]]) * 1.5 * 10.0 * one
+            np.testing.assert_allclose(found[name], expected, rtol=1e-4)
 
 
 def test_processes_do_not_change_the_result():
@@ -209,6 +242,7 @@ def test_pathways_without_connections_are_zero():
     lonely.C_YX = np.array([0.0, 0.2])
     found = compute({"Y": lonely}, cells.probes(), correct_charge=True, **OPTIONS)
     assert not found["LFP"].sel(pre="E").values.any()
+    assert found.dataset["charge_per_spike"].sel(pre="E").item() == 0
     assert found["LFP"].sel(pre="I").values.any()
     lonely.C_YX = np.zeros(2)
     with pytest.raises(KernelError, match="no pathway has connections: all of C_YX are 0"):

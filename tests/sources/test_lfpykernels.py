@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from nestlfp import KernelError, KernelSet
 from nestlfp.errors import MissingExtraError
@@ -267,6 +268,28 @@ def test_computed_kernels_are_labelled(computed):
     np.testing.assert_array_equal(computed["LFP"]["LFP_x"], 0)
 
 
+def test_kernels_know_the_conductance_that_a_spike_brings(computed):
+    """Neurons reached, synapses on each, peak (nS), and integral of two exponentials (ms)."""
+    courses = {
+        x: quad(lambda t, a=a, b=b: np.exp(-t / b) - np.exp(-t / a), 0, 300)[0]
+        / max(np.exp(-t / b) - np.exp(-t / a) for t in np.arange(0, 5, 1e-4))
+        for x, a, b in (("E", 0.2, 1.8), ("I", 0.1, 9.0))
+    }
+    found = computed.dataset["conductance_per_spike"]
+    assert found.dims == ("post", "pre")
+    assert found.attrs["units"] == "nS ms"
+    assert "charge_per_spike" not in computed.dataset.coords
+    for (x, y), synapses, peak in (
+        (("E", "E"), 8192 * 0.05 * 2, 0.15),
+        (("E", "I"), 1024 * 0.05 * 2, 0.12),
+        (("I", "E"), 8192 * 0.05 * 5, 4.5),
+        (("I", "I"), 1024 * 0.05 * 5, 2.0),
+    ):
+        # Numbers of synapses on a neuron are truncated, at 1, which adds up to 0.4 %.
+        value = float(found.sel(pre=x, post=y))
+        assert value == pytest.approx(synapses * peak * courses[x], rel=5e-3)
+
+
 def test_provenance_is_complete_and_names_no_folder(computed):
     found = computed.provenance
     text = json.dumps(found, allow_nan=False)
@@ -297,7 +320,8 @@ def test_lfpykernels_own_dictionary_gives_the_computed_kernels(example, computed
     for signal in kernels.signals:  # LFPykernels integrates numerically, to 1e-8
         largest = np.abs(kernels[signal]).max()
         np.testing.assert_allclose(found[signal], kernels[signal], rtol=0, atol=1e-8 * largest)
-        assert found[signal].coords.equals(kernels[signal].coords)
+        labels = found[signal].drop_vars("conductance_per_spike").coords
+        assert labels.equals(kernels[signal].coords)
 
 
 def test_computed_current_source_density(example):

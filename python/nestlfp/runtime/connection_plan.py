@@ -6,11 +6,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import xarray as xr
+
 from .._types import Ints
 from ..errors import KernelError, NetworkError
 from ..filters.options import Method
 from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
+from ..kernels.neurons.pathways import mean_strengths, mean_weights
+from ..kernels.strengths import UNITS, strength_coordinates, strengths
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.render import SYNAPSE
 from ..simulator.ranks import Ranks
@@ -83,6 +88,32 @@ class ConnectionPlan:
                 "spikes that are under way to other neurons, or end the process"
             )
         return cls(ids, ports, models, timed, min_delay, now)
+
+    def warn_of_mismatch(self, bank: FilterBank) -> None:
+        """A `KernelsMismatchWarning`, once a process, where kernels are of another network.
+
+        Weights that the user gives tell neurons apart. Where their mean is not 1, kernels are meant
+        to be scaled, and are not compared.
+        """
+        if not strength_coordinates(bank.kernels.dataset):
+            return
+        # Not needed where kernels know nothing, and a tenth of a second to import.
+        from ..sources.network.comparing import warn_of_mismatch
+
+        kernels = bank.neurons
+        means = {
+            mode: port.weights.sum() / max(1, self.populations[port.name].size)
+            for mode, port in zip(bank.ports, self.ports, strict=True)
+        }
+        made_for: dict[str, dict[tuple[str, str], float]] = {what: {} for what in UNITS}
+        for name, modes in kernels.populations.items():
+            factors = mean_weights(modes, kernels.weights.get(name))
+            if np.allclose([means[mode] for mode in modes], factors):
+                own = kernels.modes.dataset.sel(pre=list(modes))
+                found = xr.Dataset(coords=mean_strengths(own, name, factors))
+                for what, known in made_for.items():
+                    known.update(strengths(found, what))
+        warn_of_mismatch(made_for, self.populations)
 
     def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> list[Made]:
         """Connect the populations to nodes, by this synapse model in a single process.

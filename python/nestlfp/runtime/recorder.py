@@ -86,6 +86,12 @@ class FieldRecorder:
         connected yet; between ``nest.Prepare()`` and ``nest.Cleanup()``; with several MPI ranks,
         after a ``Simulate``.
 
+    Warns
+    -----
+    KernelsMismatchWarning
+        If kernels know the charge or conductance that a spike brings, and in this network it brings
+        another: off by more than a tenth. Once in a process, with both values.
+
     Notes
     -----
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
@@ -134,6 +140,7 @@ class FieldRecorder:
         self.interval = every * dt
         self.latency = plan.schedule.shift * dt
         session.check_clock(plan.now)
+        plan.warn_of_mismatch(bank)
         if ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, every)
 

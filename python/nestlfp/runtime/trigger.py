@@ -123,6 +123,7 @@ class Trigger:
         self.latency = plan.schedule.shift * self._dt
         _check_reach(bank, self._detector, plan.ports, warn=ranks.rank == 0)
         session.check_clock(plan.now)
+        plan.warn_of_mismatch(bank)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
         synapse = session.synapse(plan.now)

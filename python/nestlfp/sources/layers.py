@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats as st
 
 from .._types import Floats
 from ..cells.template import cell_parameters
@@ -116,9 +115,11 @@ def synapse_positions(
         scale = float(np.sqrt((top - bottom) ** 2 - spread**2))
         arguments.append({"loc": bottom, "scale": scale})
         weights.append(share * (top - bottom) / areas[layer])
+    from scipy.stats import uniform  # takes half a second to import
+
     return {
         "section": section if isinstance(section, str) else list(section),
-        "fun": [st.uniform] * len(wanted),
+        "fun": [uniform] * len(wanted),
         "funargs": arguments,
         "funweights": weights,
     }

@@ -36,6 +36,7 @@ from ._mixture import CellType, Part, check_approximation, parts_of
 from ._pathways import EXTRA, Found, Job, check_mechanisms, kernels_of, load
 from ._processes import in_processes
 from ._provenance import package_version, plain
+from ._strengths import with_described_strengths
 
 __all__ = ["EXTRA", "TOOL", "CellType", "compute", "from_dictionary"]
 
@@ -117,8 +118,11 @@ def compute(
     -------
     KernelSet
         Lags dt, 2 dt, ..., tau. Potentials in mV, current dipole moments in nA µm, each the
-        response to one presynaptic spike. Its ``provenance["soma_mV"]``, ``{post: {pre: value}}``,
-        is the peak of the somatic potential: see Notes.
+        response to one presynaptic spike. Its coordinates ``charge_per_spike`` (fC) and
+        ``conductance_per_spike`` (nS ms), of the dimensions (post, pre), are what the synapses of a
+        spike bring to the population, where these are Exp2Syn, ExpSyn or their twins. Its
+        ``provenance["soma_mV"]``, ``{post: {pre: value}}``, is the peak of the somatic potential:
+        see Notes.
 
     Raises
     ------
@@ -245,7 +249,7 @@ def compute(
         probes=models,
         provenance=known | dict(provenance or {}),
     )
-    return KernelSet(dataset)
+    return KernelSet(with_described_strengths(dataset, parts))
 
 
 def _check_times(dt: float, t_X: float, tau: float) -> None:

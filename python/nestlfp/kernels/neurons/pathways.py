@@ -108,17 +108,27 @@ def means(
         mine = modes.sel(pre=list(own))
         if name not in weights:
             check_apart(mine, name)
-        n = weights[name].shape[0] if name in weights else 0
-        factors = np.asarray(weights[name].sum(axis=0)) / n if n else np.ones(len(own))
-        by_mode = xr.DataArray(factors, dims="pre")
+        factors = mean_weights(own, weights.get(name))
         with xr.set_options(keep_attrs=True):
-            part = (mine * by_mode).sum("pre").expand_dims(pre=[name])
-            strength = {
-                key: (found * by_mode).sum("pre", skipna=False).expand_dims(pre=[name])
-                for key, found in strength_coordinates(mine).items()
-            }
-        parts.append(part.assign_coords(strength))
+            part = (mine * factors).sum("pre").expand_dims(pre=[name])
+        parts.append(part.assign_coords(mean_strengths(mine, name, factors)))
     return side_by_side(parts)
+
+
+def mean_weights(modes: Sequence[str], weights: Weights | None) -> xr.DataArray:
+    """Of a population's modes, along ``pre``; 1 where weights are not known."""
+    if weights is None or not weights.shape[0]:
+        return xr.DataArray(np.ones(len(modes)), dims="pre")
+    return xr.DataArray(np.asarray(weights.mean(axis=0), dtype=float).ravel(), dims="pre")
+
+
+def mean_strengths(modes: xr.Dataset, name: str, factors: xr.DataArray) -> dict[str, xr.DataArray]:
+    """What a spike of the population `name` brings, the mean over its neurons; NaN: not known."""
+    with xr.set_options(keep_attrs=True):
+        return {
+            key: (found * factors).sum("pre", skipna=False).expand_dims(pre=[name])
+            for key, found in strength_coordinates(modes).items()
+        }
 
 
 def check_apart(modes: xr.Dataset, name: str) -> None:

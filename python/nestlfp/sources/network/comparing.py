@@ -7,14 +7,19 @@ of neurons: kernels of a full-size network, scaled, serve a smaller one.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...errors import KernelError, KernelsMismatchWarning
+from ..._types import Ints
+from ...errors import KernelError, KernelsMismatchWarning, NetworkError
 from ...kernels import KernelSet
-from ...kernels.strengths import CHARGE, CONDUCTANCE, UNITS, strengths
+from ...kernels.checks import found_instead
+from ...kernels.strengths import CHARGE, CONDUCTANCE, strengths
+from ...simulator.kernel import import_nest
+from ...simulator.ranks import Ranks
+from ...simulator.senders import is_stimulator, told_apart
 from .currents import Synapse
 from .description import Description, Pathway
 from .reading import describe, sampled
@@ -22,49 +27,59 @@ from .reading import describe, sampled
 NOTICED = 0.1
 """Part of what a spike brings from which on a difference is worth a warning."""
 
-_SOURCES = 10  # whose connections are read for a comparison
-_SURE = 3.0  # standard errors by which they must differ
-_UNIT = {CHARGE: "pA", CONDUCTANCE: "nS"}  # of the synapses
+_LOOKS = (10, 2_000), (30, 20_000)
+"""Neurons of a population whose connections are read, or more until there are so many connections.
+
+The second time only where the first found a difference.
+"""
+_SURE = 3.0  # standard errors by which what a spike brings must differ
+_FAINT = 0.02  # of all that a spike brings: what matters to a signal, and is known from so few
+_TOLD = 4  # pathways that a warning names
+_TERMS = {CHARGE: ("pA", "pC"), CONDUCTANCE: ("nS", "nS s")}  # units of a synapse and of a spike
 
 _warned: list[str] = []
 
+MadeFor = Mapping[str, Mapping[tuple[str, str], float]]
 
-def warn_of_mismatch(kernels: KernelSet, populations: Mapping[str, Any]) -> None:
+
+def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None:
     """Warn, once a process, where a spike brings another charge than kernels are made for.
 
     Parameters
     ----------
-    kernels : KernelSet
-        Nothing is asked of NEST where they do not know what a spike brings.
+    made_for : dict of str to dict of (str, str) to float
+        What the kernels know of `CHARGE` and `CONDUCTANCE`, by (pre, post).
     populations : dict of str to ndarray of int
-        Node ids.
+        Node ids. Generators, and nodes that stand for many neurons, are passed over.
 
     Warns
     -----
     KernelsMismatchWarning
+        On the first rank; with several MPI ranks it is collective.
     """
-    made_for = {name: strengths(kernels.dataset, name) for name in UNITS}
-    names = [name for name in {*kernels.pre, *kernels.post} if len(populations.get(name, ()))]
-    if _warned or not any(made_for.values()) or not set(names) & set(kernels.post):
+    nest = import_nest()
+    own = {
+        name: ids
+        for name, ids in populations.items()
+        if ids.size
+        and not is_stimulator(int(ids[0]), nest)
+        and told_apart(int(ids[0]), nest) is None
+    }
+    known = [pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)]
+    if _warned or not known:
         return
-    description = sampled({name: populations[name] for name in sorted(names)}, _SOURCES)
-    if description is None:
-        return
-    off = []
-    for what, given in made_for.items():
-        for pathway, value in given.items():
-            found = _brought(description, pathway, _UNIT[what])
-            if found is None:
-                continue
-            there, error = found
-            if abs(there - value) > max(NOTICED * abs(value), _SURE * error):
-                off.append(f"{pathway[0]} → {pathway[1]} {there:.3g} instead of {value:.3g} "
-                           f"{UNITS[what]}")  # fmt: skip
-    if off:
-        _warned.append(", ".join(off))
+    off: list[str] = []
+    for sources, connections in _LOOKS:
+        description = sampled(own, sources, connections)
+        off = [] if description is None else list(_differences(made_for, description))
+        if not off:
+            return
+    _warned.extend(off)
+    if Ranks(nest).rank == 0:
+        more = f" and {len(off) - _TOLD} pathways more" if len(off) > _TOLD else ""
         warnings.warn(
-            "these kernels are made for another network. What a spike brings in NEST, and in the "
-            f"kernels: {', '.join(off)}. The signal is as much too small or too large. "
+            "these kernels are made for another network: a spike brings "
+            f"{', '.join(off[:_TOLD])}{more}. The signal is as much too large or too small. "
             "nestlfp.sources.network.kernels(populations) computes kernels of this network, "
             "nestlfp.sources.network.fitted(kernels, populations) scales these",
             KernelsMismatchWarning,
@@ -72,24 +87,55 @@ def warn_of_mismatch(kernels: KernelSet, populations: Mapping[str, Any]) -> None
         )
 
 
+def _differences(made_for: MadeFor, description: Description) -> Iterator[str]:
+    """What a spike brings in NEST and is to bring, for each pathway where that differs."""
+    for name, (unit, told) in _TERMS.items():
+        known = made_for[name]
+        found = {pathway: _brought(description, pathway, unit) for pathway in known}
+        compared = {pathway: there for pathway, there in found.items() if there is not None}
+        totals: dict[str, float] = {}
+        for (pre, post), (there, _) in compared.items():
+            larger = max(abs(there), abs(known[pre, post]))
+            totals[pre] = totals.get(pre, 0.0) + larger
+        for (pre, post), (there, error) in compared.items():
+            wanted = known[pre, post]
+            if max(abs(there), abs(wanted)) < _FAINT * totals[pre]:
+                continue
+            if abs(there - wanted) > max(NOTICED * abs(wanted), _SURE * error):
+                yield f"{pre} → {post} {1e-3 * there:.3g} instead of {1e-3 * wanted:.3g} {told}"
+
+
 def _brought(
     description: Description, pathway: tuple[str, str], unit: str
 ) -> tuple[float, float] | None:
-    """What a spike brings in NEST and its standard error; None where it is not known."""
+    """What a spike brings in NEST and its standard error; None where it cannot be compared."""
     pre, post = pathway
-    if pre not in description.populations or post not in description.populations:
-        return None
-    if description.populations[pre].model == "spike_generator":
-        return None
     own = [p for p in description.onto(post) if p.pre == pre]
-    if any(p.waveform is None or p.waveform.unit != unit for p in own):
+    if any(_unit(p) != unit for p in own):
         return None
-    if not own and not any(
-        p.waveform is not None and p.waveform.unit == unit for p in description.onto(post)
-    ):
+    sends = any(p.pre == pre for p in description.pathways)
+    in_these_terms = any(_unit(p) == unit for p in description.onto(post))
+    if not (sends and in_these_terms):
         return None
-    total = sum(p.brought for p in own)
-    return total, float(np.sqrt(sum((p.error * p.brought) ** 2 for p in own)))
+    errors = np.array([_error(description, p) * p.brought for p in own])
+    return sum(p.brought for p in own), float(np.sqrt(errors @ errors))
+
+
+def _error(description: Description, pathway: Pathway) -> float:
+    """Relative standard error of what a spike brings, with weights spread as they are in others.
+
+    Of a skewed distribution of weights, such as a log-normal one, few connections show too small a
+    mean and too small a spread.
+    """
+    population = description.populations[pathway.pre]
+    counts = [p.synapses * description.populations[p.pre].read for p in description.pathways]
+    squares = [(p.weight_sd / p.weight) ** 2 for p in description.pathways]
+    spread = np.average(squares, weights=counts) / (pathway.synapses * population.read)
+    return float(np.sqrt(pathway.error**2 + (1 - population.read / population.size) * spread))
+
+
+def _unit(pathway: Pathway) -> str | None:
+    return None if pathway.waveform is None else pathway.waveform.unit
 
 
 def fitted(
@@ -106,8 +152,9 @@ def fitted(
     Parameters
     ----------
     kernels : KernelSet
+        Its cells, delays and time constants stay as they are.
     network : dict of str to nest.NodeCollection, or Description
-        The neurons of each population.
+        The neurons of each population, or what `describe` has read of them.
     synapses : Synapse, or dict of (str, str) to Synapse, optional
         As in `describe`.
 
@@ -119,37 +166,75 @@ def fitted(
     ------
     KernelError
         If kernels do not know what they are made for, in the terms of this network (charge or
-        conductance), or have no kernel of a pathway that the network has.
+        conductance), have populations that it has not, or lack a pathway that it has.
     NetworkError
-        As `describe`.
+        As `describe`; if the current of a synapse is not known.
+
+    Examples
+    --------
+    >>> from nestlfp.sources import network
+    >>> kernels = network.fitted(kernels, {"E": E, "I": I})  # doctest: +SKIP
     """
-    description = (
-        network if isinstance(network, Description) else describe(network, synapses=synapses)
-    )
+    if not isinstance(kernels, KernelSet):
+        raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
+    known = {name: strengths(kernels.dataset, name) for name in _TERMS}
+    if not any(known.values()):
+        raise KernelError(
+            "these kernels do not know what a spike brings, so that they cannot be scaled: they "
+            "are of another source or an older version, or were added up by total(). "
+            "network.kernels(populations) computes kernels of this network"
+        )
+    if isinstance(network, Description):
+        if synapses is not None:
+            raise KernelError("give synapses to describe: the network was read without them")
+        description = network
+    else:
+        description = describe(network, synapses=synapses)
+    names = list(description.populations)
+    if missing := sorted({*kernels.pre, *kernels.post} - set(names)):
+        raise KernelError(
+            f"the kernels have the populations {missing}, and the network has {names}: name them, "
+            f"or leave them out by kernels.select(pre={[x for x in kernels.pre if x in names]}, "
+            f"post={[y for y in kernels.post if y in names]})"
+        )
     factors, lines = {}, []
     for post in kernels.post:
         for pre in kernels.pre:
             own = [p for p in description.onto(post) if p.pre == pre]
-            units = {_unit(p) for p in own}
-            what = next((w for w, unit in _UNIT.items() if units <= {unit}), CHARGE)
-            known = strengths(kernels.dataset, what).get((pre, post))
-            there = sum(p.brought for p in own) if len(units) == 1 and None not in units else 0.0
-            if known is None or (own and not there):
-                raise KernelError(
-                    f"{pre} → {post} cannot be compared: in NEST it is "
-                    f"{' and '.join(p.current() for p in own) or 'not there'}, and the kernels "
-                    f"{'do not know their charge or conductance' if known is None else 'do'}; "
-                    "network.kernels(populations) computes kernels of this network"
-                )
-            if not known and there:
-                raise KernelError(
-                    f"{pre} → {post} is in the network, and has no kernel that could be scaled"
-                )
-            factors[pre, post] = there / known if known else 0.0
-            lines.append(f"{pre} → {post}: × {factors[pre, post]:.4g}")
-    print("\n".join(lines))
+            wanted = {name: of.get((pre, post)) for name, of in known.items()}
+            factors[pre, post], line = _factor(f"{pre} → {post}", own, wanted)
+            lines.append(line)
+    if Ranks(import_nest()).rank == 0:
+        print("\n".join(filter(None, lines)))
     return kernels.scale(factors)
 
 
-def _unit(pathway: Pathway) -> str | None:
-    return None if pathway.waveform is None else pathway.waveform.unit
+def _factor(
+    pathway: str, own: Sequence[Pathway], wanted: Mapping[str, float | None]
+) -> tuple[float, str]:
+    """The factor of a pathway's kernels, and what to tell of it.
+
+    `own` is what there is in NEST, and `wanted` what kernels are made for, in either of the terms.
+    """
+    if not own:
+        return 0.0, f"{pathway}: × 0, not connected" if any(wanted.values()) else ""
+    if unknown := [p.unknown for p in own if p.waveform is None]:
+        raise NetworkError(unknown[0])
+    units = {_unit(p) for p in own}
+    for name, (unit, told) in _TERMS.items():
+        before = wanted[name]
+        if before is None or units != {unit}:
+            continue
+        there = sum(p.brought for p in own)
+        if before:
+            change = f"{1e-3 * before:.4g} → {1e-3 * there:.4g} {told}"
+            return there / before, f"{pathway}: × {there / before:.4g}, {change}"
+        raise KernelError(
+            f"{pathway} is in the network, and has no kernel that could be scaled: "
+            "network.kernels(populations) computes kernels of this network"
+        )
+    raise KernelError(
+        f"{pathway} brings {' and '.join(p.current() for p in own)} in NEST, and the kernels do "
+        "not know what they are made for in these terms: network.kernels(populations) computes "
+        "kernels of this network"
+    )

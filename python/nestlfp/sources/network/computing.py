@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import scipy.stats as st
 import xarray as xr
 
 from ..._types import Floats
@@ -319,9 +318,11 @@ class Standing:
                 f"reaches from {z.min():.0f} to {z.max():.0f} µm; give another placement"
             )
         # Densities are multiplied by the membrane's area: evenly spread is a density of 1.
+        from scipy.stats import uniform  # takes half a second to import
+
         return {
             "section": section,
-            "fun": [st.uniform] * len(inside),
+            "fun": [uniform] * len(inside),
             "funargs": [{"loc": self.depth + low, "scale": high - low} for low, high in inside],
             "funweights": [high - low for low, high in inside],
         }
@@ -384,6 +385,8 @@ class Standing:
 
     def cell_type(self) -> lfpykernels.CellType:
         """What LFPykernels is told."""
+        from scipy.stats import norm  # takes half a second to import
+
         description, sizes = self.work.description, self.work.description.populations
         names = part_names(description)
         spike = [self._synapse(name) for name in names]
@@ -415,7 +418,7 @@ class Standing:
             # Synapses move with the cell, so that one cell stands for all depths; the probes blur.
             populationParameters={"radius": 1.0, "loc": self.depth, "scale": 0.0},
             rotationParameters=self.rotation,
-            multapseFunction=st.norm,  # of 1, 2, ... synapses: 1
+            multapseFunction=norm,  # of 1, 2, ... synapses: 1
             multapseParameters=[{"loc": 1.0, "scale": 0.01}] * len(names),
             delayFunction=Delays,
             delayParameters=delay,

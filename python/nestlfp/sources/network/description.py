@@ -239,6 +239,8 @@ class Description:
     def brought(self, unit: str) -> dict[tuple[str, str], float]:
         """What a spike brings by (pre, post), where it is known and of this unit.
 
+        Populations that are not connected get 0.
+
         Parameters
         ----------
         unit : {"pA", "nS"}
@@ -251,7 +253,10 @@ class Description:
                 other.add((p.pre, p.post))
             else:
                 found[p.pre, p.post] = found.get((p.pre, p.post), 0.0) + p.brought
-        return {key: value for key, value in found.items() if key not in other}
+        if not found:
+            return {}
+        pairs = [(pre, post) for pre in self.populations for post in self.populations]
+        return {pair: found.get(pair, 0.0) for pair in pairs if pair not in other}
 
     # ------------------------------------------------------------------ for people
     def __repr__(self) -> str:

@@ -112,10 +112,14 @@ def describe(
     return description
 
 
-def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
-    """A quick look, at so many neurons of each population; None where NEST does not tell."""
+def sampled(populations: Mapping[str, Any], sources: int, connections: int) -> Description | None:
+    """A quick look, without input from outside; None where NEST does not tell.
+
+    So many neurons of each population are read, or more until there are so many connections.
+    """
+    how_many = partial(_enough, sources, connections)
     try:
-        return _described(populations, None, {}, lambda read, whole: min(sources, read.of), seed=1)
+        return _described(populations, None, {}, how_many, seed=1, drives=False)
     except NetworkError:  # of models that it cannot be known for
         return None
 
@@ -126,8 +130,9 @@ def _described(
     rates: Mapping[str, float],
     how_many: HowMany,
     seed: int,
+    drives: bool = True,
 ) -> Description:
-    """The description, with as many neurons read as `how_many` says after each reading."""
+    """The description, with as many neurons read as `how_many` says by what was read before."""
     nest = import_nest()
     ranks = Ranks(nest)
     check_not_prepared(nest, "describe")
@@ -142,8 +147,8 @@ def _described(
         found = reader.sums(own[order], how_many, rates.get(name))
         nodes[name] = _with_sums(nodes[name], found, rates.get(name))
         pathways += _pathways(found, nodes, name, by_hand)
-    drives = _drives(reader, nodes, how_many, by_hand)
-    there = {(each.source, each.post) for each in (*pathways, *drives)}
+    outer = _drives(reader, nodes, how_many, by_hand) if drives else []
+    there = {(each.source, each.post) for each in (*pathways, *outer)}
     if pathways and (unused := set(by_hand.named) - there):
         raise KernelError(
             f"synapses has the pathways {sorted(unused)}, over which there are no connections: "
@@ -152,7 +157,7 @@ def _described(
     return Description(
         nodes,
         tuple(pathways),
-        tuple(drives),
+        tuple(outer),
         resolution=float(nest.resolution),
         time=float(nest.biological_time),
     )
@@ -328,7 +333,7 @@ class _Reader:
     def sums(self, sources: Ints, how_many: HowMany, rate: float | None = None) -> _Sums:
         """Sums of as many of the sources as are wanted, in this order."""
         found = _Sums(0, len(sources))
-        wanted = min(_FIRST, found.of)
+        wanted = how_many(found, self.small)
         while found.read < wanted:
             each = found.connections() / found.read if found.read else 1.0
             last = min(wanted, found.read + max(_FIRST, int(_AT_ONCE / max(each, 1.0))))
@@ -389,11 +394,23 @@ def _wanted(accuracy: float, found: _Sums, small: bool) -> int:
     """How many sources are to be read, by those that were."""
     if small or not accuracy:
         return found.of
+    if not found.read:
+        return min(_FIRST, found.of)
     error = found.error()
     if error <= accuracy:
         return found.read
     needed = found.read * (error / accuracy) ** 2
     return min(found.of, max(found.read + _FIRST, int(min(1.1 * needed, 4 * found.read))))
+
+
+def _enough(sources: int, connections: int, found: _Sums, _: bool) -> int:
+    """How many sources are to be read: at least so many, and about so many connections."""
+    if not found.read:
+        return min(sources, found.of)
+    if found.read > sources or not found.connections():
+        return found.read
+    wanted = int(connections * found.read / found.connections())
+    return min(found.of, max(found.read, wanted))
 
 
 def _rounded(value: float) -> float:
