@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._types import Ints
 from ...errors import NetworkError
 from ...simulator.kernel import check_not_prepared, import_nest
 from ...simulator.populations import population_ids
@@ -28,7 +29,8 @@ def rates(
     spikes : dict of str to nest.NodeCollection, list of such, or dict
         For each of them its spike recorder, a list of several, or a recorder's ``events``, which
         are then of all neurons. Where a recorder hears a part of the population, the rate is that
-        of the part.
+        of the part. One that writes to a file is asked how many spikes it has counted, all since
+        its own start.
     start : float
         What NEST simulated before this time (ms) does not count: leave the onset out.
 
@@ -41,7 +43,8 @@ def rates(
     ------
     NetworkError
         If populations or recorders are wrong (`hybrid.Network.from_nest` has the rules), a recorder
-        hears nobody of its population, or nothing was simulated after `start`.
+        hears nobody of its population, or nothing was simulated after `start`; if one that writes
+        to a file began before `start`, or hears other populations too.
 
     Examples
     --------
@@ -53,30 +56,58 @@ def rates(
     ranks = Ranks(nest)
     check_not_prepared(nest, "rates")
     ids = population_ids(list(populations), populations, nest, overlap=True)
-    recorded = ranks.agree(lambda: recorded_spikes(spikes, ids, nest))
+    counted = ranks.agree(lambda: _counted(nest, spikes, ids, start))
+    held = {name: of for name, of in spikes.items() if name not in counted} if counted else spikes
+    recorded = ranks.agree(lambda: recorded_spikes(held, ids, nest))
     now = float(nest.biological_time)
     found = {}
-    for name, (times, _) in recorded.items():
+    for name in (*recorded, *counted):
         first, last, heard = start, now, float(ids[name].size)
         if not isinstance(spikes[name], Mapping):
-            nodes = nest.NodeCollection(np.sort(ids[name]).tolist())
-            first, last, heard = _heard(nest, ranks, nodes, spikes[name], name)
+            first, last, heard = _heard(nest, ranks, ids[name], spikes[name], name)
             first, last = max(first, start), min(last, now)
         if last <= first:
             raise NetworkError(
                 f"no spikes of {name!r} were recorded after {first:g} ms: NEST has simulated "
                 f"{now:g} ms"
             )
-        counted = np.count_nonzero((times > first) & (times <= last))
-        total = float(ranks.sum(np.array([float(counted)]))[0])
+        number = counted.get(name)
+        if number is None:
+            times, _ = recorded[name]
+            number = np.count_nonzero((times > first) & (times <= last))
+        total = float(ranks.sum(np.array([float(number)]))[0])
         found[name] = total / heard / (last - first) * 1000.0
     return found
 
 
+def _counted(nest: Any, spikes: Any, ids: Mapping[str, Ints], start: float) -> dict[str, int]:
+    """Number of spikes that recorders have written, of populations whose recorders write."""
+    found = {}
+    for name, given in spikes.items() if isinstance(spikes, Mapping) else ():
+        several = given if isinstance(given, list | tuple) else [given]
+        if name not in ids or not all(isinstance(each, nest.NodeCollection) for each in several):
+            continue  # `recorded_spikes` says what is wrong
+        status = [node.get() for each in several for node in each]
+        if any(own.get("record_to", "memory") == "memory" for own in status):
+            continue
+        heard = {s for each in several for s in nest.GetConnections(target=each).sources()}
+        if min(own["origin"] + own["start"] for own in status) < start or not heard <= {
+            *ids[name].tolist()
+        }:
+            raise NetworkError(
+                f"the recorder of {name!r} writes to a file, and can only tell how many spikes it "
+                f"has counted, of all that it hears: record in memory, {{'record_to': 'memory'}}, "
+                f"or give a recorder that starts at {start:g} ms and hears {name!r} alone"
+            )
+        found[name] = sum(own["n_events"] for own in status)
+    return found
+
+
 def _heard(
-    nest: Any, ranks: Ranks, nodes: Any, recorders: Any, name: str
+    nest: Any, ranks: Ranks, ids: Ints, recorders: Any, name: str
 ) -> tuple[float, float, float]:
     """From when to when (ms) recorders hear a population, and how many of its neurons."""
+    nodes = nest.NodeCollection(np.sort(ids).tolist())
     several = recorders if isinstance(recorders, list | tuple) else [recorders]
     sources: set[int] = set()
     first, last = 0.0, np.inf
