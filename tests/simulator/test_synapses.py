@@ -79,7 +79,7 @@ def test_every_model_of_nest_is_known(nest):
     reset(nest)
     for model in nest.synapse_models:
         assert bare(model) in {*synapses._FACTORS, *synapses._NO_SPIKES}
-        assert synapses._base(model, nest) == bare(model)
+        assert synapses.base_of(model, nest) == bare(model)
 
 
 def test_out_strengths_of_several_kinds_of_connections(nest):

@@ -21,10 +21,11 @@ _RATES = frozenset({
 })  # fmt: skip
 _BINARY = frozenset({"erfc_neuron", "ginzburg_neuron", "mcculloch_pitts_neuron"})
 _ASTROCYTES = frozenset({"astrocyte_lr_1994"})
-_CURRENTS = frozenset({
+CURRENTS = frozenset({
     *("ac_generator", "dc_generator", "noise_generator", "step_current_generator"),
     "step_rate_generator",
 })  # fmt: skip
+"""Generators that send no spikes."""
 
 MESOSCOPIC = frozenset({"gif_pop_psc_exp"})
 """Nodes that stand for a population: a spike's multiplicity is the number of its spikes."""
@@ -70,7 +71,7 @@ def _why_not(kinds: set[str], bases: set[str]) -> str | None:
         return "astrocytes send slow currents and no spikes. Leave them out"
     if bases & _BINARY:
         return "binary neurons send changes of their state, which are no spikes"
-    if bases & _CURRENTS:
+    if bases & CURRENTS:
         return "generators of currents and rates send no spikes. Leave them out"
     if bases & _RATES:
         return "they send rates and no spikes. Signals of rates: KernelSet.convolve(rates=...)"

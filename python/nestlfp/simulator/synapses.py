@@ -41,8 +41,10 @@ _READ = 20_000
 _PLAIN = (
     *("static_synapse", "static_synapse_hom_w", "cont_delay_synapse", "clopath_synapse"),
     *("eprop_synapse", "eprop_synapse_bsshslm_2020", "jonke_synapse", "urbanczik_synapse"),
-    *("stdp_dopamine_synapse", "stdp_facetshw_synapse_hom", "stdp_nn_pre_centered_synapse"),
-    *("stdp_nn_restr_synapse", "stdp_nn_symm_synapse", "stdp_pl_synapse_hom", "stdp_synapse"),
+    # Copies of stdp_synapse and of stdp_nn_… cannot be told apart: the first stands for them.
+    *("stdp_synapse", "stdp_dopamine_synapse", "stdp_facetshw_synapse_hom"),
+    *("stdp_nn_pre_centered_synapse", "stdp_nn_restr_synapse", "stdp_nn_symm_synapse"),
+    "stdp_pl_synapse_hom",
     *("stdp_synapse_hom", "stdp_triplet_synapse", "vogels_sprekeler_synapse"),
 )
 _FACTORS = dict.fromkeys(_PLAIN, ("weight",)) | {
@@ -128,7 +130,7 @@ def connections(
             raise NetworkError(f"NEST does not tell its connections: {error}") from error
         if not len(found):
             continue
-        base = _base(model, nest)
+        base = base_of(model, nest)
         factors = _FACTORS.get(base, ())
         recovery = () if rate is None else _RECOVERY.get(base, ())
         needed = {*factors, *recovery, *(["tau_fac"] if recovery else [])}
@@ -179,7 +181,7 @@ def stationary_factor(
     return np.asarray(u / (1 + u * r * np.asarray(tau_rec, dtype=float)))
 
 
-def _base(model: str, nest: Any) -> str:
+def base_of(model: str, nest: Any) -> str:
     """NEST's own model that a synapse model is of, without what is added to its name."""
     base = model.removesuffix("_hpc").removesuffix("_lbl")
     if base in _NO_SPIKES or base in _FACTORS:

@@ -89,7 +89,7 @@ def synapse_positions(
     >>> synapse_positions(cell_parameters, layers, {"L1": 0.02, "L2/3": 0.98},
     ...                   depth=-334.4, section=["apic", "dend"])  # doctest: +SKIP
     """
-    bounds = _bounds(layers)
+    bounds = layer_bounds(layers)
     given = _shares(shares, bounds, name)
     areas = membrane_areas(cell, layers, depth=depth, section=section)
     missing = [layer for layer, share in given.items() if share > 0 and not areas[layer] > 0]
@@ -132,7 +132,7 @@ def membrane_areas(
     section: str | Sequence[str] = "allsec",
 ) -> dict[str, float]:
     """Membrane that a cell has in each layer (µm²); parameters as of `synapse_positions`."""
-    bounds = _bounds(layers)
+    bounds = layer_bounds(layers)
     z, area = _segments(cell, depth, section)
     return {
         layer: float(area[(z >= bottom) & (z < top)].sum())
@@ -156,7 +156,7 @@ def realized_shares(approximation: Any, pre: str, layers: Layers) -> dict[str, f
     dict of str to float
         What is missing from their sum to 1 lies outside of all layers.
     """
-    bounds = _bounds(layers)
+    bounds = layer_bounds(layers)
     if pre not in approximation.X:
         raise KernelError(f"no presynaptic population {pre!r}: there are {list(approximation.X)}")
     where = dict(approximation.synapsePositionArguments[list(approximation.X).index(pre)])
@@ -172,7 +172,7 @@ def realized_shares(approximation: Any, pre: str, layers: Layers) -> dict[str, f
     }
 
 
-def _bounds(layers: Layers) -> dict[str, tuple[float, float]]:
+def layer_bounds(layers: Layers) -> dict[str, tuple[float, float]]:
     """Lower and upper boundary of each layer (µm)."""
     if not layers:
         raise KernelError("no layers given: one or more are needed, {name: (top, bottom)} in µm")

@@ -12,11 +12,17 @@ from ... import cells
 from ...errors import KernelError
 from ...geometry import SEVERAL_UM, check_micrometres
 from ...kernels.checks import positive, real
-from .description import Description, Synapses
+from .description import WITHOUT_CELLS, Description, Synapses
 
 DENSEST = 77_169
 RADIUS = 564.0  # µm
 """Neurons under 1 mm² of cortex, and the radius of such a column (Potjans and Diesmann 2014)."""
+
+
+def _mapping(given: Any, what: str) -> Mapping[Any, Any]:
+    if not isinstance(given, Mapping):
+        raise KernelError(f"{what} must be a dict by name, found {given!r}")
+    return given
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,11 @@ class Placement:
     layers: Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
-        named = [self.sections] if isinstance(self.sections, str) else list(self.sections)
+        several = isinstance(self.sections, list | tuple)
+        named = list(self.sections) if several else [self.sections]
         if not named or not all(isinstance(name, str) for name in named):
             raise KernelError(f"sections must be names such as 'dend', found {self.sections!r}")
-        found = np.asarray(self.depths, dtype=float)
+        found = real(self.depths, "depths")
         if found.ndim != 2 or found.shape[1] != 2 or not (found[:, 0] < found[:, 1]).all():
             raise KernelError(
                 "depths must be intervals (lower, upper) in µm relative to the soma, such as "
@@ -63,6 +70,10 @@ class Placement:
         object.__setattr__(self, "depths", tuple(map(tuple, found.tolist())))
         if not isinstance(self.sections, str):
             object.__setattr__(self, "sections", tuple(self.sections))
+        if self.layers is not None:
+            shares = real(list(_mapping(self.layers, "layers").values()), "shares of layers")
+            if not (shares >= 0).all():
+                raise KernelError(f"shares of layers must be 0 or more, found {self.layers!r}")
 
 
 EXCITATORY = Placement(("dend", "apic"), ((-np.inf, -50.0), (50.0, np.inf)))
@@ -99,6 +110,11 @@ class CellType:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cell", cells.cell(self.cell))
+        for name in ("synapses", "placement", "rotation"):
+            _mapping(getattr(self, name) or {}, f"{name} of a cell type")
+        for parts, what in ((self.synapses, "synapses"), (self.rotation, "rotation")):
+            if not np.isfinite(real(list((parts or {}).values()), f"{what} of a cell type")).all():
+                raise KernelError(f"{what} of a cell type must be finite, found {parts!r}")
         if not (isinstance(self.share, int | float) and 0 < self.share <= 1):
             raise KernelError(
                 f"the share of a cell type must be more than 0 and at most 1, found {self.share!r}"
@@ -135,24 +151,38 @@ class Column:
             positive(self.radius, "the radius of the column", " of µm")
             check_micrometres(np.array([self.radius]), "the radius of the column", SEVERAL_UM)
         depths = self.somata.values() if isinstance(self.somata, Mapping) else [self.somata]
-        if not np.isfinite(real(list(depths), "somata")).all():
+        found = real(list(depths), "somata")
+        if found.ndim != 1 or not np.isfinite(found).all():
             raise KernelError(f"somata must be finite depths (µm), found {self.somata!r}")
-        if not (np.isfinite(real(self.spread, "spread")) and self.spread >= 0):
+        spread = real(self.spread, "spread")
+        if spread.ndim or not (np.isfinite(spread) and spread >= 0):
             raise KernelError(f"spread must be 0 or more (µm), found {self.spread!r}")
 
     def depth(self, population: str) -> float:
         """Mean depth of a population's somata (µm)."""
+        return float(self.somata[population] if isinstance(self.somata, Mapping) else self.somata)
+
+    def check(self, populations: Iterable[str], with_cells: Iterable[str]) -> None:
+        """A `KernelError` if depths are missing, or are of populations that there are not."""
         if not isinstance(self.somata, Mapping):
-            return float(self.somata)
-        if population not in self.somata:
-            raise KernelError(f"somata has no depth of {population!r}, found {dict(self.somata)}")
-        return float(self.somata[population])
+            return
+        unknown, missing = (
+            sorted({*self.somata} - {*populations}),
+            sorted({*with_cells} - {*self.somata}),
+        )
+        if unknown or missing:
+            raise KernelError(
+                "somata of the column must have a depth (µm) of each population with cells: "
+                f"missing {missing}, unknown {unknown}"
+            )
 
 
 Cells = Mapping[str, Any]
 
 
-def cells_of(description: Description, given: Cells | None) -> dict[str, tuple[CellType, ...]]:
+def cells_of(
+    description: Description, given: Cells | None, layers: Mapping[str, Any]
+) -> dict[str, tuple[CellType, ...]]:
     """The cell types of each population that has cells; by default after what its spikes do."""
     given = {} if given is None else given
     if not isinstance(given, Mapping) or (unknown := set(given) - set(description.populations)):
@@ -172,6 +202,20 @@ def cells_of(description: Description, given: Cells | None) -> dict[str, tuple[C
             and all(isinstance(each, CellType) for each in said)
             else (said if isinstance(said, CellType) else CellType(said),)
         )
+        for each in types:
+            known = {*description.populations, *(drive.model for drive in description.drives)}
+            if named := {*(each.synapses or {}), *(each.placement or {})} - known:
+                raise KernelError(
+                    f"a cell type of {name!r} names presynaptic populations {sorted(named)}, known "
+                    f"are {sorted(known)}"
+                )
+            for pre, placement in (each.placement or {}).items():
+                if not isinstance(placement, Placement):
+                    raise KernelError(
+                        f"the placement of synapses from {pre!r} on a cell type of {name!r} must "
+                        f"be a Placement, found {placement!r}"
+                    )
+                _check_layers(placement, layers)
         total = sum(each.share for each in types)
         if not abs(total - 1) <= 2e-3:
             raise KernelError(
@@ -190,9 +234,6 @@ def cells_of(description: Description, given: Cells | None) -> dict[str, tuple[C
             "is nothing that could leave a signal"
         )
     return found
-
-
-WITHOUT_CELLS = ("parrot_neuron", "parrot_neuron_ps", "spike_generator")
 
 
 def _default(description: Description, name: str) -> str | None:

@@ -30,7 +30,7 @@ from .._operating_point import mean_potential
 from ..layers import synapse_positions
 from .assumptions import DENSEST, RADIUS, CellType, Column, Placement, kind_of
 from .description import Description, Pathway, Population, Synapses
-from .point_neurons import mean_conductances, peak_potential
+from .point_neurons import mean_conductances, membrane, peak_potential
 
 LEFT = 1e-3
 """Of a kernel's peak. Lags end where no more than this is left."""
@@ -170,8 +170,11 @@ class SliceDensity:
     """
 
     def __init__(self, contacts: Floats, radius: float, spread: float) -> None:
-        if contacts.size < 2:
-            raise KernelError("a current source density needs two contacts or more")
+        if contacts.size < 2 or np.unique(contacts).size < contacts.size:
+            raise KernelError(
+                "a current source density needs two contacts or more, each of another depth, found "
+                f"{contacts.tolist()} µm"
+            )
         order = np.argsort(contacts)
         sorted_z = contacts[order]
         middles = (sorted_z[1:] + sorted_z[:-1]) / 2
@@ -338,7 +341,9 @@ class Standing:
             return []
         scale = 1e-3  # µS
         if self.work.relative:
-            scale = float(self.leak.sum()) / float(np.asarray(self.population.parameters["g_L"]))
+            point = membrane(self.population)
+            assert point is not None, "looked at before"
+            scale = float(self.leak.sum()) / point.leak
         found = []
         for mean in mean_conductances(self.work, self.post):
             share = self.synapse_share(mean.of.source) / self.kind.share
@@ -363,8 +368,10 @@ class Standing:
         """What synapses are linearized around: the mean potential of each segment (mV)."""
         if not self.conductances:
             return 0.0
-        for section in self.cell.allseclist:
-            section.e_pas = float(np.asarray(self.population.parameters["E_L"]))
+        point = membrane(self.population)
+        if point is not None:  # otherwise the cell's own
+            for section in self.cell.allseclist:
+                section.e_pas = point.rest
         return mean_potential(self.cell, self.mean_conductances)
 
     @property
@@ -561,9 +568,4 @@ def _rows(work: Work, soma: Mapping[str, Mapping[str, float]]) -> list[dict[str,
                     "ratio": point / cell if point is not None and cell else None,
                 }
             )
-            if work.match == "potential" and rows[-1]["ratio"] is None:
-                raise KernelError(
-                    f"match='potential' is not possible for {pathway.pre} → {post}: the potential "
-                    f"of a synapse of {population.model!r} is not known"
-                )
     return rows

@@ -19,6 +19,10 @@ from .currents import Waveform
 
 PLASTIC = ("stdp", "clopath", "eprop", "jonke", "urbanczik", "vogels")
 """What the names of synapse models begin with whose weights go on changing."""
+SHORT_TERM = ("tsodyks", "quantal_stp", "ht_")
+"""The same of those whose spikes weigh more or less after others."""
+WITHOUT_CELLS = ("parrot_neuron", "parrot_neuron_ps", "spike_generator")
+"""Models that pass spikes on and have no membrane."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ class Pathway(Synapses):
     delays, shares : tuple of float
         Each delay that occurs (ms), and its part of the summed weight.
     models : tuple of str
-        Synapse models.
+        NEST's synapse models; of a copy, the model that it is a copy of.
     """
 
     pre: str
@@ -316,10 +320,16 @@ class Description:
                     f"The weights of {p.pre} → {p.post} change ({', '.join(p.models)}). They are "
                     f"those at {self.time:g} ms."
                 )
-            if p.unknown:
+            if any(model.startswith(SHORT_TERM) for model in p.models):
+                found.append(
+                    f"The weights of {p.pre} → {p.post} depend on the spikes before "
+                    f"({', '.join(p.models)}). They are those of a spike after a long silence."
+                )
+            if p.unknown and self.populations[p.post].model not in WITHOUT_CELLS:
                 found.append(p.unknown)
-        if self.drives:
-            onto = ", ".join(dict.fromkeys(drive.post for drive in self.drives))
+        driven = dict.fromkeys(drive.post for drive in self.drives)
+        onto = ", ".join(p for p in driven if self.populations[p].model not in WITHOUT_CELLS)
+        if onto:
             found.append(
                 f"Input from outside (onto {onto}) leaves no signal. For its signal put a "
                 "parrot_neuron between the generator and each neuron, and name the parrots as a "

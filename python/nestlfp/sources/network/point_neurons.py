@@ -45,14 +45,22 @@ def mean_conductances(work: Work, post: str) -> list[Mean]:
     return found
 
 
-def membrane(population: Population) -> tuple[float, float, float] | None:
-    """Capacitance (pF), leak (nS) and resting potential (mV), where the model has all of them."""
+class Membrane(NamedTuple):
+    """Of a point neuron: capacitance (pF), leak (nS) and resting potential (mV)."""
+
+    capacitance: float
+    leak: float
+    rest: float
+
+
+def membrane(population: Population) -> Membrane | None:
+    """The membrane of a population's neurons, where their model is known to have one."""
     model = MODELS.get(population.model)
     names = DELTA.get(population.model, ()) if model is None else model.membrane
     if len(names) < 3:
         return None
     capacitance, second, rest = (float(np.asarray(population.parameters[n])) for n in names)
-    return capacitance, capacitance / second if names[1] == "tau_m" else second, rest
+    return Membrane(capacitance, capacitance / second if names[1] == "tau_m" else second, rest)
 
 
 def peak_potential(population: Population, pathway: Pathway, work: Work) -> float | None:

@@ -10,10 +10,9 @@ from dataclasses import asdict, replace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ...errors import KernelError, NetworkError
-from ...geometry import check_micrometres, contact_positions
+from ...geometry import check_micrometres, check_no_group, is_probe, positions
 from ...kernels import KernelSet
 from ...kernels.checks import positive, positive_ms, real
 from ...paths import cache_dir
@@ -21,10 +20,12 @@ from ...simulator.kernel import import_nest
 from ...simulator.ranks import Ranks
 from .._processes import in_processes
 from .._provenance import package_version, plain
+from ..layers import layer_bounds
 from .assumptions import Column, Placement, cells_of, placements_of
 from .computing import Work, computed
-from .currents import Synapse
+from .currents import DELTA, Synapse
 from .description import Description, Drive
+from .point_neurons import membrane
 from .reading import describe
 
 SIGNALS = ("LFP", "CDM", "CSD")
@@ -148,8 +149,14 @@ def kernels(
         description, contacts, cells, placement, layers, column, rates, conductances, match,
         signals, conductivity, dt, tau,
     )  # fmt: skip
+    if processes is not None and (not isinstance(processes, int) or processes < 0):
+        raise KernelError(f"processes must be a whole number, 0 or more, found {processes!r}")
     found = Ranks(import_nest()).on_root(lambda: _kept(work, processes, progress, cache))
-    return found.resample(description.resolution, method="pchip")
+    # The cache may have them in another order of populations, read at another time.
+    found = found.select(pre=description.populations, post=work.cells)
+    provenance = found.provenance | {"network": description.to_dict()}
+    dataset = found.dataset.assign_attrs(provenance=json.dumps(provenance))
+    return KernelSet(dataset).resample(description.resolution, method="pchip")
 
 
 def _work(
@@ -168,8 +175,8 @@ def _work(
     tau: float | None,
 ) -> Work:
     """What was said, checked, with defaults where nothing was."""
-    chosen = (signals,) if isinstance(signals, str) else tuple(signals)
-    if not chosen or not set(chosen) <= set(SIGNALS) or len(set(chosen)) < len(chosen):
+    chosen = tuple(signals) if isinstance(signals, list | tuple) else (signals,)
+    if not chosen or any(chosen.count(each) > 1 or each not in SIGNALS for each in chosen):
         raise KernelError(
             f"signals must be of {SIGNALS}, found {signals!r}: EEG and MEG are made by "
             "kernels.project(head, to='EEG', ...) of the CDM"
@@ -182,37 +189,75 @@ def _work(
             raise KernelError(f"{what} must be one of {known}, found {value!r}")
     if column is not None and not isinstance(column, Column):
         raise KernelError(f"column must be a Column(radius=..., somata=...), found {column!r}")
-    own = cells_of(description, cells)
+    column = Column() if column is None else column
+    layers = _layers(layers)
+    own = cells_of(description, cells, layers)
     for post in own:
         for pathway in description.onto(post):
             if pathway.waveform is None:
                 raise NetworkError(pathway.unknown)
-    layers = {} if layers is None else dict(layers)
+        _check_point_neurons(description, post, conductances, match)
+    column.check(description.populations, own)
+    if math.frexp(positive_ms(dt, "dt"))[0] != 0.5:
+        raise KernelError(
+            f"dt must be a power of two, such as 2**-4, found {dt!r} ms: kernels are resampled to "
+            "NEST's resolution afterwards"
+        )
+    longest = max(max(pathway.delays) for post in own for pathway in description.onto(post))
+    if tau is not None and positive_ms(tau, "tau") <= longest:
+        raise KernelError(f"tau = {tau:g} ms is not longer than the longest delay, {longest:g} ms")
     return Work(
         description=description,
         cells=own,
         placement=placements_of(description, placement, layers),
-        layers={name: tuple(real(given, f"layer {name!r}")) for name, given in layers.items()},
-        column=Column() if column is None else column,
+        layers=layers,
+        column=column,
         contacts=None if contacts is None else _depths(contacts),
         signals=chosen,
         conductivity=positive(conductivity, "conductivity", " of S/m"),
         rates=_rates(description, own, rates),
         relative=conductances == "relative",
         match=match,
-        dt=positive_ms(dt, "dt"),
-        tau=None if tau is None else positive_ms(tau, "tau"),
+        dt=float(dt),
+        tau=None if tau is None else float(tau),
     )
 
 
-def _depths(contacts: ArrayLike) -> tuple[float, ...]:
+def _layers(given: Any) -> dict[str, tuple[float, float]]:
+    if not isinstance(given, Mapping | None):
+        raise KernelError(f"layers must be a dict such as {{'L1': (0.0, -80.0)}}, found {given!r}")
+    return layer_bounds(given) if given else {}
+
+
+def _check_point_neurons(
+    description: Description, post: str, conductances: str, match: str
+) -> None:
+    """Whether enough is known of the point neurons for what is asked."""
+    population = description.populations[post]
+    if membrane(population) is not None:
+        return
+    if match == "potential" and population.model not in DELTA:
+        raise KernelError(
+            f"match='potential' is not possible for {post!r}: the potential of a synapse of "
+            f"{population.model!r} is not known. Use match='current'"
+        )
+    if conductances == "relative":
+        raise KernelError(
+            f"conductances='relative' is not possible for {post!r}: the leak of "
+            f"{population.model!r} is not known. Use conductances='absolute'"
+        )
+
+
+def _depths(contacts: Any) -> tuple[float, ...]:
     """Depths of contacts on the axis (µm)."""
-    found = np.asarray(contacts, dtype=float) if isinstance(contacts, list | tuple) else contacts
-    if isinstance(found, np.ndarray) and found.ndim == 1:
-        z = real(found, "contacts")
-        check_micrometres(z, "contacts", 10.0)
+    check_no_group(contacts)
+    found = None if is_probe(contacts) else real(contacts, "contacts")
+    if found is not None and found.ndim < 2:
+        z = np.atleast_1d(found)
+        if z.size:
+            check_micrometres(z, "contacts", 10.0)
     else:
-        places = contact_positions(contacts)
+        places = positions(contacts, "contacts")
         z = places[:, 2]
         if np.any(places[:, :2] != 0):
             raise KernelError(
@@ -229,12 +274,18 @@ def _rates(
     description: Description, cells: Mapping[str, Any], given: Mapping[str, float] | None
 ) -> dict[str, float]:
     """Spikes/s by population and model of a drive, with all that conductances need."""
-    found = {}
+    found: dict[str, float] = {}
+    if given is not None and not isinstance(given, Mapping):
+        raise KernelError(
+            f"rates must be a dict such as {{'E': 5.0, 'I': 8.0}} (spikes/s), found {given!r}"
+        )
     known = {*description.populations, *(drive.model for drive in description.drives)}
     for name, rate in (given or {}).items():
         if name not in known:
             raise KernelError(f"rates has {name!r}, which is not among {sorted(known)}")
-        found[name] = float(real(rate, f"the rate of {name!r}"))
+        if real(rate, f"the rate of {name!r}").ndim:
+            raise KernelError(f"the rate of {name!r} must be one number, found {rate!r}")
+        found[name] = float(rate)
         if not 0 <= found[name] < math.inf:
             raise KernelError(f"the rate of {name!r} must be 0 or more spikes/s, found {rate!r}")
     for one in (*description.pathways, *description.drives):
@@ -262,7 +313,10 @@ def _kept(work: Work, processes: int | None, progress: bool, cache: bool) -> Ker
         except KernelError:  # of a disk that was full, say: they are computed again
             pass
     tasks = [(work, processes, progress)]
-    (found,) = in_processes(computed, tasks, 1, start=_nothing, given=(), error=KernelError)
+    try:
+        (found,) = in_processes(computed, tasks, 1, start=_nothing, given=(), error=KernelError)
+    except KernelError as error:  # without the other process's traceback
+        raise error from None
     if cache:
         path.parent.mkdir(parents=True, exist_ok=True)
         found.save(path, overwrite=True)
@@ -274,8 +328,15 @@ def _nothing() -> None:
 
 
 def _digest(work: Work) -> str:
-    """Of all that kernels depend on; not of the time at which the network was read."""
-    said = asdict(replace(work, description=replace(work.description, time=0.0)))
+    """Of all that kernels depend on: not of the time of reading, nor the order of populations.
+
+    Nine digits count, since the last ones of sums differ from one number of threads to another.
+    """
+    read = work.description
+    pathways = sorted(read.pathways, key=lambda p: (p.pre, p.post, p.receptor, p.weight > 0))
+    drives = sorted(read.drives, key=lambda d: (d.model, d.post, d.receptor, d.weight > 0))
+    same = replace(read, time=0.0, pathways=tuple(pathways), drives=tuple(drives))
     versions = {name: package_version(name) for name in _TOOLS}
-    text = json.dumps([plain(said), versions], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    said = json.dumps([plain(asdict(replace(work, description=same))), versions])
+    rounded = json.loads(said, parse_float=lambda number: f"{float(number):.9g}")
+    return hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()[:24]

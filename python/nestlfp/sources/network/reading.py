@@ -23,11 +23,12 @@ from ...simulator import synapses as synapse_models
 from ...simulator.kernel import check_not_prepared, import_nest
 from ...simulator.populations import nodes_by_model, population_ids
 from ...simulator.ranks import Ranks
+from ...simulator.senders import CURRENTS
 from .currents import Synapse, Waveform, parameters_of, waveform
-from .description import Description, Drive, Pathway, Population
+from .description import WITHOUT_CELLS, Description, Drive, Pathway, Population
 
 ALL = 1_000_000
-"""Connections of a population up to which all are read."""
+"""Connections in NEST up to which all are read."""
 
 _FIRST = 20  # sources that are read first
 _AT_ONCE = 200_000  # connections that NEST is asked for at once, about: 60 bytes each
@@ -57,11 +58,12 @@ def describe(
     synapses : Synapse, or dict of (str, str) to Synapse, optional
         Current of the connections onto neurons that do not tell it, such as those of
         ``iaf_psc_delta``: one for all of them, or by (presynaptic, postsynaptic) population. A
-        pathway that is named gets what is said here, whatever its neurons tell.
+        pathway that is named gets what is said here, whatever its neurons tell. The presynaptic
+        part may also be the model of what drives the network from outside.
     accuracy : float
         Standard error of the summed weight of a neuron's connections onto each population,
-        relative to all its connections, down to which neurons are read. A population with no more
-        than a million connections is read whole; with 0 all are.
+        relative to all its connections, down to which neurons are read. A network of no more than a
+        million connections is read whole; with 0 any is.
     seed : int
         Of the sample of neurons.
 
@@ -92,13 +94,15 @@ def describe(
     >>> from nestlfp.sources import network
     >>> print(network.describe({"E": E, "I": I}))  # doctest: +SKIP
     """
-    if accuracy:
+    if accuracy != 0:
         positive(accuracy, "accuracy")
-    description = _described(populations, synapses, partial(_wanted, accuracy=accuracy), seed)
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise KernelError(f"seed must be a whole number, 0 or more, found {seed!r}")
+    description = _described(populations, synapses, partial(_wanted, accuracy), seed)
     if not description.pathways:
         raise NetworkError(
-            f"there are no connections between the populations {list(description.populations)}: "
-            "describe the network when it is connected"
+            f"there are no connections between the populations {list(description.populations)}, "
+            "or all of their weights are 0: describe the network when it is connected"
         )
     return description
 
@@ -106,7 +110,7 @@ def describe(
 def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
     """A quick look, at so many neurons of each population; None where NEST does not tell."""
     try:
-        return _described(populations, None, lambda read: min(sources, read.of), seed=1)
+        return _described(populations, None, lambda read, whole: min(sources, read.of), seed=1)
     except NetworkError:  # of models that it cannot be known for
         return None
 
@@ -114,7 +118,7 @@ def sampled(populations: Mapping[str, Any], sources: int) -> Description | None:
 def _described(
     populations: Mapping[str, Any],
     synapses: Hand,
-    how_many: Callable[[_Sums], int],
+    how_many: HowMany,
     seed: int,
 ) -> Description:
     """The description, with as many neurons read as `how_many` says after each reading."""
@@ -123,8 +127,8 @@ def _described(
     check_not_prepared(nest, "describe")
     synapse_models.check_sources_kept(nest)
     ids = _ids(populations, nest)
-    by_hand = _by_hand(synapses, list(ids))
     reader = _Reader.of(nest, ranks, ids)
+    by_hand = _by_hand(synapses, list(ids), list(reader.outer))
     nodes = {name: _population(reader, name) for name in ids}
     pathways: list[Pathway] = []
     for name, own in ids.items():
@@ -132,16 +136,17 @@ def _described(
         found = reader.sums(own[order], how_many)
         nodes[name] = _with_sums(nodes[name], found)
         pathways += _pathways(found, nodes, name, by_hand)
-    unused = set(by_hand) - {(p.pre, p.post) for p in pathways}
-    if pathways and unused and isinstance(synapses, Mapping):
+    drives = _drives(reader, nodes, how_many, by_hand)
+    there = {(each.source, each.post) for each in (*pathways, *drives)}
+    if pathways and (unused := set(by_hand.named) - there):
         raise KernelError(
             f"synapses has the pathways {sorted(unused)}, over which there are no connections: "
-            f"there are {sorted({(p.pre, p.post) for p in pathways})}"
+            f"there are {sorted(there)}"
         )
     return Description(
         nodes,
         tuple(pathways),
-        tuple(_drives(reader, nodes, how_many)),
+        tuple(drives),
         resolution=float(nest.resolution),
         time=float(nest.biological_time),
     )
@@ -162,25 +167,31 @@ def _ids(populations: Any, nest: Any) -> dict[str, Ints]:
     return {name: np.sort(found) for name, found in ids.items()}
 
 
-def _by_hand(synapses: Hand, names: Sequence[str]) -> dict[tuple[str, str], Synapse]:
-    if synapses is None:
-        return {}
-    if isinstance(synapses, Synapse):
-        return {(pre, post): synapses for pre in names for post in names}
+class _ByHand(NamedTuple):
+    """Synapses that a user describes: of pathways, and of all others that NEST does not tell."""
+
+    named: Mapping[tuple[str, str], Synapse]
+    others: Synapse | None
+
+
+def _by_hand(synapses: Hand, names: Sequence[str], outer: Sequence[str]) -> _ByHand:
+    if synapses is None or isinstance(synapses, Synapse):
+        return _ByHand({}, synapses)
     if not isinstance(synapses, Mapping):
         raise KernelError(
             "synapses must be a Synapse, or a dict such as {('E', 'I'): Synapse(...)}, found "
             f"{synapses!r}"
         )
     for key, given in synapses.items():
-        if not (isinstance(key, tuple) and len(key) == 2 and set(key) <= set(names)):
+        pair = isinstance(key, tuple) and len(key) == 2
+        if not (pair and key[0] in {*names, *outer} and key[1] in names):
             raise KernelError(
                 f"a pathway in synapses is (presynaptic, postsynaptic) population of {names}, "
                 f"found {key!r}"
             )
         if not isinstance(given, Synapse):
             raise KernelError(f"synapses[{key}] must be a Synapse, found {given!r}")
-    return dict(synapses)
+    return _ByHand(dict(synapses), None)
 
 
 # ---------------------------------------------------------------------- connections
@@ -245,7 +256,8 @@ class _Sums:
 class _Reader:
     """What is needed to read connections of this network.
 
-    `owner` has the index of each node's population, -1 of neurons in none, -2 of other nodes.
+    `owner` has the index of each node's population, -1 of neurons in none, -2 of other nodes. A
+    `small` network is read whole.
     """
 
     nest: Any
@@ -254,6 +266,7 @@ class _Reader:
     models: Sequence[str]
     outer: Mapping[str, Ints]
     owner: Ints
+    small: bool
 
     @classmethod
     def of(cls, nest: Any, ranks: Ranks, ids: Mapping[str, Ints]) -> _Reader:
@@ -265,6 +278,8 @@ class _Reader:
             kind, base = str(defaults["element_type"]), str(defaults["type_id"])
             if base.startswith("nestlfp") or kind not in ("neuron", "stimulator"):
                 continue
+            if base in CURRENTS:
+                continue
             if kind == "neuron":
                 owner[nodes] = -1
             if (left := nodes[~np.isin(nodes, inside)]).size:
@@ -274,9 +289,10 @@ class _Reader:
         used = sorted(set().union(*ranks.gather(synapse_models.used_models(nest))))
         used = [model for model in used if not model.startswith("nestlfp")]
         joined = {base: np.concatenate(parts) for base, parts in outer.items()}
-        return cls(nest, ranks, ids, used, joined, owner)
+        connections = ranks.sum(np.array([float(nest.num_connections)]))  # of each process
+        return cls(nest, ranks, ids, used, joined, owner, bool(connections[0] <= ALL))
 
-    def sums(self, sources: Ints, how_many: Callable[[_Sums], int]) -> _Sums:
+    def sums(self, sources: Ints, how_many: HowMany) -> _Sums:
         """Sums of as many of the sources as are wanted, in this order."""
         found = _Sums(0, len(sources))
         wanted = min(_FIRST, found.of)
@@ -288,7 +304,7 @@ class _Reader:
                 found.add(part)
             found.read = last
             if found.read == wanted:
-                wanted = how_many(found)
+                wanted = how_many(found, self.small)
         return found
 
     def _block(self, sources: Ints, block: range) -> _Sums:
@@ -323,7 +339,7 @@ class _Reader:
                     mine.count += np.bincount(at, minlength=found.of)
                     mine.weight += np.bincount(at, weights=w, minlength=found.of)
                     mine.squares += float(w @ w)
-                    mine.models.add(model)
+                    mine.models.add(synapse_models.base_of(model, nest))
                     delays, which = np.unique(read["delay"][among], return_inverse=True)
                     shares = np.bincount(which, weights=np.abs(w))
                     for delay, share in zip(delays.tolist(), shares.tolist(), strict=True):
@@ -331,10 +347,12 @@ class _Reader:
         return found
 
 
-def _wanted(found: _Sums, accuracy: float) -> int:
+HowMany = Callable[[_Sums, bool], int]
+
+
+def _wanted(accuracy: float, found: _Sums, small: bool) -> int:
     """How many sources are to be read, by those that were."""
-    each = found.connections() / found.read
-    if each * found.of <= ALL or not accuracy:
+    if small or not accuracy:
         return found.of
     error = found.error()
     if error <= accuracy:
@@ -357,7 +375,7 @@ def _pathways(
     found: _Sums,
     nodes: Mapping[str, Population],
     pre: str,
-    by_hand: Mapping[tuple[str, str], Synapse],
+    by_hand: _ByHand,
 ) -> list[Pathway]:
     pathways = []
     for kind in sorted(found.kinds):
@@ -389,15 +407,18 @@ def _pathways(
 
 
 def _waveform(
-    post: Population, kind: Kind, pre: str, by_hand: Mapping[tuple[str, str], Synapse]
+    post: Population, kind: Kind, pre: str, by_hand: _ByHand
 ) -> tuple[Waveform | None, float, str]:
     """Waveform of a connection, its peak at a weight of 1, and why it is not known."""
     pathway = pre, kind.post
-    if pathway in by_hand:
-        return by_hand[pathway].waveform, by_hand[pathway].strength, ""
+    said = by_hand.named.get(pathway)
+    if said is not None:
+        return said.waveform, said.strength, ""
     try:
         told = waveform(post.model, post.parameters, kind.receptor, kind.positive, pathway=pathway)
     except NetworkError as error:
+        if by_hand.others is not None and post.model not in WITHOUT_CELLS:
+            return by_hand.others.waveform, by_hand.others.strength, ""
         return None, 1.0, f"{pre} → {kind.post}: {error}."
     return told, 1.0, ""
 
@@ -465,17 +486,21 @@ def _parameters(nest: Any, sample: Ints, wanted: list[str], name: str) -> dict[s
 
 
 # ---------------------------------------------------------------------- input from outside
-_RATES: dict[str, Callable[[Mapping[str, Any]], float]] = {
-    "poisson_generator": lambda node: node["rate"],
-    "poisson_generator_ps": lambda node: node["rate"],
-    "sinusoidal_poisson_generator": lambda node: node["rate"],
-    "sinusoidal_gamma_generator": lambda node: node["rate"],
-    "mip_generator": lambda node: node["rate"] * node["p_copy"],
+_RATES = {
+    "poisson_generator": ["rate"],
+    "poisson_generator_ps": ["rate"],
+    "sinusoidal_poisson_generator": ["rate"],
+    "sinusoidal_gamma_generator": ["rate"],
+    "mip_generator": ["rate", "p_copy"],
 }
+"""Parameters whose product is the rate of a generator's spikes over one connection."""
 
 
 def _drives(
-    reader: _Reader, nodes: Mapping[str, Population], how_many: Callable[[_Sums], int]
+    reader: _Reader,
+    nodes: Mapping[str, Population],
+    how_many: HowMany,
+    by_hand: _ByHand,
 ) -> list[Drive]:
     """Connections onto the populations from generators, and from neurons in no population."""
     drives = []
@@ -486,7 +511,7 @@ def _drives(
             own = found.kinds[kind]
             count = float(own.count.sum())
             mean = float(own.weight.sum()) / count
-            wave, scale, unknown = _waveform(nodes[kind.post], kind, model, {})
+            wave, scale, unknown = _waveform(nodes[kind.post], kind, model, by_hand)
             connections = count / found.read * found.of
             drives.append(
                 Drive(
@@ -510,7 +535,7 @@ def _rate(reader: _Reader, model: str, sources: Ints, count: Floats) -> float | 
     """Spikes/s over a connection of these sources, the mean over their connections."""
     if model not in _RATES:
         return None
-    weights = count[: sources.size]
-    among = sources[weights > 0]
-    rates = [_RATES[model](reader.nest.NodeCollection([node]).get()) for node in among.tolist()]
-    return _rounded(float(np.average(rates, weights=weights[weights > 0])))
+    order = np.argsort(sources)  # as NEST sorts them
+    nodes = reader.nest.NodeCollection(sources[order].tolist())
+    rates = np.prod([np.atleast_1d(nodes.get(name)) for name in _RATES[model]], axis=0)
+    return _rounded(float(np.average(rates, weights=count[: sources.size][order])))

@@ -166,7 +166,7 @@ def alternatives(
     said = {**said, "signals": ("LFP",), "rates": rates}
     chosen = kernels(description, contacts, **said)
     z = chosen["LFP"]["LFP_z"].values
-    own = cells_of(description, said.get("cells"))
+    own = cells_of(description, said.get("cells"), said.get("layers") or {})
     column = said.get("column") or Column()
     radius = chosen.provenance["assumed"]["radius_um"]
     others: dict[str, dict[str, Any]] = {}
