@@ -1,9 +1,10 @@
-"""The full calculation: each neuron's cell, with the synapses themselves, simulated by LFPy.
+"""The full calculation: each neuron's cell with its synapses, simulated by LFPy.
 
 It shares nothing with `nestlfp.sources.network`: connections and spikes come from NEST as they are,
 synapses are drawn from the placement's rule as it is written here, and potentials are LFPykit's.
 The currents of a cell do not depend on where it stands, so that one simulation serves many seeds of
-the cells' places.
+the cells' places. Conductances are replayed, spike by spike, with all of a cell's synapses; currents
+into passive cells add up, so that the response to one spike of each neuron is enough.
 """
 
 import os
@@ -150,7 +151,7 @@ class Work:
 
 
 def potentials(work: Work, tasks: list[Replayed], processes: int = 2) -> Floats:
-    """The full calculation (mV), shape (seeds of places, contacts, steps)."""
+    """Potentials of replayed cells (mV), shape (seeds of places, contacts, steps)."""
     return np.asarray(sum(_in_pool(_potential, work, tasks, 10, processes)))
 
 
@@ -167,6 +168,25 @@ def single_kernels(
             for source, response in of_source.items():
                 found[name][source] = found[name].get(source, 0.0) + response
     return found
+
+
+def superposed(
+    single: dict[str, dict[int, Floats]],
+    spikes: dict[str, tuple[Floats, Floats]],
+    dt: float,
+    duration: float,
+) -> Floats:
+    """Potentials of recorded spikes (mV), from the response to one of each neuron."""
+    steps = round(duration / dt)
+    shape = next(iter(single["E"].values())).shape
+    total = np.zeros((*shape[:2], steps))
+    for name, by_source in single.items():
+        times, index = spikes[name]
+        for source, response in by_source.items():
+            for first in np.rint(times[index == source] / dt).astype(int):
+                last = min(steps, first + response.shape[-1])
+                total[..., first:last] += response[..., : last - first]
+    return total
 
 
 def _in_pool(

@@ -253,3 +253,22 @@ def test_layers_in_space():
     assert pathway.delay == pytest.approx(np.mean(made.delay))
     assert pathway.delay_sd == pytest.approx(np.std(made.delay))
     assert "has positions in NEST" in repr(description)
+
+
+def test_rates_of_recorders_that_write_to_files(tmp_path):
+    nest.data_path, nest.overwrite_files = str(tmp_path), True
+    E, I = nest.Create("parrot_neuron", 4), nest.Create("parrot_neuron", 2)  # noqa: E741
+    spikes = nest.Create("spike_generator", params={"spike_times": [10.0, 20.0, 30.0]})
+    nest.Connect(spikes, E + I)
+    written = {"record_to": "ascii"}
+    recorders = {name: nest.Create("spike_recorder", params=written) for name in "EI"}
+    nest.Connect(E[:3], recorders["E"])
+    nest.Connect(I, recorders["I"])
+    nest.Simulate(100.0)
+    populations = {"E": E, "I": I}
+    assert network.rates(populations, recorders) == pytest.approx({"E": 30.0, "I": 30.0})
+    with pytest.raises(NetworkError, match=r"writes to a file.*starts at 15 ms"):
+        network.rates(populations, recorders, start=15.0)
+    nest.Connect(I, recorders["E"])
+    with pytest.raises(NetworkError, match="hears 'E' alone"):
+        network.rates(populations, recorders)
