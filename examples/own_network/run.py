@@ -80,7 +80,7 @@ def compared(
     }  # fmt: skip
     work = full.Work(kinds, networks.DT, duration, z, told["radius_um"], seeds)
     start = time.perf_counter()
-    expected = None
+    best = None
     if case.reversal is None:
         single = full.single_kernels(work, replayed(ran, case, None, cells), processes)
         truth = full.superposed(single, spikes, networks.DT, duration)
@@ -90,12 +90,12 @@ def compared(
     else:
         truth = full.potentials(work, replayed(ran, case, spikes, cells), processes)
     took = time.perf_counter() - start
-    import pickle; pickle.dump((truth, z, spikes, rates, None if case.reversal else (means,best)), open(f"/tmp/h2/out/{name}.pkl", "wb"))
-    late = slice(round(ONSET / networks.DT), None)
+    late = slice(round(ONSET / networks.DT), convolved.sizes["time"])
     predicted = convolved["LFP"].transpose("LFP_channel", "time").values[:, late]
-    truth = truth[..., late][..., : predicted.shape[1]]
-    if case.reversal is None:
-        expected = r2(truth, best[..., late][..., : predicted.shape[1]]).mean(axis=0).tolist()
+    found = agreement(truth[..., late], predicted)
+    if best is not None:
+        measured = agreement(truth[..., late], best[..., late])
+        found |= {f"{what}_of_measured_kernels": measured[what] for what in ("slope", "r2")}
     return {
         "network": name,
         "model": case.model,
@@ -105,8 +105,7 @@ def compared(
         "duration_ms": duration,
         "seconds_of_full_calculation": took,
         "z_um": z.tolist(),
-        "expected_r2": expected,
-        **agreement(truth, predicted),
+        **found,
     }
 
 
@@ -143,13 +142,14 @@ def replayed(ran, case, spikes, cells: int | None) -> list[full.Replayed]:
 def agreement(truth: np.ndarray, predicted: np.ndarray) -> dict:
     """How the fluctuations agree, by contact; the mean over seeds, and between which values."""
     truth = truth - truth.mean(axis=-1, keepdims=True)
-    predicted = predicted - predicted.mean(axis=-1, keepdims=True)
+    predicted = predicted - predicted.mean(axis=-1, keepdims=True)  # of each seed, or of all
     slope = (truth * predicted).mean(axis=-1) / (predicted**2).mean(axis=-1)
     sd = truth.std(axis=-1).mean(axis=0)
-    lags = [lag(t, p) for t, p in zip(truth.mean(axis=0), predicted, strict=True)]
+    once = predicted if predicted.ndim == 2 else predicted.mean(axis=0)
+    lags = [lag(t, p) for t, p in zip(truth.mean(axis=0), once, strict=True)]
     return {
         "sd_mV": sd.tolist(),
-        "sd_of_kernels_mV": predicted.std(axis=-1).tolist(),
+        "sd_of_kernels_mV": once.std(axis=-1).tolist(),
         "slope": slope.mean(axis=0).tolist(),
         "slope_lowest": slope.min(axis=0).tolist(),
         "slope_highest": slope.max(axis=0).tolist(),
@@ -179,17 +179,20 @@ def r2(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def as_table(found: dict) -> str:
     """The comparison in Markdown, a row for each contact."""
     rows = [
-        "| z (µm) | s.d. (µV) | slope | between | R² | expected | lag (ms) |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| z (µm) | s.d. (µV) | slope | between | slope, measured | R² | R², measured | lag (ms) |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    measured = [
+        found.get(f"{what}_of_measured_kernels", [None] * len(found["z_um"]))
+        for what in ("slope", "r2")
     ]
     for i, z in enumerate(found["z_um"]):
-        expected = found["expected_r2"]
+        slope, r2_of = ("" if each[i] is None else f"{each[i]:.3f}" for each in measured)
         rows.append(
             f"| {z:.0f}{' *' if found['large'][i] else ''} | {1e3 * found['sd_mV'][i]:.3g} "
             f"| {found['slope'][i]:.3f} "
-            f"| {found['slope_lowest'][i]:.2f} … {found['slope_highest'][i]:.2f} "
-            f"| {found['r2'][i]:.3f} | {'' if expected is None else f'{expected[i]:.3f}'} "
-            f"| {found['lag_ms'][i]:.3f} |"
+            f"| {found['slope_lowest'][i]:.2f} … {found['slope_highest'][i]:.2f} | {slope} "
+            f"| {found['r2'][i]:.3f} | {r2_of} | {found['lag_ms'][i]:.3f} |"
         )
     return "\n".join(rows)
 
