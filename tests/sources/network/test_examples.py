@@ -5,6 +5,7 @@ spikes: nothing is simulated.
 """
 
 import os
+import warnings
 
 os.environ.setdefault("PYNEST_QUIET", "1")
 
@@ -272,3 +273,23 @@ def test_rates_of_recorders_that_write_to_files(tmp_path):
     nest.Connect(I, recorders["E"])
     with pytest.raises(NetworkError, match="hears 'E' alone"):
         network.rates(populations, recorders)
+
+
+@pytest.mark.parametrize("weight", [0.2, 2.0])
+def test_strong_conductances_are_told(weight):
+    populations = balanced("iaf_cond_exp", *copied(weight, 5.0))
+    description = network.describe({"E": populations["E"], "I": populations["I"]})
+
+    def computed():
+        cells, rates = {"E": "i4", "I": None}, {"E": 5.0, "I": 5.0}
+        return network.kernels(
+            description, [0.0], cells=cells, rates=rates, signals=("LFP",), progress=False
+        )
+
+    if weight == 0.2:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            computed()
+    else:
+        with pytest.warns(UserWarning, match=r"rough.*: E → E 2 nS on a leak of 6.13 nS, I → E 10"):
+            computed()
