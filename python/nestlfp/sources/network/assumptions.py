@@ -166,10 +166,8 @@ class Column:
         """A `KernelError` if depths are missing, or are of populations that there are not."""
         if not isinstance(self.somata, Mapping):
             return
-        unknown, missing = (
-            sorted({*self.somata} - {*populations}),
-            sorted({*with_cells} - {*self.somata}),
-        )
+        unknown = sorted({*self.somata} - {*populations})
+        missing = sorted({*with_cells} - {*self.somata})
         if unknown or missing:
             raise KernelError(
                 "somata of the column must have a depth (µm) of each population with cells: "
