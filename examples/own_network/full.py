@@ -3,7 +3,7 @@
 It shares nothing with `nestlfp.sources.network`: connections and spikes come from NEST as they are,
 synapses are drawn from the placement's rule as it is written here, and potentials are LFPykit's.
 The currents of a cell do not depend on where it stands, so that one simulation serves many seeds of
-the cells' places. Conductances are replayed, spike by spike, with all of a cell's synapses; currents
+the cells' places. Conductances are replayed, spike by spike, with all synapses of a cell. Currents
 into passive cells add up, so that the response to one spike of each neuron is enough.
 """
 

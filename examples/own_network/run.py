@@ -11,7 +11,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from nestlfp.errors import tell_plainly
 
@@ -41,6 +41,7 @@ def main(
     """Compare signals from kernels with the full calculation."""
     # Processes that calculate cells import this file too: NEURON never meets NEST.
     import nest
+
     import networks
 
     nest.verbosity = nest.VerbosityLevel.ERROR
@@ -58,7 +59,6 @@ def compared(
 ) -> dict:
     """One network: its kernels' signal beside the full calculation."""
     import networks
-
     from nestlfp.sources import network
 
     made = networks.CASES[name]
@@ -72,20 +72,17 @@ def compared(
     convolved = kernels.convolve({x: times for x, (times, _) in spikes.items()}, duration)
 
     z = kernels["LFP"]["LFP_z"].values
+    reversal = case.reversal or {}
     kinds = {
-        x: full.Kind(
-            case.shape, case.tau[x], x == "E", case.reversal and case.reversal[x]
-        )
-        for x in networks.SIZES
-    }  # fmt: skip
+        x: full.Kind(case.shape, case.tau[x], x == "E", reversal.get(x)) for x in networks.SIZES
+    }
     work = full.Work(kinds, networks.DT, duration, z, told["radius_um"], seeds)
     start = time.perf_counter()
     best = None
     if case.reversal is None:
         single = full.single_kernels(work, replayed(ran, case, None, cells), processes)
         truth = full.superposed(single, spikes, networks.DT, duration)
-        means = {x: sum(of.values()) / len(of) for x, of in single.items()}
-        mean = {x: dict.fromkeys(of, means[x]) for x, of in single.items()}
+        mean = {x: dict.fromkeys(of, np.mean([*of.values()], axis=0)) for x, of in single.items()}
         best = full.superposed(mean, spikes, networks.DT, duration)
     else:
         truth = full.potentials(work, replayed(ran, case, spikes, cells), processes)
@@ -109,7 +106,7 @@ def compared(
     }
 
 
-def replayed(ran, case, spikes, cells: int | None) -> list[full.Replayed]:
+def replayed(ran: Any, case: Any, spikes: Any, cells: int | None) -> list[full.Replayed]:
     """What arrives at each cell: recorded spikes, or one at time 0 of each neuron."""
     import networks
 

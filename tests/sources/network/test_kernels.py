@@ -72,7 +72,7 @@ def kernels_of(description, **said):
         **{
             "cells": CELLS,
             "placement": PLACEMENT,
-            "column": Column(radius=RADIUS, spread=0.0),
+            "column": Column(radius=RADIUS, spread=0.0, potential="LFPykernels"),
             "rates": RATES,
             "signals": ("LFP", "CDM", "CSD"),
             "conductivity": CONDUCTIVITY,
@@ -371,6 +371,7 @@ def test_what_changes_the_key(nest, tmp_path):
         {"placement": {("E", "I"): Placement()}},
         {"column": Column(radius=300.0)},
         {"column": Column(spread=10.0)},
+        {"column": Column(potential="LFPykernels")},
         {"rates": {"E": 1.0}},
         {"match": "potential"},
         {"signals": ("LFP",)},

@@ -71,10 +71,11 @@ def rates(
                 f"no spikes of {name!r} were recorded after {first:g} ms: NEST has simulated "
                 f"{now:g} ms"
             )
-        number = counted.get(name)
-        if number is None:
+        if name in counted:
+            number = counted[name]
+        else:
             times, _ = recorded[name]
-            number = np.count_nonzero((times > first) & (times <= last))
+            number = int(np.count_nonzero((times > first) & (times <= last)))
         total = float(ranks.sum(np.array([float(number)]))[0])
         found[name] = total / heard / (last - first) * 1000.0
     return found

@@ -95,6 +95,7 @@ def computed(work: Work, processes: int | None, progress: bool) -> KernelSet:
         "assumed": {
             "radius_um": radius,
             "soma_spread_um": work.column.spread,
+            "potential": work.column.potential,
             "conductivity_S_per_m": work.conductivity,
             "match": work.match,
             "rates_per_s": dict(work.rates),
@@ -142,13 +143,20 @@ def _contacts(work: Work, standings: Sequence[Standing]) -> Floats:
 def _probes(work: Work, contacts: Floats, radius: float) -> list[Any]:
     """What sees the cells, by the signals that are wanted."""
     probes: list[Any] = []
+    module = require("lfpykernels", lfpykernels.EXTRA)
+    spread, sigma = work.column.spread, work.conductivity
     if "LFP" in work.signals:
-        probes.append(ColumnPotential(contacts, work.conductivity, radius, work.column.spread))
+        probes.append(
+            ColumnPotential(contacts, sigma, radius, spread)
+            if work.column.potential == "cells"
+            else module.GaussCylinderPotential(
+                None, z=contacts, sigma=sigma, R=radius, sigma_z=spread
+            )
+        )
     if "CDM" in work.signals:
-        module = require("lfpykernels", lfpykernels.EXTRA)
         probes.append(module.KernelApproxCurrentDipoleMoment(None))
     if "CSD" in work.signals:
-        probes.append(SliceDensity(contacts, radius, work.column.spread))
+        probes.append(SliceDensity(contacts, radius, spread))
     return probes
 
 
@@ -171,9 +179,7 @@ class ColumnPotential:
         Standard deviation of the cells' depths (µm).
     """
 
-    def __init__(
-        self, contacts: Floats, conductivity: float, radius: float, spread: float
-    ) -> None:
+    def __init__(self, contacts: Floats, conductivity: float, radius: float, spread: float) -> None:
         self.z, self.conductivity, self.radius, self.spread = contacts, conductivity, radius, spread
         self.cell: Any = None
 

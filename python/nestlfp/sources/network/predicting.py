@@ -165,9 +165,7 @@ def kernels(
     return KernelSet(dataset).resample(description.resolution, method="pchip")
 
 
-def _warn_of_strong_synapses(
-    description: Description, cells: Sequence[Mapping[str, Any]]
-) -> None:
+def _warn_of_strong_synapses(description: Description, cells: Sequence[Mapping[str, Any]]) -> None:
     """Where one synapse opens so much that cells do not respond linearly (docs/own_network.md)."""
     strong = []
     for cell in cells:

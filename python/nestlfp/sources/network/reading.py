@@ -361,6 +361,12 @@ def _wanted(accuracy: float, found: _Sums, small: bool) -> int:
     return min(found.of, max(found.read + _FIRST, int(min(1.1 * needed, 4 * found.read))))
 
 
+def _spread(square: float, mean: float) -> float:
+    """Standard deviation by the mean of squares; 0 where nothing but rounding is left."""
+    variance = square - mean**2
+    return _rounded(np.sqrt(variance)) if variance > 1e-11 * square else 0.0
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
@@ -390,7 +396,7 @@ def _pathways(
                 post=kind.post,
                 receptor=kind.receptor,
                 weight=_rounded(mean),
-                weight_sd=_rounded(np.sqrt(max(0.0, own.squares / count - mean**2))),
+                weight_sd=_spread(own.squares / count, mean),
                 waveform=wave,
                 scale=scale,
                 unknown=unknown,
@@ -523,7 +529,7 @@ def _drives(
                     post=kind.post,
                     receptor=kind.receptor,
                     weight=_rounded(mean),
-                    weight_sd=_rounded(np.sqrt(max(0.0, own.squares / count - mean**2))),
+                    weight_sd=_spread(own.squares / count, mean),
                     waveform=wave,
                     scale=scale,
                     unknown=unknown,
