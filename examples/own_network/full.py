@@ -90,6 +90,15 @@ def synapse(cell: Any, kind: Kind, peak: float, segment: int, times: Floats) -> 
     LFPy.Synapse(cell, idx=segment, weight=1e-3 * peak, **courses).set_spike_times(times)
 
 
+def open_steadily(cell: Any, kind: Kind, conductances: Floats) -> None:
+    """A constant conductance of each segment (nS), beside its leak."""
+    segments = [segment for section in cell.allseclist for segment in section]
+    for segment, g in zip(segments, 0.1 * conductances / cell.area, strict=True):  # S/cm²
+        total = segment.g_pas + g
+        segment.e_pas = (segment.g_pas * segment.e_pas + g * kind.reversal) / total
+        segment.g_pas = total
+
+
 def segments_of(cell: Any, task: Replayed, kinds: Mapping[str, Kind], seed: int) -> list[int]:
     """The segment of each connection."""
     rng = np.random.default_rng([seed, ord(task.post), task.index])
@@ -98,9 +107,17 @@ def segments_of(cell: Any, task: Replayed, kinds: Mapping[str, Kind], seed: int)
 
 
 def currents(
-    task: Replayed, kinds: Mapping[str, Kind], dt: float, duration: float, seed: int
+    task: Replayed,
+    kinds: Mapping[str, Kind],
+    dt: float,
+    duration: float,
+    seed: int,
+    poisson: bool = False,
 ) -> tuple[Any, Floats]:
-    """The cell and its transmembrane currents (nA) at NEST's steps, shape (segments, steps)."""
+    """The cell and its transmembrane currents (nA) at NEST's steps, shape (segments, steps).
+
+    The external input, if there is some, is its mean conductance, or spikes of a Poisson process.
+    """
     cell = made(task.cell, task.rest, dt / PER_STEP, duration)
     segments = segments_of(cell, task, kinds, seed)
     for (name, peak, _, times), segment in zip(task.arrivals, segments, strict=True):
@@ -109,7 +126,10 @@ def currents(
     if task.external is not None:
         rate, peak, name = task.external
         rng = np.random.default_rng([seed, ord(task.post), task.index, 1])
-        for segment, chance in enumerate(allowed(cell, kinds[name].excitatory)):
+        chances = allowed(cell, kinds[name].excitatory)
+        if not poisson:
+            open_steadily(cell, kinds[name], 1e-3 * rate * peak * kinds[name].tau * chances)
+        for segment, chance in enumerate(chances if poisson else ()):
             times = rng.uniform(0.0, duration, rng.poisson(1e-3 * rate * chance * duration))
             if times.size:
                 synapse(cell, kinds[name], peak, segment, np.sort(times))
@@ -148,6 +168,7 @@ class Work:
     contacts: Floats
     radius: float
     seeds: range
+    poisson: bool = False
 
 
 def potentials(work: Work, tasks: list[Replayed], processes: int = 2) -> Floats:
@@ -200,7 +221,7 @@ def _in_pool(
 def _potential(work: Work, tasks: list[Replayed]) -> Floats:
     total: Any = 0.0
     for task in tasks:
-        cell, imem = currents(task, work.kinds, work.dt, work.duration, work.seeds[0])
+        cell, imem = currents(task, work.kinds, work.dt, work.duration, work.seeds[0], work.poisson)
         total = total + _mapped(work, task, cell) @ imem
     return np.asarray(total)
 

@@ -36,6 +36,9 @@ def main(
     duration: Annotated[float, typer.Option(min=400.0, help="Simulated time (ms).")] = 2000.0,
     seeds: Annotated[int, typer.Option(min=1, help="Of the cells' places.")] = 4,
     cells: Annotated[int | None, typer.Option(min=1, help="Of each population, for a try.")] = None,
+    poisson: Annotated[
+        bool, typer.Option(help="External conductances as spikes, which add noise of their own.")
+    ] = False,
     processes: Annotated[int, typer.Option(min=1, help="For the cells.")] = 2,
 ) -> None:
     """Compare signals from kernels with the full calculation."""
@@ -48,14 +51,19 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     for name in case or networks.CASES:
         print(f"== {name}", flush=True)
-        found = compared(name, duration, range(1, seeds + 1), cells, processes)
+        found = compared(name, duration, range(1, seeds + 1), cells, poisson, processes)
         print(as_table(found))
         text = json.dumps(found, indent=2, allow_nan=False)
         (out / f"{name.replace(' ', '_')}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def compared(
-    name: str, duration: float, seeds: range, cells: int | None = None, processes: int = 2
+    name: str,
+    duration: float,
+    seeds: range,
+    cells: int | None = None,
+    poisson: bool = False,
+    processes: int = 2,
 ) -> dict:
     """One network: its kernels' signal beside the full calculation."""
     import networks
@@ -76,13 +84,16 @@ def compared(
     kinds = {
         x: full.Kind(case.shape, case.tau[x], x == "E", reversal.get(x)) for x in networks.SIZES
     }
-    work = full.Work(kinds, networks.DT, duration, z, told["radius_um"], seeds)
+    work = full.Work(kinds, networks.DT, duration, z, told["radius_um"], seeds, poisson)
     start = time.perf_counter()
     best = None
     if case.reversal is None:
         single = full.single_kernels(work, replayed(ran, case, None, cells), processes)
         truth = full.superposed(single, spikes, networks.DT, duration)
-        mean = {x: dict.fromkeys(of, np.mean([*of.values()], axis=0)) for x, of in single.items()}
+        mean = {
+            x: dict(zip(of, [np.mean([*of.values()], axis=0)] * len(of), strict=True))
+            for x, of in single.items()
+        }
         best = full.superposed(mean, spikes, networks.DT, duration)
     else:
         truth = full.potentials(work, replayed(ran, case, spikes, cells), processes)

@@ -129,12 +129,10 @@ def kernels(
 
     Notes
     -----
-    A warning says where single synapses are so strong that linearizing is rough.
-
     One cell stands for all of a population. Its synapses are at the same places of each cell, and
-    signals are averaged over the depths of the somata. A conductance is taken at the mean potential
+    signals are averaged over the places of the somata. A conductance is taken at the mean potential
     of the segment that it is on, and adds to the leak (Hagen et al. 2022, PLoS Comput Biol 18(8):
-    e1010353, Eqs. 8 to 11).
+    e1010353, Eqs. 8 to 11). A warning says where single synapses are so strong that this is rough.
 
     LFPykernels and NEURON run in a process of their own, with several MPI ranks on rank 0.
 
