@@ -2,9 +2,10 @@
 
 It shares nothing with `nestlfp.sources.network`: connections and spikes come from NEST as they are,
 synapses are drawn from the placement's rule as it is written here, and potentials are LFPykit's.
-The currents of a cell do not depend on where it stands, so that one simulation serves many seeds of
-the cells' places. Conductances are replayed, spike by spike, with all synapses of a cell. Currents
-into passive cells add up, so that the response to one spike of each neuron is enough.
+Currents into passive cells add up, so that the response to one spike of each neuron is enough, with
+other places of cells and synapses for each seed. Conductances are replayed, spike by spike, with
+all synapses of a cell at once; its currents do not depend on where it stands, so that one
+simulation serves all seeds, which have the same synapses.
 """
 
 import os
@@ -240,13 +241,16 @@ def _responses(work: Work, tasks: list[Replayed]) -> dict[str, dict[int, Floats]
     for task in tasks:
         cell = made(task.cell, task.rest, work.dt / PER_STEP, 1.0)
         mapped = _mapped(work, task, cell)
-        segments = segments_of(cell, task, work.kinds, work.seeds[0])
-        for (name, peak, source, delay), segment in zip(task.arrivals, segments, strict=True):
-            impulse = _impulse(task.cell, task.rest, work.kinds[name], segment, work.dt)
-            response = np.zeros((*mapped.shape[:2], impulse.shape[1]), dtype=np.float32)
-            late = round(float(delay[0]) / work.dt)
-            response[..., late:] = peak * (mapped @ impulse)[..., : impulse.shape[1] - late]
-            found[name][source] = found[name].get(source, 0.0) + response
+        for number, seed in enumerate(work.seeds):
+            segments = segments_of(cell, task, work.kinds, seed)
+            for (name, peak, source, delay), segment in zip(task.arrivals, segments, strict=True):
+                impulse = _impulse(task.cell, task.rest, work.kinds[name], segment, work.dt)
+                if source not in found[name]:
+                    shape = (*mapped.shape[:2], impulse.shape[1])
+                    found[name][source] = np.zeros(shape, dtype=np.float32)
+                late = round(float(delay[0]) / work.dt)
+                late_by = impulse[:, : impulse.shape[1] - late]
+                found[name][source][number, :, late:] += peak * (mapped[number] @ late_by)
     return found
 
 

@@ -36,7 +36,7 @@ def task(full, times):
 
 def test_currents_that_are_replayed_are_those_that_add_up(full):
     kinds = {"E": full.Kind("exp", 2.0, True), "I": full.Kind("alpha", 3.0, False)}
-    work = full.Work(kinds, 0.1, 60.0, Z, RADIUS, range(1, 3))
+    work = full.Work(kinds, 0.1, 60.0, Z, RADIUS, range(1, 2))
     times = np.array([5.0, 9.3])
     spikes = {"E": (times, np.array([3, 3])), "I": (times, np.array([1, 1]))}
     replayed = full._potential(work, [task(full, times)])
