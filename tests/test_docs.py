@@ -150,6 +150,7 @@ NOT_RUN_HERE = {
     "python examples/brunel/": "examples/test_parameter_estimation.py, a part of the network",
     "python examples/closed_loop/": "examples/test_closed_loop.py, less of it",
     "python examples/microcircuit/": "examples/test_microcircuit.py, a part of the network",
+    "python examples/own_network/": "half an hour; examples/test_own_network.py, a cell of it",
     "python examples/parameter_estimation/": "examples/test_parameter_estimation.py",
     "python examples/sheet/": "examples/test_sheet.py, a small one",
     "python examples/validation/": "minutes; sources/test_hybrid.py tests what it does",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from nestlfp.sources._disc import disc_potential
+from nestlfp.sources._disc import disc_potential, off_axis_potential
 from nestlfp.sources._pathways import _remembering
 
 
@@ -53,6 +53,23 @@ def test_disc_that_is_not_blurred():
     expected = (np.sqrt(z**2 + 150.0**2) - abs(z)) / (2 * 0.3 * np.pi * 150.0**2)
     np.testing.assert_allclose(disc_potential(z, 150.0, 0.3), expected, rtol=1e-14)
     np.testing.assert_allclose(disc_potential(z, 150.0, 0.3, 1e-6), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("away", [0.0, 40.0, 95.0, 100.0, 130.0])
+@pytest.mark.parametrize("blur", [0.0, 25.0])
+def test_beside_the_axis_it_is_the_mean_of_points_all_over_the_disc(away, blur):
+    """Points in the pattern of a sunflower, each for the same area."""
+    n, radius = 20_000, 100.0
+    rho = radius * np.sqrt((np.arange(n) + 0.5) / n)
+    angle = np.arange(n) * np.pi * (3 - np.sqrt(5))
+    nodes, shares = np.polynomial.hermite_e.hermegauss(21)
+    shares = shares / shares.sum() if blur else np.eye(21)[10]
+    for height in (30.0, -150.0):
+        square = rho**2 + away**2 - 2 * rho * away * np.cos(angle)
+        points = 1 / (4 * np.pi * 0.3 * np.sqrt(square + (height + blur * nodes[:, None]) ** 2))
+        expected = float(shares @ points.mean(axis=1))
+        found = off_axis_potential(np.array(height), np.array(away), radius, 0.3, blur)
+        assert found == pytest.approx(expected, rel=2e-3)
 
 
 class Doubled(lfpykernels.GaussCylinderPotential):

@@ -6,6 +6,7 @@ SOURCE_DENSITY = ("CSD", "nA/µm³")
 PREDICTS = {
     "GaussCylinderPotential": POTENTIAL,
     "SheetPotential": POTENTIAL,  # ours, see nestlfp.sources.sheets
+    "ColumnPotential": POTENTIAL,  # ours, see nestlfp.sources.network
     "PointSourcePotential": POTENTIAL,
     "LineSourcePotential": POTENTIAL,
     "RecExtElectrode": POTENTIAL,
@@ -14,5 +15,6 @@ PREDICTS = {
     "CurrentDipoleMoment": DIPOLE,
     "KernelApproxCurrentDipoleMoment": DIPOLE,
     "LaminarCurrentSourceDensity": SOURCE_DENSITY,
+    "SliceDensity": SOURCE_DENSITY,  # ours, see nestlfp.sources.network
 }
 """Name of a class: (signal, unit). Transmembrane currents are in nA."""

@@ -40,7 +40,9 @@ def test_kernels_are_those_of_a_description_by_hand(small):
     from nestlfp.sources._delays import Delays
     from nestlfp.sources.lfpykernels import compute
 
-    description, kernels = small
+    description, _ = small
+    column = Column(potential="LFPykernels")
+    kernels = network.kernels(description, **SMALL, column=column)
     mechanisms.load()
     pathways = [p for p in description.pathways if p.post == "I"]
     approximation = lfpykernels.KernelApprox(
@@ -105,92 +107,6 @@ def test_the_summary_tells_what_was_assumed(small):
     bare = nestlfp.KernelSet(kernels.dataset.assign_attrs(provenance="{}"))
     with pytest.raises(nestlfp.KernelError, match="not read from a network"):
         network.summary(bare)
-
-
-def test_kernels_of_what_was_read_need_no_neuron_again(small, monkeypatch, tmp_path):
-    description, kernels = small
-    monkeypatch.setattr("nestlfp.sources.network.predicting.in_processes", None)
-    again = network.kernels(description, **SMALL)
-    assert again.fingerprint == kernels.fingerprint
-    with pytest.raises(TypeError):  # other kernels have to be computed
-        network.kernels(description, **SMALL, conductivity=0.2)
-
-
-def test_potentials_match(nest):
-    """With match="potential" a synapse's potential at the soma is that of the point neuron."""
-    populations = two_populations(nest, weights=(50.0, -60.0), tau_syn_in=5.0, tau_m=15.0)
-    description = network.describe(populations)
-    plain = network.kernels(description, **SMALL)
-    matched = network.kernels(description, **SMALL, match="potential")
-    for row in plain.provenance["pathways"]:
-        # One synapse of the mean weight onto a neuron of NEST, at rest.
-        (p,) = [p for p in description.pathways if (p.pre, p.post) == (row["pre"], row["post"])]
-        nest.ResetKernel()
-        nest.resolution = 0.01
-        neuron = nest.Create("iaf_psc_exp", params={"tau_syn_in": 5.0, "tau_m": 15.0, "V_th": 1e3})
-        train = nest.Create("spike_generator", params={"spike_times": [1.0]})
-        meter = nest.Create("multimeter", params={"record_from": ["V_m"], "interval": 0.01})
-        nest.Connect(train, neuron, syn_spec={"weight": p.weight, "delay": 1.0})
-        nest.Connect(meter, neuron)
-        nest.Simulate(40.0)
-        deviation = meter.events["V_m"] - neuron.E_L
-        peak = deviation[np.argmax(np.abs(deviation))]
-        assert row["point_mV"] == pytest.approx(peak, rel=5e-3)
-        a, b = (k["LFP"].sel(pre=p.pre, post=p.post).values for k in (plain, matched))
-        assert relative(a * row["ratio"], b) < 1e-9
-
-
-def test_a_conductance_is_taken_at_the_cells_own_potential(nest):
-    """Against a cell of LFPy that has the mean conductances, and then one synapse more."""
-    import LFPy
-    from neuron import h
-
-    from nestlfp import cells
-
-    parameters = {"g_L": 15.0, "E_L": -68.0, "tau_syn_ex": 2.0, "tau_syn_in": 4.0}
-    A, B = nest.Create("iaf_cond_exp", 20), nest.Create("iaf_cond_exp", 10, params=parameters)
-    nest.Connect(A, B, "all_to_all", {"weight": 0.5, "delay": 1.5})
-    nest.Connect(B, B, "all_to_all", {"weight": -4.0, "delay": 1.5})
-    soma, rates = Placement("soma"), {"A": 30.0, "B": 10.0}
-    kernels = network.kernels(
-        {"A": A, "B": B}, **SMALL | {"cells": {"A": None, "B": "i23"}}, rates=rates,
-        placement={"excitatory": soma, "inhibitory": soma},
-    )  # fmt: skip
-    told = kernels.provenance["assumed"]["cells"][0]
-    # in-degree × rate × weight × time constant
-    means = {0.0: 20 * 0.030 * 0.5 * 2.0, -85.0: 10 * 0.010 * 4.0 * 4.0}  # nS
-    assert told["conductance_over_leak"] == pytest.approx(sum(means.values()) / told["leak_nS"])
-
-    def dipole(weight):
-        given = dict(cells.cell("i23").parameters) | {"v_init": -68.0, "dt": 2**-6, "tstop": 340.0}
-        cell = LFPy.TemplateCell(**given, delete_sections=True)
-        cell.set_pos(z=0.0)
-        sections = list(cell.allseclist)
-        for section in sections:
-            section.e_pas = -68.0
-        (body,) = [section for section in sections if "soma" in section.name()]
-        clamps = []  # a voltage clamp behind a resistance is a conductance, always open
-        for reversal, mean in means.items():
-            clamp = h.SEClamp(body(0.5))
-            clamp.rs, clamp.dur1, clamp.amp1 = 1e3 / mean, 1e9, reversal  # MΩ
-            clamps.append(clamp)
-        synapse = LFPy.Synapse(
-            cell, idx=cell.get_idx("soma")[0], syntype="ExpSyn", tau=2.0, e=0.0, weight=weight
-        )
-        synapse.set_spike_times(np.array([300.0]))
-        cell.simulate(rec_imem=True)
-        # The clamps' currents leave at the soma, which stands at z = 0 and adds nothing.
-        return cell.z.mean(axis=-1) @ cell.imem
-
-    change = (dipole(1e-6) - dipole(0.0)) / 1e-6  # nA µm per µS
-    expected = 10 * 0.5e-3 * change[300 * 64 :: 4]  # of ten cells, at steps of 2**-4 ms
-    lags = np.arange(1, kernels.n_lags + 1) * 0.1
-    at = np.interp(lags - 1.5, np.arange(expected.size) * 2**-4, expected, left=0.0)
-    found = kernels["CDM"].sel(pre="A", post="B", CDM_channel="z").values
-    assert relative(found[lags < 38], at[lags < 38]) < 0.06  # up to a step of 2**-4 ms late
-    assert np.trapezoid(found[:380], lags[:380]) == pytest.approx(
-        np.trapezoid(at[:380], lags[:380]), rel=0.02
-    )
 
 
 def test_conductances_need_rates(nest):
@@ -269,12 +185,3 @@ def test_a_density_is_lfpykits(small):
     ours.cell = cell
     theirs = lfpykit.LaminarCurrentSourceDensity(cell, z=ours.slices, r=np.full(5, 300.0))
     assert relative(ours.get_transformation_matrix(), theirs.get_transformation_matrix()) < 1e-9
-
-
-def test_lags_end_where_little_is_left(nest):
-    populations = two_populations(nest)
-    kernels = network.kernels(populations, **{**SMALL, "tau": None})
-    longer = network.kernels(populations, **{**SMALL, "tau": 2.0 * kernels.n_lags * 0.1})
-    rest = np.abs(longer["LFP"].values[..., kernels.n_lags :]).max(axis=(-2, -1))
-    peak = np.abs(longer["LFP"].values).max(axis=(-2, -1))
-    assert np.all(rest < 1.1e-3 * peak)

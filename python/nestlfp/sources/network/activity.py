@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._types import Ints
 from ...errors import NetworkError
 from ...simulator.kernel import check_not_prepared, import_nest
 from ...simulator.populations import population_ids
@@ -27,7 +28,8 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
     spikes : nest.NodeCollection, or dict of str to such
         The spike recorder of all populations, or that of each of them; a list of several; or a
         recorder's ``events``, which are then of all neurons. Where a recorder hears a part of a
-        population, the rate is that of the part.
+        population, the rate is that of the part. One that writes to a file is asked how many spikes
+        it has counted, all since its own start.
     start : float
         What NEST simulated before this time (ms) does not count: leave the onset out.
 
@@ -40,7 +42,8 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
     ------
     NetworkError
         If populations or recorders are wrong (`hybrid.Network.from_nest` has the rules), a recorder
-        hears nobody of its population, or nothing was simulated after `start`.
+        hears nobody of its population, or nothing was simulated after `start`; if one that writes
+        to a file began before `start`, or hears other populations too.
 
     Examples
     --------
@@ -64,27 +67,51 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
     now = float(nest.biological_time)
     found = {}
     for name, recorder in each.items():
-        senders, times = ranks.agree(partial(events_of, recorder, name, nest))
-        first, last, heard = start, now, float(ids[name].size)
+        own = ids[name]
+        number = ranks.agree(partial(_counted, nest, recorder, own, name, start))
+        if number is None:
+            senders, times = ranks.agree(partial(events_of, recorder, name, nest))
+        first, last, heard = start, now, float(own.size)
         if not isinstance(recorder, Mapping):
-            nodes = nest.NodeCollection(np.sort(ids[name]).tolist())
-            first, last, heard = _heard(nest, ranks, nodes, recorder, name)
+            first, last, heard = _heard(nest, ranks, own, recorder, name)
             first, last = max(first, start), min(last, now)
         if last <= first:
             raise NetworkError(
                 f"no spikes of {name!r} were recorded after {first:g} ms: NEST has simulated "
                 f"{now:g} ms"
             )
-        own = np.isin(senders, ids[name]) & (times > first) & (times <= last)
-        total = float(ranks.sum(np.array([float(np.count_nonzero(own))]))[0])
+        if number is None:
+            counts = np.isin(senders, own) & (times > first) & (times <= last)
+            number = int(np.count_nonzero(counts))
+        total = float(ranks.sum(np.array([float(number)]))[0])
         found[name] = total / heard / (last - first) * 1000.0
     return found
 
 
+def _counted(nest: Any, recorders: Any, own: Ints, name: str, start: float) -> int | None:
+    """How many spikes of a population recorders have written here; None if not all write."""
+    several = recorders if isinstance(recorders, list | tuple) else [recorders]
+    if not all(isinstance(each, nest.NodeCollection) for each in several):
+        return None
+    status = [node.get() for each in several for node in each]
+    if any(one.get("record_to", "memory") == "memory" for one in status):
+        return None
+    heard = {s for each in several for s in nest.GetConnections(target=each).sources()}
+    began = min(one["origin"] + one["start"] for one in status)
+    if began < start or not heard <= set(own.tolist()):
+        raise NetworkError(
+            f"the recorder of {name!r} writes to a file, and can only tell how many spikes it has "
+            f"counted, of all that it hears: record in memory, {{'record_to': 'memory'}}, or give "
+            f"a recorder that starts at {start:g} ms and hears {name!r} alone"
+        )
+    return sum(one["n_events"] for one in status)
+
+
 def _heard(
-    nest: Any, ranks: Ranks, nodes: Any, recorders: Any, name: str
+    nest: Any, ranks: Ranks, ids: Ints, recorders: Any, name: str
 ) -> tuple[float, float, float]:
     """From when to when (ms) recorders hear a population, and how many of its neurons."""
+    nodes = nest.NodeCollection(np.sort(ids).tolist())
     several = recorders if isinstance(recorders, list | tuple) else [recorders]
     sources: set[int] = set()
     first, last = 0.0, np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -136,16 +136,22 @@ class Column:
         Mean depth of the somata (µm), of all populations or by population.
     spread : float
         Standard deviation of the depths of a population's somata (µm).
+    potential : {"cells", "LFPykernels"}
+        "cells": the mean over cells whose somata are anywhere in the cylinder, turned any way about
+        their axes. "LFPykernels": its own way (`GaussCylinderPotential`), which spreads the
+        currents of dendrites over the cylinder whatever their distance from the soma. In narrow
+        columns potentials near the somata come out too large by it; they are the same in wide ones.
 
     Raises
     ------
     KernelError
-        If a length is no positive number, or is not in µm.
+        If a length is no positive number, or is not in µm, or there is no such potential.
     """
 
     radius: float | None = None
     somata: float | Mapping[str, float] = 0.0
     spread: float = 25.0
+    potential: Literal["cells", "LFPykernels"] = "cells"
 
     def __post_init__(self) -> None:
         if self.radius is not None:
@@ -158,6 +164,10 @@ class Column:
         spread = real(self.spread, "spread")
         if spread.ndim or not (np.isfinite(spread) and spread >= 0):
             raise KernelError(f"spread must be 0 or more (µm), found {self.spread!r}")
+        if self.potential not in ("cells", "LFPykernels"):
+            raise KernelError(
+                f"the column's potential is 'cells' or 'LFPykernels', found {self.potential!r}"
+            )
 
     def depth(self, population: str) -> float:
         """Mean depth of a population's somata (µm)."""
@@ -167,10 +177,8 @@ class Column:
         """A `KernelError` if depths are missing, or are of populations that there are not."""
         if not isinstance(self.somata, Mapping):
             return
-        unknown, missing = (
-            sorted({*self.somata} - {*populations}),
-            sorted({*with_cells} - {*self.somata}),
-        )
+        unknown = sorted({*self.somata} - {*populations})
+        missing = sorted({*with_cells} - {*self.somata})
         if unknown or missing:
             raise KernelError(
                 "somata of the column must have a depth (µm) of each population with cells: "

@@ -25,6 +25,7 @@ from ...kernels import KernelSet
 from ...kernels.strengths import with_strengths
 from .. import lfpykernels, mechanisms
 from .._delays import Delays
+from .._disc import off_axis_potential
 from .._operating_point import mean_potential, total_leak
 from ..layers import synapse_positions
 from .assumptions import DENSEST, RADIUS, CellType, Column, Placement, kind_of
@@ -93,6 +94,7 @@ def computed(work: Work, processes: int | None, progress: bool) -> KernelSet:
         "assumed": {
             "radius_um": radius,
             "soma_spread_um": work.column.spread,
+            "potential": work.column.potential,
             "conductivity_S_per_m": work.conductivity,
             "match": work.match,
             "rates_per_s": dict(work.rates),
@@ -118,11 +120,11 @@ def _radius(work: Work, standings: Sequence[Standing]) -> float:
         sizes = work.description.populations
         neurons = sum(sizes[post].size for post in work.cells)
         return max(RADIUS * math.sqrt(neurons / DENSEST), _WIDER * reach)
-    if work.column.radius < reach:
+    if work.column.radius < reach and "CSD" in work.signals:
         warnings.warn(
             f"the column's radius of {work.column.radius:g} µm is less than its cells reach, "
-            f"{reach:.0f} µm: all their currents are taken to be inside, and potentials near the "
-            "axis come out too large",
+            f"{reach:.0f} µm: currents of the dendrites outside are missing in the current source "
+            "density",
             stacklevel=2,
         )
     return work.column.radius
@@ -140,17 +142,52 @@ def _contacts(work: Work, standings: Sequence[Standing]) -> Floats:
 def _probes(work: Work, contacts: Floats, radius: float) -> list[Any]:
     """What sees the cells, by the signals that are wanted."""
     probes: list[Any] = []
+    module = require("lfpykernels", lfpykernels.EXTRA)
+    spread, sigma = work.column.spread, work.conductivity
     if "LFP" in work.signals:
-        made = require("lfpykernels", "lfpykernels").GaussCylinderPotential(
-            None, z=contacts, sigma=work.conductivity, R=radius, sigma_z=work.column.spread
+        probes.append(
+            ColumnPotential(contacts, sigma, radius, spread)
+            if work.column.potential == "cells"
+            else module.GaussCylinderPotential(
+                None, z=contacts, sigma=sigma, R=radius, sigma_z=spread
+            )
         )
-        probes.append(made)
     if "CDM" in work.signals:
-        module = require("lfpykernels", "lfpykernels")
         probes.append(module.KernelApproxCurrentDipoleMoment(None))
     if "CSD" in work.signals:
-        probes.append(SliceDensity(contacts, radius, work.column.spread))
+        probes.append(SliceDensity(contacts, radius, spread))
     return probes
+
+
+class ColumnPotential:
+    """Potential on the axis, the mean over cells anywhere in the column and turned any way.
+
+    LFPykernels' ``GaussCylinderPotential`` spreads the current of each segment over the column, as
+    if all dendrites were right above and below their somata. Here somata are spread over it, and
+    segments keep their distance from them.
+
+    Parameters
+    ----------
+    contacts : array, shape (n,)
+        Depths (µm).
+    conductivity : float
+        S/m.
+    radius : float
+        Of the column (µm).
+    spread : float
+        Standard deviation of the cells' depths (µm).
+    """
+
+    def __init__(self, contacts: Floats, conductivity: float, radius: float, spread: float) -> None:
+        self.z, self.conductivity, self.radius, self.spread = contacts, conductivity, radius, spread
+        self.cell: Any = None
+
+    def get_transformation_matrix(self) -> Floats:
+        """Potentials (mV) of currents (nA), shape (contacts, segments)."""
+        x, y, z = (getattr(self.cell, axis).mean(axis=-1) for axis in "xyz")
+        away = np.hypot(x - self.cell.somapos[0], y - self.cell.somapos[1])
+        height = self.z[:, np.newaxis] - z
+        return off_axis_potential(height, away, self.radius, self.conductivity, self.spread)
 
 
 class SliceDensity:
@@ -508,8 +545,6 @@ def _long_enough(
             correct_charge=True,
             processes=0 if len(work.cells) < _FEW else processes,
             mechanisms=load,
-            names={"SliceDensity": "CSD"} if "CSD" in work.signals else None,
-            units={"CSD": "nA/µm³"} if "CSD" in work.signals else None,
             progress=progress,
         )
         if work.tau is not None:

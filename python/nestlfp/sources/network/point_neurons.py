@@ -84,6 +84,7 @@ def peak_potential(
     t = np.arange(0.0, _LONG * max(tau, wave.tau), shortest / _FINE)
     from scipy.signal import lfilter  # takes half a second to import
 
-    kept = np.exp(-t[1] / tau)  # of the potential after a step
-    potential = lfilter([t[1] / 2, kept * t[1] / 2], [1.0, -kept], wave.at(t))
+    kept, course = np.exp(-t[1] / tau), wave.at(t)  # kept of the potential after a step
+    half = t[1] / 2
+    potential, _ = lfilter([half, kept * half], [1.0, -kept], course, zi=[-half * course[0]])
     return float(current / capacitance * potential.max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Literal
@@ -29,6 +30,8 @@ from .point_neurons import membrane
 from .reading import checked_rates, describe
 
 SIGNALS = ("LFP", "CDM", "CSD")
+STRONG = 0.25
+"""Conductance of one synapse over a cell's leak, above which linearizing is rough."""
 _TOOLS = ("LFPykernels", "LFPykit", "LFPy", "neuron", "nestlfp")
 
 
@@ -128,9 +131,9 @@ def kernels(
     Notes
     -----
     One cell stands for all of a population. Its synapses are at the same places of each cell, and
-    signals are averaged over the depths of the somata. A conductance is taken at the mean potential
+    signals are averaged over the places of the somata. A conductance is taken at the mean potential
     of the segment that it is on, and adds to the leak (Hagen et al. 2022, PLoS Comput Biol 18(8):
-    e1010353, Eqs. 8 to 11).
+    e1010353, Eqs. 8 to 11). A warning says where single synapses are so strong that this is rough.
 
     LFPykernels and NEURON run in a process of their own, with several MPI ranks on rank 0.
 
@@ -156,8 +159,29 @@ def kernels(
     # The cache may have them in another order of populations, read at another time.
     found = found.select(pre=description.populations, post=work.cells)
     provenance = found.provenance | {"network": description.to_dict()}
+    _warn_of_strong_synapses(description, provenance["assumed"]["cells"])
     dataset = found.dataset.assign_attrs(provenance=json.dumps(provenance))
     return KernelSet(dataset).resample(description.resolution, method="pchip")
+
+
+def _warn_of_strong_synapses(description: Description, cells: Sequence[Mapping[str, Any]]) -> None:
+    """Where one synapse opens so much that cells do not respond linearly (docs/own_network.md)."""
+    strong = []
+    for cell in cells:
+        post = cell["population"]
+        for one in (*description.onto(post), *(d for d in description.drives if d.post == post)):
+            known = one.waveform is not None and one.waveform.unit == "nS"
+            if known and one.peak > STRONG * cell["leak_nS"]:
+                strong.append(
+                    f"{one.source} → {post} {one.peak:.3g} nS on a leak of {cell['leak_nS']:.3g} nS"
+                )
+    if strong:
+        warnings.warn(
+            "conductances are linearized, which is rough where that of one synapse is more than "
+            f"{STRONG:g} of its cell's leak: {', '.join(strong)}. Signals come out too large, by 5 "
+            "to 20 % and more; the page 'Your own network' has what was measured",
+            stacklevel=3,
+        )
 
 
 def _work(

@@ -140,7 +140,7 @@ def _described(
     ids = _ids(populations, nest)
     reader = _Reader.of(nest, ranks, ids)
     by_hand = _by_hand(synapses, list(ids), list(reader.outer))
-    nodes = {name: _population(reader, name) for name in ids}
+    nodes = {name: _population(reader, name, _spatial(populations[name])) for name in ids}
     pathways: list[Pathway] = []
     for name, own in ids.items():
         order = np.random.default_rng([seed, crc32(name.encode())]).permutation(own.size)
@@ -248,8 +248,10 @@ class _OfKind:
         return float(self.weight.sum()) / float(self.count.sum())
 
     def deviation(self) -> float:
-        """Standard deviation of the weights."""
-        return float(np.sqrt(max(0.0, self.squares / self.count.sum() - self.mean() ** 2)))
+        """Standard deviation of the weights; 0 where nothing but rounding is left."""
+        square = self.squares / float(self.count.sum())
+        variance = square - self.mean() ** 2
+        return float(np.sqrt(variance)) if variance > 1e-11 * square else 0.0
 
 
 @dataclass
@@ -484,7 +486,13 @@ def _waveform(
 
 
 # ---------------------------------------------------------------------- neurons
-def _population(reader: _Reader, name: str) -> Population:
+def _spatial(given: Any) -> bool:
+    """Whether NEST has positions of a population's nodes; collections made of ids have none."""
+    several = given if isinstance(given, list | tuple) else [given]
+    return any(getattr(each, "spatial", None) is not None for each in several)
+
+
+def _population(reader: _Reader, name: str, spatial: bool) -> Population:
     """Size, model and the mean parameters of a population."""
     nest, own = reader.nest, reader.ids[name]
     nodes = nest.NodeCollection(own.tolist())
@@ -511,7 +519,6 @@ def _population(reader: _Reader, name: str) -> Population:
             varied.append(key)
         if values.ndim == 1:
             parameters[key] = parameters[key][0]
-    spatial = nodes.spatial is not None
     return Population(name, own.size, model, parameters, tuple(varied), spatial=spatial)
 
 
@@ -583,10 +590,15 @@ def _drives(
 
 
 def _rate(reader: _Reader, model: str, sources: Ints, count: Floats) -> float | None:
-    """Spikes/s over a connection of these sources, the mean over their connections."""
+    """Spikes/s over a connection of these sources, the mean over their connections.
+
+    Generators that have stopped count with 0.
+    """
     if model not in _RATES:
         return None
     order = np.argsort(sources)  # as NEST sorts them
     nodes = reader.nest.NodeCollection(sources[order].tolist())
     rates = np.prod([np.atleast_1d(nodes.get(name)) for name in _RATES[model]], axis=0)
+    ends = np.add(*(np.atleast_1d(nodes.get(name)) for name in ("origin", "stop")))
+    rates[ends <= reader.nest.biological_time] = 0.0
     return _rounded(float(np.average(rates, weights=count[: sources.size][order])))
