@@ -58,10 +58,7 @@ def describe(
         approx.N_Y = sizes[post]
         approx.C_YX = np.full(len(p.POPULATIONS), CONNECTION_PROBABILITY)
         approx.nu_X = dict(rates)
-        driven, approx.nu_ext = approx.nu_ext, 0.0
-        missing = wanted - excitation(approx)
-        approx.nu_ext = driven
-        approx.nu_ext *= missing / external_conductance(approx)
+        approx.nu_ext *= 1 + (wanted - excitation(approx)) / external_conductance(approx)
         approx.synapseParameters = [
             {**synapse, "weight": strength * synapse["weight"]}
             for synapse in approx.synapseParameters

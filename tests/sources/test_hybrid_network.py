@@ -173,6 +173,8 @@ def test_other_bad_descriptions(mechanisms):
         hybrid.Synapses(1.0, 2.0, reversal=np.inf)
     with pytest.raises(NetworkError, match="nS_per_weight must be finite"):
         hybrid.Synapses(1.0, 2.0, reversal=0.0, nS_per_weight=np.nan)
+    with pytest.raises(NetworkError, match="must not be negative, whatever the weights' sign"):
+        hybrid.Synapses(1.0, 2.0, reversal=-80.0, nS_per_weight=-1.0)
     with pytest.raises(NetworkError, match="radius > 0"):
         hybrid.Column(-1.0)
     with pytest.raises(KernelError, match="metres"):

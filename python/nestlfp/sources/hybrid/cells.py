@@ -66,13 +66,6 @@ class Synapses:
     nA_per_pA : float
         Peak current of one synapse (nA) for 1 pA of the connection's weight in NEST. A positive
         current depolarizes.
-    reversal : float, optional
-        Reversal potential (mV): the synapse is a conductance, and `nA_per_pA` is not used. Signals
-        are then not linear in the spikes: only ``signals(..., method="simulate")`` has them.
-    nS_per_weight : float
-        Peak conductance of one synapse (nS), where it is one, for 1 unit of the connection's
-        weight in NEST, whose sign does not count. NEST's conductance-based models have weights in
-        nS.
     section : str or sequence of str
         Sections that receive synapses, by the beginning of their names or any part of them.
     depth : sequence of (float, frozen distribution of scipy.stats), optional
@@ -87,17 +80,24 @@ class Synapses:
         of a current-based one is the peak current (nA), that of a conductance-based one, which has
         the parameter e, the peak conductance (µS). Default: `Exp2SynI` and, where it jumps,
         `ExpSynI`; of conductances NEURON's Exp2Syn and ExpSyn.
+    reversal : float, optional
+        Reversal potential (mV): the synapse is a conductance, and `nA_per_pA` is not used. Signals
+        are then not linear in the spikes: only ``signals(..., method="simulate")`` has them.
+    nS_per_weight : float
+        Peak conductance of one synapse (nS), where it is one, for 1 unit of the connection's
+        weight in NEST, whose sign does not count. NEST's conductance-based models have weights in
+        nS.
     """
 
     tau1: float
     tau2: float
     nA_per_pA: float = 1e-3
-    reversal: float | None = None
-    nS_per_weight: float = 1.0
     section: str | Sequence[str] = "allsec"
     depth: Sequence[tuple[float, Any]] | None = None
     multapses: int | Any = 1
     syntype: str | None = None
+    reversal: float | None = None
+    nS_per_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if not (0 <= self.tau1 <= self.tau2 < np.inf and self.tau2 > 0):
@@ -109,6 +109,11 @@ class Synapses:
             value = getattr(self, name)
             if value is not None and not np.isfinite(value):
                 raise NetworkError(f"{name} must be finite, found {value!r}")
+        if self.nS_per_weight < 0:
+            raise NetworkError(
+                f"nS_per_weight must not be negative, whatever the weights' sign, found "
+                f"{self.nS_per_weight!r}"
+            )
         number = self.multapses
         if isinstance(number, int | np.integer):
             if number < 1:
