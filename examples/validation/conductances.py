@@ -39,9 +39,9 @@ from nestlfp.sources import hybrid
 LONGEST_LAG = 10.0  # ms, of the cross-correlation
 MEASURES = {"slope": "slope", "r2": "R²", "correlation": "correlation", "lag_ms": "lag (ms)"}
 LABELS = {
-    "LFPykernels": "LFPykernels' own way, -65 mV",
-    "by depth": "by depth, -65 mV",
-    "own potential": "by depth, the cells' mean potentials",
+    "LFPykernels": "LFPykernels' own way, around −65 mV",
+    "by depth": "by depth, around −65 mV",
+    "own potential": "by depth, around the cells' own mean potentials",
 }
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -218,7 +218,7 @@ def figure(summary: list[dict], runs: list[dict]) -> Figure:
     """Slopes and R² by depth, a column for each strength; the dipole moment above."""
     strengths = sorted({row["strength"] for row in summary})
     drawn, axes = plt.subplots(
-        2, len(strengths), figsize=(3.6 * len(strengths), 7.5), sharex="row", sharey=True,
+        2, len(strengths), figsize=(3.6 * len(strengths), 8.0), sharex="row", sharey=True,
         squeeze=False, layout="constrained",
     )  # fmt: skip
     depths = sorted({row["z_um"] for row in summary if row["signal"] == "LFP"})
@@ -239,18 +239,15 @@ def figure(summary: list[dict], runs: list[dict]) -> Figure:
                     )  # fmt: skip
             ax.axvline(1.0, color="0.7", lw=0.8, zorder=0)
             ax.spines[["top", "right"]].set_visible(False)
-            ax.set_xlabel("slope: full calculation on kernels" if what == "slope" else "R²")
+            ax.set_xlabel("slope (below 1: kernels are too large)" if what == "slope" else "R²")
             if what == "slope":
                 ratios = [r["conductance_over_leak"] for r in runs if r["strength"] == strength]
                 mean = ", ".join(f"{y} {np.mean([r[y] for r in ratios]):.1f}" for y in ratios[0])
                 ax.set_title(f"conductances × {strength:g}\n(over leak: {mean})")
         row_of_axes[0].set_yticks([*depths[::2], dipole], [f"{z:g}" for z in depths[::2]] + ["CDM"])
         row_of_axes[0].set_ylabel("depth z (µm)")
-    axes[0, 0].set_xlim(0.3, 1.5)
-    axes[1, 0].set_xlim(0.0, 1.03)
-    drawn.legend(
-        *axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
-    )
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower center", frameon=False)
     return drawn
 
 
