@@ -58,6 +58,7 @@ def test_benchmarks_answer_help(name):
 EXAMPLES = [
     "two_population/run.py",
     "validation/run.py",
+    "validation/conductances.py",
     "microcircuit/run.py",
     "hpc/simulate.py",
 ]

@@ -6,6 +6,7 @@ the point neurons in NEST have the probability and delays that the kernels assum
 """
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -62,20 +63,25 @@ def reset(seed: int) -> None:
     nest.set(tics_per_ms=16000, resolution=p.DT, rng_seed=seed, local_num_threads=1)
 
 
-def build() -> Built:
-    """Neurons, synapses, external input and spike recorders."""
-    neurons = {x: nest.Create("iaf_psc_exp", n, params=p.NEURON[x]) for x, n in SIZES.items()}
+def build(
+    sizes: Mapping[str, int] = SIZES,
+    probability: float = CONNECTION_PROBABILITY,
+    weight: Callable[[str, str], nest.Parameter | float] | None = None,
+    external_rate: Mapping[str, float] = EXTERNAL_RATE,
+) -> Built:
+    """Neurons, synapses, external input and spike recorders; weights (pA) are `weights`."""
+    neurons = {x: nest.Create("iaf_psc_exp", n, params=p.NEURON[x]) for x, n in sizes.items()}
     for pre, post in PATHWAYS:
         nest.Connect(
             neurons[pre],
             neurons[post],
-            {"rule": "pairwise_bernoulli", "p": CONNECTION_PROBABILITY},
-            {"weight": weights(pre, post), "delay": delays(pre, post)},
+            {"rule": "pairwise_bernoulli", "p": probability},
+            {"weight": (weight or weights)(pre, post), "delay": delays(pre, post)},
         )
     shortest = {"delay": nest.min_delay}
     recorders = {}
     for x, population in neurons.items():
-        generator = nest.Create("poisson_generator", params={"rate": EXTERNAL_RATE[x]})
+        generator = nest.Create("poisson_generator", params={"rate": external_rate[x]})
         nest.Connect(generator, population, syn_spec={"weight": p.EXTERNAL_WEIGHT, **shortest})
         recorders[x] = nest.Create("spike_recorder")
         nest.Connect(population, recorders[x], syn_spec=shortest)

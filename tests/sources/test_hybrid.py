@@ -252,3 +252,72 @@ def test_kernels_know_where_they_come_from(network, populations, tmp_path):
     assert described["synapses"]["I"]["multapses"]["name"] == "truncnorm"
     assert str(EXAMPLE) not in str(source)  # nothing of this machine
     assert geometry.geometry_of(kernels).cylinders["E"].radius == 100.0
+
+
+# ---------------------------------------------------------------------- conductances
+def conducting(mechanisms, **changes):
+    """One conductance on the soma."""
+    return single(mechanisms, **{"reversal": 0.0, "nS_per_weight": 2.0, **changes})
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ({"tau1": 0.5}, {"syntype": "Exp2Syn", "tau1": 0.5, "tau2": 2.0}),
+        ({"tau1": 0.0}, {"syntype": "ExpSyn", "tau": 2.0}),
+    ],
+)
+def test_conductance_against_lfpy(mechanisms, kind, parameters):
+    """Whatever the sign of the weight: 2 nS for each unit of it."""
+    found = hybrid.signals(
+        *conducting(mechanisms, weight=-25.0, times=(5.0, 11.2), reversal=-80.0, **kind),
+        probes(), 30.0, **HERE,
+    )  # fmt: skip
+    by_hand = LFPy.TemplateCell(**cell(), dt=DT, tstop=31.0, delete_sections=True)
+    by_hand.set_pos(0.0, 0.0, 20.0)
+    synapse = LFPy.Synapse(
+        by_hand, idx=by_hand.get_idx("soma")[0], weight=0.05, e=-80.0, **parameters
+    )
+    synapse.set_spike_times(np.array([6.3, 12.5]))
+    by_hand.simulate(rec_imem=True)
+    for name, probe in zip(("LFP", "CDM"), probes(), strict=True):
+        probe.cell = by_hand
+        expected = (probe.get_transformation_matrix() @ by_hand.imem)[:, 1:301]
+        assert np.abs(expected).max() > 0
+        np.testing.assert_allclose(
+            found[name].values, expected, atol=1e-12 * np.abs(expected).max(), rtol=0
+        )
+
+
+def test_conductances_saturate(mechanisms):
+    """Strong ones bring less than in proportion, at the reversal potential nothing."""
+    peaks = {}
+    for weight in (1e-3, 1.0, 100.0):
+        found = hybrid.signals(*conducting(mechanisms, weight=weight), probes(), 20.0, **HERE)
+        peaks[weight] = np.abs(found["CDM"]).max().item()
+    assert peaks[1.0] == pytest.approx(1e3 * peaks[1e-3], rel=0.1)
+    assert peaks[100.0] < 50 * peaks[1.0]
+    silent = hybrid.signals(*conducting(mechanisms, reversal=-65.0), probes(), 20.0, **HERE)
+    assert np.abs(silent["CDM"]).max() < 1e-9 * peaks[1.0]
+
+
+def test_equal_synapses_on_a_segment_are_one(mechanisms):
+    """Conductances add up before the membrane sees them."""
+    three = hybrid.signals(*conducting(mechanisms, multapses=3), probes(), 20.0, **HERE)
+    larger = hybrid.signals(*conducting(mechanisms, weight=75.0), probes(), 20.0, **HERE)
+    assert_close(three, larger, 1e-12)
+
+
+def test_conductances_have_no_superposition(mechanisms):
+    network, populations = conducting(mechanisms)
+    given = network, populations, probes()
+    for arguments in ({"method": "superpose"}, {"by": "pre"}):
+        with pytest.raises(NetworkError, match=r"'E' on 'E' are conductances.*method=\"simulate\""):
+            hybrid.signals(*given, 10.0, **arguments, **HERE)
+    for method in ("simulate", "superpose"):
+        with pytest.raises(NetworkError, match=r"\(reversal = 0 mV\).*compute\(..., g_eff=True"):
+            hybrid.kernels(*given, 10.0, method=method, **HERE)
+        with pytest.raises(NetworkError, match=r"without reversal"):
+            hybrid.single_kernels(*given, "E", 10.0, method=method, **HERE)
+    by_post = hybrid.signals(*given, 10.0, by="post", **HERE)
+    assert_close(by_post.sum("post"), hybrid.signals(*given, 10.0, **HERE), 1e-12)

@@ -135,7 +135,7 @@ def test_population_from_lfpykernels(mechanisms):
     p = approx.get_rand_idx_area_and_distribution_prob(by_hand, **where)
     counts = np.bincount(synapses.draw_segments(by_hand, 20000, rng), minlength=len(p))
     np.testing.assert_allclose(counts / 20000, p, atol=0.015)
-    with pytest.raises(NetworkError, match=r"other than 0 \(pA\) for 'E'"):
+    with pytest.raises(NetworkError, match=r"other than 0 for 'E'"):
         hybrid.Population.from_lfpykernels(approx, {"E": 0.0})
     approx.synapsePositionArguments = [{"fun": "norm", "funargs": {"loc": 500.0, "scale": 100.0}}]
     [(weight, density)] = hybrid.Population.from_lfpykernels(approx, {"E": 1.0}).synapses["E"].depth
@@ -143,16 +143,22 @@ def test_population_from_lfpykernels(mechanisms):
     approx.synapsePositionArguments = [where | {"z_min": 0.0}]
     with pytest.raises(NetworkError, match="z_min"):
         hybrid.Population.from_lfpykernels(approx, {"E": 1.0})
-    with pytest.raises(NetworkError, match="conductance_based=False"):
-        hybrid.Population.from_lfpykernels(approximator.KernelApprox(**options), {"E": 20.0})
+    options["synapseParameters"] = [{**options["synapseParameters"][0], "syntype": "Exp2Syn"}]
+    conducting = approximator.KernelApprox(**options)
+    conductance = hybrid.Population.from_lfpykernels(conducting, {"E": -20.0}).synapses["E"]
+    assert (conductance.mechanism, conductance.reversal) == ("Exp2Syn", 0.0)
+    np.testing.assert_allclose(conductance.peaks(np.array([-20.0, 40.0])), [0.01, 0.02])
+    conducting.synapseParameters = [{"syntype": "ExpSyn", "weight": 0.01, "tau": 3.0, "e": -80.0}]
+    jumping = hybrid.Population.from_lfpykernels(conducting, {"E": 1.0}).synapses["E"]
+    assert (jumping.mechanism, jumping.tau2, jumping.reversal) == ("ExpSyn", 3.0, -80.0)
 
 
 # ---------------------------------------------------------------------- bad input
 @pytest.mark.parametrize(
-    ("tau1", "tau2"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (2.0, 1.0), (np.nan, 1.0), (1, np.inf)]
+    ("tau1", "tau2"), [(0.0, 0.0), (-1.0, 1.0), (1.0, 0.0), (2.0, 1.0), (np.nan, 1.0), (1, np.inf)]
 )
 def test_time_constants(tau1, tau2):
-    with pytest.raises(NetworkError, match="0 < tau1 <= tau2"):
+    with pytest.raises(NetworkError, match="0 <= tau1 <= tau2"):
         hybrid.Synapses(tau1, tau2)
 
 
@@ -163,6 +169,12 @@ def test_other_bad_descriptions(mechanisms):
         hybrid.Synapses(1.0, 2.0, multapses=2.5)
     with pytest.raises(NetworkError, match="nA_per_pA"):
         hybrid.Synapses(1.0, 2.0, nA_per_pA=np.nan)
+    with pytest.raises(NetworkError, match="reversal must be finite"):
+        hybrid.Synapses(1.0, 2.0, reversal=np.inf)
+    with pytest.raises(NetworkError, match="nS_per_weight must be finite"):
+        hybrid.Synapses(1.0, 2.0, reversal=0.0, nS_per_weight=np.nan)
+    with pytest.raises(NetworkError, match="must not be negative, whatever the weights' sign"):
+        hybrid.Synapses(1.0, 2.0, reversal=-80.0, nS_per_weight=-1.0)
     with pytest.raises(NetworkError, match="radius > 0"):
         hybrid.Column(-1.0)
     with pytest.raises(KernelError, match="metres"):

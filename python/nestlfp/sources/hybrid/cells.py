@@ -17,6 +17,7 @@ from ...errors import NetworkError, ToolchainError
 from ...extras import require
 from ..lfpykernels import EXTRA
 
+_ALPHA = 0.9999  # largest tau1 / tau2: beyond it the double exponential is an alpha function
 _MOST_MULTAPSES = 99
 _TRIES = 1000
 
@@ -59,8 +60,9 @@ class Synapses:
     Parameters
     ----------
     tau1, tau2 : float
-        Time constants of rise and decay of the current (ms). With ``tau1 == tau2`` the time
-        course is their limit, the alpha function.
+        Time constants of rise and decay of the current, or conductance (ms). With
+        ``tau1 == tau2`` the time course is their limit, the alpha function; with ``tau1 = 0`` it
+        jumps to its peak.
     nA_per_pA : float
         Peak current of one synapse (nA) for 1 pA of the connection's weight in NEST. A positive
         current depolarizes.
@@ -73,9 +75,18 @@ class Synapses:
     multapses : int or frozen distribution of scipy.stats
         Synapses of one connection: a number, or a distribution whose density at 1, 2, ..., 99 is
         the probability of these numbers, as in LFPykernels.
-    syntype : str
-        NEURON mechanism of a current-based synapse with the parameters tau1 and tau2, whose
-        weight is the peak current (nA).
+    syntype : str, optional
+        NEURON mechanism with the parameters tau1 and tau2, or with tau, which is `tau2`. The weight
+        of a current-based one is the peak current (nA), that of a conductance-based one, which has
+        the parameter e, the peak conductance (µS). Default: `Exp2SynI` and, where it jumps,
+        `ExpSynI`; of conductances NEURON's Exp2Syn and ExpSyn.
+    reversal : float, optional
+        Reversal potential (mV): the synapse is a conductance, and `nA_per_pA` is not used. Signals
+        are then not linear in the spikes: only ``signals(..., method="simulate")`` has them.
+    nS_per_weight : float
+        Peak conductance of one synapse (nS), where it is one, for 1 unit of the connection's
+        weight in NEST, whose sign does not count. NEST's conductance-based models have weights in
+        nS.
     """
 
     tau1: float
@@ -84,16 +95,25 @@ class Synapses:
     section: str | Sequence[str] = "allsec"
     depth: Sequence[tuple[float, Any]] | None = None
     multapses: int | Any = 1
-    syntype: str = "Exp2SynI"
+    syntype: str | None = None
+    reversal: float | None = None
+    nS_per_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.tau1 <= self.tau2 < np.inf):
+        if not (0 <= self.tau1 <= self.tau2 < np.inf and self.tau2 > 0):
             raise NetworkError(
-                "synapses need time constants 0 < tau1 <= tau2 in ms, found "
+                "synapses need time constants 0 <= tau1 <= tau2 in ms, and tau2 > 0, found "
                 f"tau1 = {self.tau1!r}, tau2 = {self.tau2!r}"
             )
-        if not np.isfinite(self.nA_per_pA):
-            raise NetworkError(f"nA_per_pA must be finite, found {self.nA_per_pA!r}")
+        for name in ("nA_per_pA", "reversal", "nS_per_weight"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value):
+                raise NetworkError(f"{name} must be finite, found {value!r}")
+        if self.nS_per_weight < 0:
+            raise NetworkError(
+                f"nS_per_weight must not be negative, whatever the weights' sign, found "
+                f"{self.nS_per_weight!r}"
+            )
         number = self.multapses
         if isinstance(number, int | np.integer):
             if number < 1:
@@ -103,6 +123,29 @@ class Synapses:
                 f"multapses must be a number or a frozen distribution of scipy.stats, "
                 f"found {number!r}"
             )
+
+    @property
+    def mechanism(self) -> str:
+        """NEURON mechanism of a synapse."""
+        shape = "Exp2Syn" if self.tau1 else "ExpSyn"
+        return self.syntype or (shape + "I" if self.reversal is None else shape)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Arguments of ``LFPy.Synapse``, which passes over what a mechanism does not have."""
+        courses = {
+            "tau1": min(self.tau1, _ALPHA * self.tau2),
+            "tau2": self.tau2,
+            "tau": self.tau2,
+        }
+        reversal = {} if self.reversal is None else {"e": self.reversal}
+        return {"syntype": self.mechanism, **courses, **reversal}
+
+    def peaks(self, weights: Floats) -> Floats:
+        """Peak of the current (nA) or conductance (µS) of a synapse, for weights in NEST."""
+        if self.reversal is None:
+            return weights * self.nA_per_pA
+        return 1e-3 * self.nS_per_weight * np.abs(weights)
 
     def draw_numbers(self, connections: int, rng: np.random.Generator) -> Ints:
         """Number of synapses of each of so many connections."""
@@ -190,29 +233,31 @@ class Population:
         Parameters
         ----------
         approx : lfpykernels.KernelApprox
-            Made with ``conductance_based=False``: the weights of its synapses are currents (nA).
+            The weights of its synapses are conductances (µS), or currents (nA) where it is made
+            with ``conductance_based=False``. Its external synapses are not taken over: they are
+            those of one more population of the network.
         weights : dict of str to float
-            For each presynaptic population the weight in NEST (pA) that stands for its synapse's
+            For each presynaptic population the weight in NEST that stands for its synapse's
             weight; other weights scale with it.
         mechanisms : str or callable, optional
             As in `Population`.
         """
-        if approx.conductance_based:
-            raise NetworkError(
-                "the hybrid scheme replays current-based synapses: make the KernelApprox with "
-                "conductance_based=False and weights in nA"
-            )
         synapses = {}
         for i, pre in enumerate(approx.X):
             syn, where = approx.synapseParameters[i], approx.synapsePositionArguments[i]
             if not weights.get(pre):
                 raise NetworkError(
-                    f"weights need one other than 0 (pA) for {pre!r}, found {dict(weights)}"
+                    f"weights need one other than 0 for {pre!r}, found {dict(weights)}"
                 )
+            strength = (
+                {"nS_per_weight": 1e3 * syn["weight"] / abs(weights[pre]), "reversal": syn["e"]}
+                if approx.conductance_based
+                else {"nA_per_pA": syn["weight"] / weights[pre]}
+            )
             synapses[pre] = Synapses(
-                tau1=syn["tau1"],
-                tau2=syn["tau2"],
-                nA_per_pA=syn["weight"] / weights[pre],
+                tau1=syn.get("tau1", 0.0),
+                tau2=syn["tau2"] if "tau2" in syn else syn["tau"],
+                **strength,
                 section=where.get("section", "allsec"),
                 depth=_depths(where),
                 multapses=approx.multapseFunction(**approx.multapseParameters[i]),
@@ -258,7 +303,7 @@ def build(population: Population, dt: float, n_steps: int) -> Any:
 def load_mechanisms(population: Population) -> None:
     """Have NEURON know the mechanisms of a population's synapses."""
     neuron, load = require("neuron", EXTRA), population.mechanisms
-    wanted = {synapses.syntype for synapses in population.synapses.values()}
+    wanted = {synapses.mechanism for synapses in population.synapses.values()}
     if load is not None and not all(hasattr(neuron.h, name) for name in wanted):
         if callable(load):
             load()

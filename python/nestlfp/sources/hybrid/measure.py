@@ -54,6 +54,8 @@ def signals(
         Simulate each cell with all its synapses in NEURON, or superpose simulated responses to
         single activations of each segment. The results agree to 1e-8 of the peak; superposing
         is the faster the fewer spikes there are, and takes memory in the square of the segments.
+        It is not possible, nor is ``by="pre"``, with synapses that are conductances, whose signals
+        do not add up.
     seed : int
         Of positions and synapses.
     processes : int, optional
@@ -69,6 +71,10 @@ def signals(
     """
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
     keep = by_dims(by)
+    if method != "simulate" or "pre" in keep:
+        _check_linear(
+            populations, 'only signals(..., method="simulate"), not apart by "pre", has them'
+        )
     n = step(duration, network.dt, "duration", NetworkError)
     groups = [[name] for name in network.sizes] if "pre" in keep else [list(network.sizes)]
     rows = [{name: _trains(network, name) for name in group} for group in groups]
@@ -119,6 +125,7 @@ def kernels(
     KernelSet
         With lags dt, 2 dt, ..., `tau` at the network's resolution.
     """
+    _check_linear(populations, _LINEARIZED)
     how: dict[str, Any] = dict(method=method, seed=seed, processes=processes, progress=progress)
     n = step(tau, network.dt, "tau", NetworkError)
     rows = [{name: {i: np.zeros(1) for i in range(network.sizes[name])}} for name in network.sizes]
@@ -174,6 +181,7 @@ def single_kernels(
         A variable per signal with dimensions ``(neuron, <signal>_channel, lag)``;
         `nestlfp.NeuronKernels.from_single` makes modes of them.
     """
+    _check_linear(populations, _LINEARIZED)
     network.check_population(pre)
     wanted = np.arange(network.sizes[pre]) if neurons is None else np.atleast_1d(neurons)
     network.check_indices(pre, wanted, "kernels")
@@ -191,6 +199,23 @@ def single_kernels(
         dims = ("neuron", channel_dim(name), "lag")
         result[name] = (dims, data.sum(axis=0), labels[name].attrs)
     return result
+
+
+_LINEARIZED = (
+    "kernels of a linearization are those of nestlfp.sources.lfpykernels.compute(..., g_eff=True, "
+    "Vrest=...), or measure them with currents: Synapses(..., nA_per_pA=...) without reversal"
+)
+
+
+def _check_linear(populations: Mapping[str, Population], remedy: str) -> None:
+    """A `NetworkError` where synapses are conductances, whose signals do not add up."""
+    for post, population in populations.items():
+        for pre, kind in population.synapses.items():
+            if kind.reversal is not None:
+                raise NetworkError(
+                    f"synapses of {pre!r} on {post!r} are conductances (reversal = "
+                    f"{kind.reversal:g} mV), whose signals do not add up: {remedy}"
+                )
 
 
 # ---------------------------------------------------------------------- results

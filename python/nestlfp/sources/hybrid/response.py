@@ -25,9 +25,10 @@ from .network import Network
 from .probes import transformation
 
 METHODS = ("simulate", "superpose")
-_ALPHA = 0.9999  # largest tau1 / tau2: beyond it the double exponential is an alpha function
 _FORGOTTEN = 20  # time constants after which nothing is left of an activation: exp(-20) = 2e-9
 _AT_REST = 1e-9  # nA
+_SUMMING = {"Exp2Syn", "ExpSyn", "Exp2SynI", "ExpSynI"}
+"""Mechanisms of which one stands for many equal ones at one place: activations add up in it."""
 
 # Spike times (ms) of some neurons of some populations: {population: {neuron: times}}.
 Row = Mapping[str, Mapping[int, Floats]]
@@ -85,7 +86,7 @@ class Event(NamedTuple):
 
     kind: Synapses
     segment: int
-    peak: float  # nA
+    peak: float  # nA, or µS of a conductance
     arrivals: Floats  # ms
 
 
@@ -105,7 +106,7 @@ def cell_response(
     for row in sorted(events):
         total = np.zeros((len(mapping), task.n_steps))
         for event in events[row]:
-            key = (post, event.kind.syntype, event.kind.tau1, event.kind.tau2, event.segment)
+            key = (post, event.kind.mechanism, event.kind.tau1, event.kind.tau2, event.segment)
             if key not in impulses:
                 impulses[key] = _impulse(task, post, event)
             if key not in mapped:
@@ -126,7 +127,7 @@ def _events(task: Task, post: str, index: int, cell: Any) -> dict[int, list[Even
         numbers = kind.draw_numbers(len(sources), rng)
         segments = kind.draw_segments(cell, numbers.sum(), rng)
         places = np.split(segments, np.cumsum(numbers)[:-1])
-        peaks = weights * kind.nA_per_pA
+        peaks = kind.peaks(weights)
         for source, peak, delay, on in zip(sources.tolist(), peaks, delays, places, strict=True):
             for row, times in task.trains[pre].get(source, ()):
                 events[row] += [Event(kind, s, peak, times + delay) for s in on.tolist()]
@@ -137,20 +138,25 @@ def _currents(task: Task, post: str, events: Sequence[Event], n_steps: int) -> F
     """Transmembrane currents (nA) at the steps 1, 2, ..., shape (segments, steps)."""
     lfpy = require("LFPy", EXTRA)
     cell = build(task.populations[post], task.network.dt, n_steps)
-    for kind, segment, peak, arrivals in events:
-        synapse = lfpy.Synapse(
-            cell,
-            idx=segment,
-            syntype=kind.syntype,
-            weight=peak,
-            tau1=min(kind.tau1, _ALPHA * kind.tau2),
-            tau2=kind.tau2,
-        )
+    for kind, segment, peak, arrivals in _summed(events):
+        synapse = lfpy.Synapse(cell, idx=segment, weight=peak, **kind.parameters)
         synapse.set_spike_times(arrivals)
     cell.simulate(rec_imem=True)
     if np.abs(cell.imem[:, 0]).max() > _AT_REST:
         raise NetworkError(f"cells of {post!r} do not start at rest: v_init must be their e_pas")
     return np.asarray(cell.imem[:, 1 : n_steps + 1])
+
+
+def _summed(events: Sequence[Event]) -> list[Event]:
+    """The events, with equal synapses on a segment as one, which saves NEURON most of its work."""
+    together: dict[tuple[Any, ...], list[Event]] = defaultdict(list)
+    for number, event in enumerate(events):
+        apart = None if event.kind.mechanism in _SUMMING else number
+        together[id(event.kind), event.segment, event.peak, apart].append(event)
+    return [
+        equal[0]._replace(arrivals=np.concatenate([event.arrivals for event in equal]))
+        for equal in together.values()
+    ]
 
 
 def _impulse(task: Task, post: str, event: Event) -> Floats:
