@@ -11,10 +11,19 @@ The functions return a `matplotlib.figure.Figure` that does not belong to pyplot
 """
 
 from . import geometry
+from .alternatives import alternatives
 from .responses import kernels
 from .singular import singular_values
 from .spectrum import spectrum
 from .style import save
 from .traces import signals
 
-__all__ = ["geometry", "kernels", "save", "signals", "singular_values", "spectrum"]
+__all__ = [
+    "alternatives",
+    "geometry",
+    "kernels",
+    "save",
+    "signals",
+    "singular_values",
+    "spectrum",
+]
