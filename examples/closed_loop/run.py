@@ -38,7 +38,7 @@ BAND = (32.0, 64.0)  # Hz, around the network's oscillation
 CYCLE = 22.0  # ms, of it
 PULSE = -2.0  # mV, by which a spike of the trigger moves every excitatory neuron
 # NEST's synapses make the potential jump. Currents that do so to a membrane of 250 pF:
-SYNAPSE = Synapse("exp", tau=2.0, charge=250.0)
+SYNAPSE = Synapse("exp", tau=5.0, charge=250.0)
 ONSET = 200.0  # ms, until the network has forgotten how it started
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -39,7 +39,7 @@ def test_a_line_for_each_choice_by_depth():
 
 def test_the_legend_hides_no_line():
     drawn = plotting.alternatives(found(8))
-    drawn.canvas.draw()
+    drawn.draw_without_rendering()
     legend = drawn.legends[0].get_window_extent()
     assert legend.x0 >= drawn.axes[0].get_window_extent().x1
 
