@@ -234,7 +234,7 @@ def test_the_reference_has_every_public_name():
     listed = set(re.findall(r"^   (nestlfp\.\S+)", PAGES["api"], re.M))
     for name in (
         "nestlfp", "nestlfp.signals", "nestlfp.plotting", "nestlfp.ensemble", "nestlfp.sources",
-        "nestlfp.sources.network", "nestlfp.cells",
+        "nestlfp.sources.network",
     ):  # fmt: skip
         module = importlib.import_module(name)
         for public in module.__all__:
