@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import KernelError
 from ..kernels import KernelSet, by_dims
 from ..kernels.readout import butterworth
+from ..kernels.strengths import without_strengths
 from ..state_space import Ringing
 
 Array = NDArray[np.floating[Any]]
@@ -50,8 +51,8 @@ class Coefficients:
             name: array if "post" in self.by else array.sum("post", keep_attrs=True)
             for name, array in kernels.dataset.data_vars.items()
         }
-        self._coords = kernels.dataset.drop_vars([*kernels.signals, "lag"]).drop_vars(
-            {"pre", "post"} - set(self.by)
+        self._coords = without_strengths(kernels.dataset).drop_vars(
+            [*kernels.signals, "lag", *({"pre", "post"} - set(self.by))]
         )
         rows = [
             array.transpose("pre", ..., "lag").values.reshape(len(kernels.pre), -1, kernels.n_lags)

@@ -13,6 +13,7 @@ from ..errors import KernelError
 from ..grid import GRID_TOLERANCE, Rounding, spike_steps, step
 from .checks import dt_ms, first_lag_steps, real
 from .names import by_dims, check_known
+from .strengths import without_strengths
 
 _BLOCK = 2**24
 """Values that are in memory at a time, beside the signals."""
@@ -101,7 +102,7 @@ def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.
     n, dt = counts.shape[1] - 1, dt_ms(dataset)
     first = first_lag_steps(dataset)
     summed_over = {"pre", "post"} - set(keep)
-    out = dataset.drop_vars([*dataset.data_vars, "lag", *summed_over])
+    out = without_strengths(dataset).drop_vars([*dataset.data_vars, "lag", *summed_over])
     out = out.assign_coords(time=("time", np.arange(1, n + 1) * dt, {"units": "ms"}))
     for name, array in dataset.data_vars.items():
         kernel = array if "post" in keep else array.sum("post", keep_attrs=True)

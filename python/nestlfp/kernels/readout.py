@@ -15,6 +15,7 @@ from ..errors import KernelError
 from .checks import dt_ms, first_lag_steps, positive, provenance, real
 from .names import channel_dim, check_known
 from .sampling import MOST_LAGS
+from .strengths import strength_coordinates
 
 Band = tuple[float | None, float | None]
 
@@ -45,6 +46,7 @@ def read_out(
         coords={
             "post": dataset["post"],
             "pre": dataset["pre"],
+            **strength_coordinates(dataset),
             channel_dim(name): [0],
             "lag": ("lag", lags, {"units": "ms", "dt_ms": dt}),
         },

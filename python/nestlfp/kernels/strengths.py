@@ -43,22 +43,30 @@ def strengths(dataset: xr.Dataset, name: str) -> dict[tuple[str, str], float]:
     """What is known of `CHARGE` or `CONDUCTANCE`, by (pre, post)."""
     if name not in dataset.coords:
         return {}
+    by_pathway = dataset[name].transpose("post", "pre").values
     return {
         (str(x), str(y)): value
-        for y, row in zip(dataset["post"].values, dataset[name].values, strict=True)
+        for y, row in zip(dataset["post"].values, by_pathway, strict=True)
         for x, value in zip(dataset["pre"].values, row.tolist(), strict=True)
         if np.isfinite(value)
     }
 
 
+def strength_coordinates(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """The coordinates that hold strengths, for a dataset that is made of this one."""
+    return {name: dataset[name] for name in UNITS if name in dataset.coords}
+
+
+def without_strengths(dataset: xr.Dataset) -> xr.Dataset:
+    """What is to become signals, to which they say nothing."""
+    return dataset.drop_vars(UNITS, errors="ignore")
+
+
 def scaled_strengths(dataset: xr.Dataset, by_pathway: xr.DataArray) -> xr.Dataset:
     """The strengths times the factors of pathways, an array (post, pre)."""
-    known = [name for name in UNITS if name in dataset.coords]
     return dataset.assign_coords(
         {
-            name: (
-                ("post", "pre"), dataset[name].values * by_pathway.values, dataset[name].attrs
-            )
-            for name in known
+            name: (by_pathway * found).assign_attrs(found.attrs)
+            for name, found in strength_coordinates(dataset).items()
         }
-    )  # fmt: skip
+    )

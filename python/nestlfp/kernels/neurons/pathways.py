@@ -8,6 +8,14 @@ import numpy as np
 import xarray as xr
 
 from ...errors import KernelError
+from ..strengths import (
+    CHARGE,
+    CONDUCTANCE,
+    strength_coordinates,
+    strengths,
+    with_strengths,
+    without_strengths,
+)
 from .singles import Weights, same_but
 
 _LAST = ("post", "pre", ..., "lag")
@@ -25,7 +33,11 @@ def apart(kernels: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.D
             parts.append(whole)
             continue
         for post, name in zip(kernels["post"].values, names, strict=True):
-            only = whole.where(whole["post"] == post, 0.0)
+            here = whole["post"] == post
+            strength = strength_coordinates(whole)
+            only = whole.where(here, 0.0).assign_coords(
+                {key: found.where(here, 0.0) for key, found in strength.items()}
+            )
             parts.append(only.assign_coords(pre=[name]))
     return side_by_side(parts)
 
@@ -43,8 +55,14 @@ def side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
             "kernels can be joined that have the same signals, channels, units, positions, lags "
             "and postsynaptic populations: kernels.total() makes one of the latter, 'all'"
         )
-    whole = xr.concat(parts, "pre", data_vars="all", combine_attrs="override")
-    return whole.assign({name: whole[name].transpose(*_LAST) for name in parts[0].data_vars})
+    plain = [without_strengths(part) for part in parts]
+    whole = xr.concat(plain, "pre", data_vars="all", combine_attrs="override")
+    whole = whole.assign({name: whole[name].transpose(*_LAST) for name in parts[0].data_vars})
+    charges, conductances = (
+        {pathway: value for part in parts for pathway, value in strengths(part, name).items()}
+        for name in (CHARGE, CONDUCTANCE)
+    )
+    return with_strengths(whole, charges, conductances)
 
 
 def alike(
@@ -92,9 +110,14 @@ def means(
             check_apart(mine, name)
         n = weights[name].shape[0] if name in weights else 0
         factors = np.asarray(weights[name].sum(axis=0)) / n if n else np.ones(len(own))
+        by_mode = xr.DataArray(factors, dims="pre")
         with xr.set_options(keep_attrs=True):
-            part = mine * xr.DataArray(factors, dims="pre")
-            parts.append(part.sum("pre").expand_dims(pre=[name]))
+            part = (mine * by_mode).sum("pre").expand_dims(pre=[name])
+            strength = {
+                key: (found * by_mode).sum("pre", skipna=False).expand_dims(pre=[name])
+                for key, found in strength_coordinates(mine).items()
+            }
+        parts.append(part.assign_coords(strength))
     return side_by_side(parts)
 
 

@@ -14,6 +14,7 @@ from ..._types import Floats
 from ...errors import KernelError
 from ...grid import Rounding
 from ..names import channel_dim, check_known
+from ..strengths import without_strengths
 from . import energies
 from .counts import mean_rates
 from .energies import at_least, between
@@ -369,7 +370,7 @@ def _beyond(weights: Floats, n: int) -> Floats:
 
 
 def _labelled(labels: xr.Dataset, values: Floats) -> xr.Dataset:
-    out = labels.drop_vars([*labels.data_vars, "lag", "pre", "post"])
+    out = without_strengths(labels).drop_vars([*labels.data_vars, "lag", "pre", "post"])
     for name, part in zip(labels.data_vars, _split(values, labels), strict=True):
         dim = channel_dim(str(name))
         if dim not in out.coords:
