@@ -11,7 +11,6 @@ stimulation, as many pulses at random times, and with that of the network alone.
 
 import json
 import os
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +23,6 @@ from nestlfp.errors import tell_plainly
 tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-sys.path.append(str(Path(__file__).resolve().parents[1] / "two_population"))
 
 import numpy as np
 import typer
@@ -33,11 +31,14 @@ from tqdm import tqdm
 import nestlfp
 import nestlfp.plotting
 import nestlfp.signals
+from nestlfp.sources.network import Synapse
 
-CONTACT = 4  # where the LFP of the two populations' kernels is largest
+CONTACT = 0.0  # µm: the depth of the somata, where the LFP is largest
 BAND = (32.0, 64.0)  # Hz, around the network's oscillation
 CYCLE = 22.0  # ms, of it
 PULSE = -2.0  # mV, by which a spike of the trigger moves every excitatory neuron
+# NEST's synapses make the potential jump. Currents that do so to a membrane of 250 pF:
+SYNAPSE = Synapse("exp", tau=5.0, charge=250.0)
 ONSET = 200.0  # ms, until the network has forgotten how it started
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -86,12 +87,11 @@ def simulate(
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     oscillator.reset(seed, threads=1)
-    label = kernels["LFP"]["LFP_channel"].values[CONTACT].item()
     nestlfp.install(kernels)
     neurons = oscillator.build(seed)
-    lfp = kernels.readout({"LFP": label}, name="LFP")
+    lfp = kernels.readout({"LFP": 0}, name="LFP")
     recorder = nestlfp.FieldRecorder(lfp, neurons, interval=1.0)
-    readout = kernels.readout({"LFP": label}, band=BAND, order=1)
+    readout = kernels.readout({"LFP": 0}, band=BAND, order=1)
     trigger = nestlfp.Trigger(
         readout, neurons, threshold=threshold, refractory=CYCLE / 2, interval=1.0
     )
@@ -194,12 +194,14 @@ def main(
 
 
 def responses() -> nestlfp.KernelSet:
-    """LFP kernels of the two-population network, at this network's resolution."""
+    """LFP kernels of this network: each of its realizations has the same, as its in-degrees."""
     import oscillator
 
-    from kernels import compute_kernels
-
-    return compute_kernels().select(signals="LFP").resample(oscillator.DT)
+    oscillator.reset(seed=1, threads=1)
+    neurons = oscillator.build(seed=1)
+    return nestlfp.sources.network.kernels(
+        neurons, [CONTACT], synapses=SYNAPSE, signals="LFP", progress=False
+    )
 
 
 if __name__ == "__main__":

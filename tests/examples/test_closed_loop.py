@@ -18,8 +18,9 @@ def test_suppressed_and_amplified(tmp_path):
     assert "against open loop" in told
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["delays_ms"] == [0.5, 11.5]
-    suppressed, amplified = report["closed_against_open_dB"]
-    assert suppressed < -1.5  # a single short run; the figure's are longer
-    assert amplified > 1.5
+    amplified, suppressed = report["closed_against_open_dB"]
+    assert amplified > 1.5  # a single short run; the figure's are longer
+    assert suppressed < amplified - 2.0
     assert min(report["pulses_per_s"]) > 20
+    assert 0.01 < report["threshold_mV"] < 0.2  # half of the s.d. of what the trigger hears
     assert (tmp_path / "out" / "closed_loop.png").stat().st_size > 30_000

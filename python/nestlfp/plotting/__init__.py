@@ -11,6 +11,7 @@ The functions return a `matplotlib.figure.Figure` that does not belong to pyplot
 """
 
 from . import geometry
+from .alternatives import alternatives
 from .morphologies import cells
 from .responses import kernels
 from .singular import singular_values
@@ -18,4 +19,13 @@ from .spectrum import spectrum
 from .style import save
 from .traces import signals
 
-__all__ = ["cells", "geometry", "kernels", "save", "signals", "singular_values", "spectrum"]
+__all__ = [
+    "alternatives",
+    "cells",
+    "geometry",
+    "kernels",
+    "save",
+    "signals",
+    "singular_values",
+    "spectrum",
+]
