@@ -23,7 +23,7 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
-from ..simulator.kernel import check_not_prepared, import_nest
+from ..simulator.kernel import check_not_prepared, import_nest, quiet
 from ..simulator.ranks import Ranks
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs
@@ -145,23 +145,24 @@ class FieldRecorder:
             _warn_of_aliasing(bank, every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        synapse = session.synapse(plan.now)
-        # The node's next step is stamped now + 1; samples have stamps that, less shift, are
-        # multiples of `every`.
-        until = (plan.schedule.shift - plan.now - 1) % every
-        n = Placement.EACH_PROCESS.count(nest)
-        nodes = bank.create_nodes(nest, model, n, plan.schedule.hold, every, until)
-        readout = Readout(
-            nest,
-            nodes,
-            bank.filter.n_outputs,
-            every=every,
-            shift=plan.schedule.shift,
-            now=plan.now,
-            delay=plan.min_delay,
-            synapse=synapse,
-        )
-        session.made(plan.connect(nest, ranks, nodes, synapse))
+        with quiet(nest):  # that connections which were read are not to be used any more
+            synapse = session.synapse(plan.now)
+            # The node's next step is stamped now + 1; samples have stamps that, less shift, are
+            # multiples of `every`.
+            until = (plan.schedule.shift - plan.now - 1) % every
+            n = Placement.EACH_PROCESS.count(nest)
+            nodes = bank.create_nodes(nest, model, n, plan.schedule.hold, every, until)
+            readout = Readout(
+                nest,
+                nodes,
+                bank.filter.n_outputs,
+                every=every,
+                shift=plan.schedule.shift,
+                now=plan.now,
+                delay=plan.min_delay,
+                synapse=synapse,
+            )
+            session.made(plan.connect(nest, ranks, nodes, synapse))
         attrs = {
             "format": FORMAT,
             "interval_ms": self.interval,

@@ -21,7 +21,7 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.detector import Detector
-from ..simulator.kernel import check_not_prepared, import_nest
+from ..simulator.kernel import check_not_prepared, import_nest, quiet
 from ..simulator.ranks import Ranks
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs, PortInput
@@ -126,37 +126,38 @@ class Trigger:
         plan.warn_of_mismatch(bank)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        synapse = session.synapse(plan.now)
-        self.node = bank.create_nodes(
-            nest,
-            model,
-            Placement.ONE.count(nest),
-            plan.schedule.hold,
-            every=1,
-            until=0,
-            detector=self._detector,
-        )
-        self._made = plan.now
-        self._spikes = _spike_recorder(nest)
-        syn_spec = {"synapse_model": synapse, "delay": plan.min_delay * self._dt}
-        nest.Connect(self.node, self._spikes, syn_spec=syn_spec)
-        self._readout = (
-            Readout(
+        with quiet(nest):  # as FieldRecorder
+            synapse = session.synapse(plan.now)
+            self.node = bank.create_nodes(
                 nest,
-                self.node,
-                bank.filter.n_outputs,
-                every=self._every,
-                shift=0,
-                now=plan.now,
-                delay=plan.min_delay,
-                synapse=synapse,
+                model,
+                Placement.ONE.count(nest),
+                plan.schedule.hold,
+                every=1,
+                until=0,
+                detector=self._detector,
             )
-            if self._every
-            else None
-        )
-        self._first = self._readout.next if self._readout else 0
-        self._samples: list[Floats] = []
-        session.made(plan.connect(nest, ranks, self.node, synapse))
+            self._made = plan.now
+            self._spikes = _spike_recorder(nest)
+            syn_spec = {"synapse_model": synapse, "delay": plan.min_delay * self._dt}
+            nest.Connect(self.node, self._spikes, syn_spec=syn_spec)
+            self._readout = (
+                Readout(
+                    nest,
+                    self.node,
+                    bank.filter.n_outputs,
+                    every=self._every,
+                    shift=0,
+                    now=plan.now,
+                    delay=plan.min_delay,
+                    synapse=synapse,
+                )
+                if self._every
+                else None
+            )
+            self._first = self._readout.next if self._readout else 0
+            self._samples: list[Floats] = []
+            session.made(plan.connect(nest, ranks, self.node, synapse))
         session.clocks.append(self._clock)
 
     def _clock(self) -> int | None:

@@ -5,6 +5,8 @@ the synapse), or a conductance on top of the mean ones. Potentials are those of 
 form.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from described import by_arrays, connected, digest
@@ -355,6 +357,13 @@ def test_the_cache(nest, tmp_path, monkeypatch):
         network.kernels(by_arrays(nest), **said)
 
 
+def test_rates_change_the_key_of_conductances(described):
+    said = {"cells": CELLS, "rates": RATES}
+    key = digest(described, **said)
+    assert digest(described, **said) == key
+    assert digest(described, **{**said, "rates": {**RATES, "P": 9.0}}) != key
+
+
 def test_what_changes_the_key(nest, tmp_path):
     nodes = by_arrays(nest)
     read = network.describe(nodes)
@@ -363,6 +372,10 @@ def test_what_changes_the_key(nest, tmp_path):
     said = {"cells": {"E": path, "I": "i4"}, "contacts": Z}
     keys = [digest(read, **said)]
     assert digest(read, **said) == keys[0]
+    assert digest(read, **said, rates={"E": 1.0}) == keys[0]  # currents do not depend on them
+    again = replace(read.pathways[0], synapses_sd=7.0, error=0.1, models=("stdp_synapse",))
+    other_seed = replace(read, pathways=(again, *read.pathways[1:]), time=5.0)
+    assert digest(other_seed, **said) == keys[0]
     for changed in (
         {"cells": {"E": "i4", "I": "i4"}},
         {"cells": {"E": path, "I": None}},
@@ -372,7 +385,6 @@ def test_what_changes_the_key(nest, tmp_path):
         {"column": Column(radius=300.0)},
         {"column": Column(spread=10.0)},
         {"column": Column(potential="LFPykernels")},
-        {"rates": {"E": 1.0}},
         {"match": "potential"},
         {"signals": ("LFP",)},
         {"conductivity": 0.4},

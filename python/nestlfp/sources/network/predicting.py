@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -25,14 +26,14 @@ from ..layers import layer_bounds
 from .assumptions import Column, Placement, cells_of, placements_of
 from .computing import Work, computed
 from .currents import DELTA, Synapse
-from .description import Description, Drive
+from .description import Description, Drive, Synapses
 from .point_neurons import membrane
 from .reading import checked_rates, describe
 
 SIGNALS = ("LFP", "CDM", "CSD")
 STRONG = 0.25
 """Conductance of one synapse over a cell's leak, above which linearizing is rough."""
-_TOOLS = ("LFPykernels", "LFPykit", "LFPy", "neuron", "nestlfp")
+_TOOLS = ("LFPykernels", "LFPykit", "LFPy", "neuron")
 
 
 def kernels(
@@ -159,6 +160,7 @@ def kernels(
     # The cache may have them in another order of populations, read at another time.
     found = found.select(pre=description.populations, post=work.cells)
     provenance = found.provenance | {"network": description.to_dict()}
+    provenance["assumed"]["rates_per_s"] = dict(work.rates)
     _warn_of_strong_synapses(description, provenance["assumed"]["cells"])
     dataset = found.dataset.assign_attrs(provenance=json.dumps(provenance))
     return KernelSet(dataset).resample(description.resolution, method="pchip")
@@ -305,7 +307,7 @@ def _rates(
         if name not in known:
             raise KernelError(f"rates has {name!r}, which is not among {sorted(known)}")
     for one in (*description.pathways, *description.drives):
-        if one.post not in cells or one.waveform is None or one.waveform.reversal is None:
+        if one.post not in cells or not _conducts(one):
             continue
         read = one.rate if isinstance(one, Drive) else None
         if one.source not in found and read is None:
@@ -340,15 +342,50 @@ def _kept(work: Work, processes: int | None, progress: bool, cache: bool) -> Ker
 
 
 def _digest(work: Work) -> str:
-    """Of all that kernels depend on: not of the time of reading, nor the order of populations.
+    """Of all that kernels depend on, which does not include the order of populations.
 
     Nine digits count, since the last ones of sums differ from one number of threads to another.
     """
     read = work.description
-    pathways = sorted(read.pathways, key=lambda p: (p.pre, p.post, p.receptor, p.weight > 0))
-    drives = sorted(read.drives, key=lambda d: (d.model, d.post, d.receptor, d.weight > 0))
-    same = replace(read, time=0.0, pathways=tuple(pathways), drives=tuple(drives))
-    versions = {name: package_version(name) for name in _TOOLS}
-    said = json.dumps([plain(asdict(replace(work, description=same))), versions])
+    unused: dict[str, Any] = {"weight_sd": 0.0, "unknown": ""}
+    nodes = {
+        name: replace(each, varied=(), read=0, outside=0.0, spatial=False, rate=None)
+        for name, each in read.populations.items()
+    }
+    pathways = [replace(p, **unused, synapses_sd=0.0, error=0.0, models=()) for p in read.pathways]
+    drives = [replace(d, **unused, sources=0) for d in read.drives if _conducts(d)]
+    needs_rates = any(map(_conducts, (*pathways, *drives)))
+    used = replace(
+        work,
+        description=replace(
+            read,
+            populations=nodes,
+            pathways=tuple(sorted(pathways, key=lambda p: (p.pre, *_order(p)))),
+            drives=tuple(sorted(drives, key=lambda d: (d.model, *_order(d)))),
+            resolution=0.0,
+            time=0.0,
+        ),
+        rates=work.rates if needs_rates else {},
+    )
+    said = json.dumps([plain(asdict(used)), _tools()])
     rounded = json.loads(said, parse_float=lambda number: f"{float(number):.9g}")
     return hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _conducts(synapses: Synapses) -> bool:
+    return synapses.waveform is not None and synapses.waveform.reversal is not None
+
+
+def _order(synapses: Synapses) -> tuple[str, int, bool]:
+    return synapses.post, synapses.receptor, synapses.weight > 0
+
+
+def _tools() -> list[str]:
+    """What calculates: versions of packages, and nestlfp's own code."""
+    package = Path(__file__).parents[2]
+    code = hashlib.sha256()
+    for folder in ("cells", "sources"):
+        for path in sorted((package / folder).rglob("*")):
+            if path.suffix in (".py", ".mod"):
+                code.update(path.read_bytes())
+    return [*map(package_version, _TOOLS), code.hexdigest()]
