@@ -103,6 +103,9 @@ def test_the_summary_tells_what_was_assumed(small):
     text = network.summary(kernels)
     for part in ("i23", "i4", "radius 165 µm", "E → I", "point / cell"):
         assert part in text
+    # With inhibition within 100 µm of the soma, on a cell that reaches no further.
+    assert "I → I: no signal" in text
+    assert "I → E: no signal" not in text
     assert network.summary(kernels.scale({"E": 2.0}).resample(0.5)) == text
     bare = nestlfp.KernelSet(kernels.dataset.assign_attrs(provenance="{}"))
     with pytest.raises(nestlfp.KernelError, match="not read from a network"):

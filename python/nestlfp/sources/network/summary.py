@@ -82,6 +82,11 @@ def summary(computed: KernelSet) -> str:
         f"Column of radius {assumed['radius_um']:.0f} µm, conductivity "
         f"{assumed['conductivity_S_per_m']:g} S/m, match={assumed['match']!r}"
     ]
+    if silent := _without_signal(computed):
+        lines.append(
+            f"{', '.join(silent)}: no signal, as of synapses that are spread evenly over a cell: "
+            "their current leaves the cell where it enters"
+        )
     parts = [
         repr(description_of(computed)),
         "Assumed",
@@ -90,6 +95,22 @@ def summary(computed: KernelSet) -> str:
         potentials.to_string(index=False),
     ]
     return "\n\n".join(parts)
+
+
+def _without_signal(computed: KernelSet) -> list[str]:
+    """The pathways whose synapses leave nothing but rounding."""
+    sizes = [
+        abs(array).max([dim for dim in array.dims if dim not in ("pre", "post")])
+        for array in (computed[name] for name in computed.signals)
+    ]
+    nothing = [size <= 1e-9 * size.max() for size in sizes]
+    pairs = {(pathway["pre"], pathway["post"]) for pathway in computed.provenance["pathways"]}
+    return [
+        f"{pre} → {post}"
+        for post in computed.post
+        for pre in computed.pre
+        if (pre, post) in pairs and all(each.sel(pre=pre, post=post) for each in nothing)
+    ]
 
 
 def _number(value: float | None) -> str:
