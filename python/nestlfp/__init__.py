@@ -108,7 +108,7 @@ _HOMES = {
     "runtime.trigger": ["Trigger"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-# Rooms that need no import of their own. Those that `__all__` leaves out have names, such as
+# Packages that need no import of their own. Those that `__all__` leaves out have names, such as
 # kernels, that a script's own variables have.
 _ROOMS = {
     "activity",

@@ -18,7 +18,7 @@ from .kernels import KernelSet
 from .runtime.install import install
 from .runtime.recorder import FieldRecorder
 from .runtime.simulate import simulate
-from .simulator.kernel import import_nest
+from .simulator import Simulator
 
 Build = Callable[[], tuple[Mapping[str, Any], Any]]
 
@@ -129,12 +129,11 @@ def assert_undisturbed(
     **options
         For `FieldRecorder`, such as ``method="state-space"``.
     """
-    nest = import_nest()
+    sim = Simulator()
 
     def run(n: int, with_recorder: bool) -> tuple[Any, dict[str, Floats], xr.Dataset | None]:
-        nest.ResetKernel()
         tics = 1000 if float(1000 * kernels.dt).is_integer() else 16000
-        nest.set(tics_per_ms=tics, resolution=kernels.dt, local_num_threads=n, rng_seed=1)
+        sim.reset(tics_per_ms=tics, resolution=kernels.dt, local_num_threads=n, rng_seed=1)
         recorder = None
         if with_recorder:
             install(kernels, method=options.get("method"))
@@ -143,7 +142,7 @@ def assert_undisturbed(
             recorder = FieldRecorder(kernels, populations, interval=kernels.dt, **options)
             simulate(duration, progress=False)
         else:
-            nest.Simulate(duration)
+            sim.simulate(duration)
         times, senders = (np.asarray(spike_recorder.events[key]) for key in ("times", "senders"))
         order = np.lexsort((senders, times))
         by_population = {
@@ -151,7 +150,7 @@ def assert_undisturbed(
             for name, nodes in populations.items()
             if nodes is not None and len(nodes)
         }
-        facts = (nest.min_delay, nest.max_delay, times[order].tolist(), senders[order].tolist())
+        facts = (*sim.delays_here, times[order].tolist(), senders[order].tolist())
         return facts, by_population, recorder.signals() if recorder else None
 
     for n in threads:

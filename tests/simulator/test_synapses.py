@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp.simulator import synapses
+from nestlfp.simulator import Simulator, synapses
 from nestlfp.sources import hybrid
 from networks import assert_refused, installed, reset
 
@@ -79,7 +79,7 @@ def test_every_model_of_nest_is_known(nest):
     reset(nest)
     for model in nest.synapse_models:
         assert bare(model) in {*synapses._FACTORS, *synapses._NO_SPIKES}
-        assert synapses.base_of(model, nest) == bare(model)
+        assert synapses.base_of(model, Simulator()) == bare(model)
 
 
 def test_out_strengths_of_several_kinds_of_connections(nest):
@@ -190,7 +190,7 @@ def test_short_term_plastic_synapses_at_a_rate(nest, U, tau_fac, tau_rec, rate):
 
         def weight(rate, model=model, target=target):
             read = synapses.connections(
-                nest, sources, target, [f"my_{model}"], ["source"], rate=rate
+                Simulator(), sources, target, [f"my_{model}"], ["source"], rate=rate
             )
             return next(read)["weight"]
 

@@ -1,4 +1,4 @@
-"""What the rest of the house needs of a filter."""
+"""What other packages need of a filter."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from ..filters.coefficients import Array, Coefficients
 from ..filters.options import Method, Options, Separable, StateSpace
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.checks import found_instead
+from ..simulator import Simulator
 from .detector import RECORDING, Detector
 from .model import Model, capacity, create_nodes, model_for
 
@@ -131,7 +132,7 @@ class FilterBank:
 
     def create_nodes(
         self,
-        nest: Any,
+        sim: Simulator,
         model: Model,
         n: int,
         hold: Ints,
@@ -148,7 +149,7 @@ class FilterBank:
             (scale,) = self.filter.expand(np.ones((1, 1))).ravel()
             head = detector.parameters(float(scale))
         parameters = self.filter.parameters(model.ports, hold, every, until) | head
-        return create_nodes(nest, model, n, parameters, self.filter.grows)
+        return create_nodes(sim, model, n, parameters, self.filter.grows)
 
     @property
     def populations(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 from ..filters.fir import FIRFilter
 from ..filters.separable import SeparableFilter
 from ..filters.state_space import StateSpaceFilter
+from ..simulator import Simulator
 from .render import render, synapse_header
 
 
@@ -80,13 +81,15 @@ def fitting(known: Collection[str], method: str, ports: int) -> Model | None:
     return None
 
 
-def create_nodes(nest: Any, model: Model, n: int, parameters: dict[str, Any], grows: str) -> Any:
+def create_nodes(
+    sim: Simulator, model: Model, n: int, parameters: dict[str, Any], grows: str
+) -> Any:
     """`n` nodes with these parameters, the one that `grows` set last: see `Filter.grows`.
 
     Collective: with several MPI ranks each calls it.
     """
     # Defaults are copied into each node inside the kernel: cheaper than setting each one.
-    nest.SetDefaults(model.name, {**parameters, grows: 1})
-    nodes = nest.Create(model.name, n)
+    sim.set_defaults(model.name, {**parameters, grows: 1})
+    nodes = sim.create(model.name, n)
     nodes.set({grows: parameters[grows]})
     return nodes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..kernels.neurons.pathways import mean_strengths, mean_weights
 from ..kernels.strengths import UNITS, strength_coordinates, strengths
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.render import SYNAPSE
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 from ..simulator.synapses import shape_of
 from .inputs import Inputs, PortInput, gather_inputs
 from .install import check_resolution
@@ -54,9 +55,7 @@ class ConnectionPlan:
     now: int
 
     @classmethod
-    def of(
-        cls, nest: Any, ranks: Ranks, bank: FilterBank, given: Inputs, *, what: str
-    ) -> ConnectionPlan:
+    def of(cls, sim: Simulator, bank: FilterBank, given: Inputs, *, what: str) -> ConnectionPlan:
         """Everything that can be wrong is found here, before NEST is changed.
 
         `what` is "FieldRecorder" or "Trigger", for messages.
@@ -67,11 +66,14 @@ class ConnectionPlan:
             If populations, weights or delays do not fit the bank or the network; if the network
             has no connections; with several MPI ranks, after a ``Simulate``.
         """
-        dt = float(nest.resolution)
-        ids, ports = gather_inputs(bank.neurons, given, dt=dt, nest=nest)
-        check_generators(nest, ranks, ports)
-        models = _synapse_models(nest, bank.populations, given.synapse_models or {})
-        min_delay, max_delay = delay_range(nest, ranks, given.unconnected, what)
+        dt = sim.resolution
+        ids, ports = gather_inputs(bank.neurons, given, dt=dt, sim=sim)
+        check_generators(sim, ports)
+        for name, nodes in ids.items():
+            if nodes.size and not any(port.everywhere for port in ports if port.name == name):
+                sim.ranks.agree(partial(sim.check_placement, nodes))
+        models = _synapse_models(sim, bank.populations, given.synapse_models or {})
+        min_delay, max_delay = delay_range(sim, given.unconnected, what)
         timed = schedule(
             bank.ports,
             bank.filter.coefficients.first_lags,
@@ -80,8 +82,8 @@ class ConnectionPlan:
             max_delay,
             bank.filter.max_hold,
         )
-        now = step(nest.biological_time, dt, "biological_time", NetworkError)
-        if ranks.n > 1 and now > 0:
+        now = step(sim.time, dt, "biological_time", NetworkError)
+        if sim.ranks.n > 1 and now > 0:
             raise NetworkError(
                 f"with several MPI ranks the {what} must be made before the first Simulate, "
                 f"and NEST is at {now * dt:g} ms: connections that are made later send "
@@ -115,7 +117,7 @@ class ConnectionPlan:
                     known.update(strengths(found, what))
         warn_of_mismatch(made_for, self.populations)
 
-    def connect(self, nest: Any, ranks: Ranks, nodes: Any, synapse: str) -> list[Made]:
+    def connect(self, sim: Simulator, nodes: Any, synapse: str) -> list[Made]:
         """Connect the populations to nodes, by this synapse model in a single process.
 
         Returns those of synapse models that are not nestlfp's, which others can change.
@@ -123,8 +125,8 @@ class ConnectionPlan:
         ids = nodes.tolist()
         exposed = []
         for port, (source, delays) in enumerate(zip(self.ports, self.schedule.delays, strict=True)):
-            model = self.synapse_models[source.name] if ranks.n > 1 else synapse
-            made = connect(nest, ranks, source, ids, port=port, delays=delays, synapse=model)
+            model = self.synapse_models[source.name] if sim.ranks.n > 1 else synapse
+            made = connect(sim, source, ids, port=port, delays=delays, synapse=model)
             if made is not None and not made.synapse.startswith(SYNAPSE):
                 exposed.append(made)
         return exposed
@@ -132,8 +134,7 @@ class ConnectionPlan:
 
 def bank_of(
     kernels: KernelSet | NeuronKernels | FilterBank,
-    nest: Any,
-    ranks: Ranks,
+    sim: Simulator,
     *,
     method: str | Method | None,
     by: str | Iterable[str] = (),
@@ -157,35 +158,35 @@ def bank_of(
             raise KernelError(
                 f"{', '.join(given)} given beside a FilterBank, which has its own: say it there"
             )
-        check_resolution(kernels.kernels, nest)
+        check_resolution(kernels.kernels, sim)
         return kernels
-    check_resolution(modes_of(kernels), nest)  # before a filter is looked for, at length
+    check_resolution(modes_of(kernels), sim)  # before a filter is looked for, at length
     return FilterBank(
         kernels,
         method=method or "fir",
         by=by,
         interval=interval,
         antialias=antialias,
-        once=ranks.on_root,
+        once=sim.ranks.on_root,
     )
 
 
 def _synapse_models(
-    nest: Any, populations: Iterable[str], given: Mapping[str, str]
+    sim: Simulator, populations: Iterable[str], given: Mapping[str, str]
 ) -> dict[str, str]:
     """The synapse model of each population's connections."""
     names = list(populations)
     unknown = sorted(set(given) - set(names))
     if unknown:
         raise NetworkError(f"synapse_models for unknown populations {unknown}: there are {names}")
-    missing = sorted({str(model) for model in given.values()} - set(nest.synapse_models))
+    missing = sorted({str(model) for model in given.values()} - set(sim.synapse_models))
     if missing:
         raise NetworkError(
             f"synapse_models must be models that NEST has, found {missing}: copies are made by "
             "nest.CopyModel"
         )
-    static = shape_of("static_synapse", nest)
-    odd = sorted({model for model in given.values() if shape_of(model, nest) != static})
+    static = shape_of("static_synapse", sim)
+    odd = sorted({model for model in given.values() if shape_of(model, sim) != static})
     if odd:
         raise NetworkError(
             f"synapse_models must be static_synapse or copies of it, found {odd}: connections "

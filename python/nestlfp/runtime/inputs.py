@@ -16,6 +16,7 @@ from .._types import Floats, Ints
 from ..errors import KernelError, NetworkError
 from ..kernels import NeuronKernels
 from ..kernels.neurons.singles import Weights, checked_weights
+from ..simulator import Simulator
 from ..simulator.populations import population_ids
 from ..simulator.senders import is_stimulator, told_apart
 
@@ -116,7 +117,7 @@ class PortInput:
 
 
 def gather_inputs(
-    kernels: NeuronKernels, given: Inputs, *, dt: float, nest: Any
+    kernels: NeuronKernels, given: Inputs, *, dt: float, sim: Simulator
 ) -> tuple[dict[str, Ints], list[PortInput]]:
     """Ids of each population's nodes, and the input of each mode, which is a spike port.
 
@@ -127,11 +128,11 @@ def gather_inputs(
     """
     populations, weights, delays = given.populations, given.weights, given.delays
     overlap = given.overlap
-    ids = population_ids(list(kernels.populations), populations, nest, overlap)
+    ids = population_ids(list(kernels.populations), populations, sim, overlap)
     unordered = [name for name in ids if isinstance(populations[name], set | frozenset)]
     of_modes, of_neurons = _by_mode(weights, kernels, ids)
-    factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0, nest=nest)
-    lags = _per_neuron(delays, ids, unordered, "delays", default=0.0, nest=nest)
+    factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0, sim=sim)
+    lags = _per_neuron(delays, ids, unordered, "delays", default=0.0, sim=sim)
     inputs: dict[str, PortInput] = {}
     for name, members in ids.items():
         whole = PortInput(
@@ -139,7 +140,7 @@ def gather_inputs(
             ids=members,
             weights=factors[name],
             lags=_lag_steps(lags[name], dt, name),
-            everywhere=members.size > 0 and is_stimulator(int(members[0]), nest),
+            everywhere=members.size > 0 and is_stimulator(int(members[0]), sim),
         )
         modes = kernels.populations[name]
         found = of_modes.get(name, kernels.weights.get(name))
@@ -152,7 +153,7 @@ def gather_inputs(
                 "has no order: give them as a list"
             )
         if members.size and found.shape[0] != members.size:
-            if (why := told_apart(int(members[0]), nest)) is not None:
+            if (why := told_apart(int(members[0]), sim)) is not None:
                 raise NetworkError(
                     f"population {name!r}: {why}, but there are kernels, or weights, of "
                     f"{found.shape[0]} neurons. The population's kernel is that of "
@@ -247,7 +248,7 @@ def _per_neuron(
     unordered: Sequence[str],
     what: str,
     default: float,
-    nest: Any,
+    sim: Simulator,
 ) -> dict[str, Floats]:
     """`given`, checked and filled up: a value for each neuron of each population."""
     given = {} if given is None else given
@@ -278,7 +279,7 @@ def _per_neuron(
                 "has no order: give them as a list"
             )
         if values.ndim and values.shape != members.shape:
-            if members.size and (why := told_apart(int(members[0]), nest)) is not None:
+            if members.size and (why := told_apart(int(members[0]), sim)) is not None:
                 raise NetworkError(
                     f"{what} of {name!r}: {why}: give one number, or one for each of "
                     f"{members.size} nodes, found shape {values.shape}"

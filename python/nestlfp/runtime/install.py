@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from ..filters.options import Auto, Method, method_named
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank, modes_of
 from ..nodes.model import METHODS, SIZES, Model, capacity, fitting, model_for
-from ..simulator.kernel import check_not_prepared, import_nest, quiet
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 
 
 def install(
@@ -67,10 +65,9 @@ def install(
     >>> nestlfp.install()  # doctest: +SKIP
     >>> nestlfp.install(ports=40, method="separable")  # doctest: +SKIP
     """
-    nest = import_nest()
-    ranks = Ranks(nest)
-    check_not_prepared(nest, "nestlfp.install")
-    known = nest.node_models
+    sim = Simulator()
+    sim.check_not_prepared("nestlfp.install")
+    known = sim.node_models
     wanted = [
         model
         for name, model in _wanted(kernels, ports, method).items()
@@ -78,14 +75,14 @@ def install(
     ]
     if not wanted:
         return
-    if nest.network_size > 0:
+    if (n := sim.network_size) > 0:
         raise NetworkError(
-            f"there are {nest.network_size} nodes already, and NEST loads the models of filter "
+            f"there are {n} nodes already, and NEST loads the models of filter "
             f"nodes only before the first: call {_line(kernels, ports, method)} after "
             "nest.ResetKernel(), before nodes are created"
         )
-    with quiet(nest):
-        _load_obtained(wanted, nest, ranks, progress)
+    with sim.quiet():
+        _load_obtained(wanted, sim, progress)
 
 
 def _line(kernels: Any, ports: int | None, method: str | Method | None) -> str:
@@ -127,9 +124,9 @@ def _wanted(
     return {name: model_for(name, capacity(n)) for name in names}
 
 
-def check_resolution(kernels: KernelSet, nest: Any) -> None:
+def check_resolution(kernels: KernelSet, sim: Simulator) -> None:
     """Raise a `KernelError` unless kernels and NEST go in equal steps."""
-    resolution = float(nest.resolution)
+    resolution = sim.resolution
     if not np.isclose(kernels.dt, resolution, rtol=1e-9, atol=0):
         raise KernelError(
             f"the kernels have dt = {kernels.dt:.12g} ms, NEST's resolution is {resolution:.12g} "
@@ -138,13 +135,13 @@ def check_resolution(kernels: KernelSet, nest: Any) -> None:
         )
 
 
-def loaded_model(nest: Any, bank: FilterBank) -> Model:
+def loaded_model(sim: Simulator, bank: FilterBank) -> Model:
     """The smallest model that NEST has for a bank, or a `NetworkError` with the line to type."""
     method, ports = bank.filter.method, len(bank.ports)
-    model = fitting(nest.node_models, method, ports)
+    model = fitting(sim.node_models, method, ports)
     if model is not None:
         return model
-    there = [name for name in nest.node_models if name.startswith("nestlfp_")]
+    there = [name for name in sim.node_models if name.startswith("nestlfp_")]
     small = ports <= SIZES[-1] and not there
     line = "nestlfp.install()" if small else f'nestlfp.install(ports={ports}, method="{method}")'
     raise NetworkError(
@@ -154,27 +151,17 @@ def loaded_model(nest: Any, bank: FilterBank) -> Model:
     )
 
 
-def _load_obtained(models: list[Model], nest: Any, ranks: Ranks, progress: bool) -> None:
+def _load_obtained(models: list[Model], sim: Simulator, progress: bool) -> None:
     """Load the module on every rank; rank 0 finds it, or compiles it where there is none."""
 
     def obtained(**how: bool) -> Taken:
-        return ranks.on_root(lambda: obtain(models, progress=progress, **how))
+        return sim.ranks.on_root(lambda: obtain(models, progress=progress, **how))
 
     taken = obtained()
     try:
-        ranks.agree(lambda: _load(taken.path, nest))
+        sim.ranks.agree(lambda: sim.load(taken.path))
     except ToolchainError:
         # It is complete, but was made for another kind of machine: compile for this one, once.
-        if ranks.n > 1:
+        if sim.ranks.n > 1:
             raise
-        _load(obtained(compiled=True, rebuild=taken.origin == COMPILED).path, nest)
-
-
-def _load(path: Path, nest: Any) -> None:
-    try:
-        nest.Install(str(path))
-    except nest.NESTError as error:
-        raise ToolchainError(
-            f"NEST cannot load the module {str(path)!r}: {error}. 'nestlfp doctor' tells what "
-            "this NEST needs"
-        ) from error
+        sim.load(obtained(compiled=True, rebuild=taken.origin == COMPILED).path)

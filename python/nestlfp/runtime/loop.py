@@ -9,13 +9,12 @@ from typing import Any
 import xarray as xr
 
 from ..errors import NetworkError
-from ..simulator.kernel import check_not_prepared, import_nest, quiet
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 from .progress import progress_bar
 from .recorder import FieldRecorder
 from .samples import Samples
 from .session import Session, current
-from .simulate import grows, warn_of_cuts, whole_steps
+from .simulate import warn_of_cuts, whole_steps
 from .streams import Merged, Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
 
@@ -79,19 +78,18 @@ def loop(
     >>> for signals in nestlfp.loop(1000.0, every=5.0):  # doctest: +SKIP
     ...     stimulus.rate = 1000.0 * (signals["LFP"].isel(LFP_channel=3).mean().item() > 0.01)
     """
-    nest = import_nest()
-    ranks = Ranks(nest)
-    check_not_prepared(nest, "nestlfp.loop")
-    session = current(nest, ranks)
+    sim = Simulator()
+    sim.check_not_prepared("nestlfp.loop")
+    session = current(sim)
     session.check_not_within("nestlfp.loop")
-    dt = float(nest.resolution)
+    dt = sim.resolution
     n = whole_steps(t, dt, "t", lowest=0)
     turn = whole_steps(every, dt, "every", lowest=1)
     whole_steps(chunk, dt, "chunk", lowest=1)
     check_streaming(to, recorder, replaced=overwrite or append)
-    start = round(nest.biological_time / dt)
+    start = sim.step
     session.check_clock(start)
-    min_delay, _ = delay_range(nest, ranks, unconnected=True)
+    min_delay, _ = delay_range(sim, unconnected=True)
     if turn % min_delay:
         below, above = turn // min_delay * min_delay, (turn // min_delay + 1) * min_delay
         near = " or ".join(f"{each * dt:g}" for each in (below, above) if each)
@@ -106,18 +104,18 @@ def loop(
     ((path, members),) = places.items()
     source = source_of(members)
     session.check_connections()
-    if grows(nest) and ranks.rank == 0:
+    if sim.grows and sim.ranks.rank == 0:
         warn_of_cuts("each turn")
     streams = []
     if to is not None:
-        streams = [Stream(source, path, ranks, None, chunk, overwrite=overwrite, append=append)]
+        streams = [Stream(source, path, sim.ranks, None, chunk, overwrite=overwrite, append=append)]
     source.remember(start, 2 * min_delay)
-    bar = progress_bar(n * dt, progress and ranks.rank == 0)
-    return _turns(nest, session, source, streams, bar, start + n, turn)
+    bar = progress_bar(n * dt, progress and sim.ranks.rank == 0)
+    return _turns(sim, session, source, streams, bar, start + n, turn)
 
 
 def _turns(
-    nest: Any,
+    sim: Simulator,
     session: Session,
     source: Samples | Merged,
     streams: list[Stream],
@@ -126,8 +124,8 @@ def _turns(
     turn: int,
 ) -> Iterator[xr.Dataset]:
     """The turns, from NEST's present step to `stop`."""
-    dt = float(nest.resolution)
-    now = round(nest.biological_time / dt)
+    dt = sim.resolution
+    now = sim.step
     source.collect()
     first = source.complete_until(now)
     with ExitStack() as stack:
@@ -137,10 +135,10 @@ def _turns(
         try:
             while now < stop:
                 length = min((now // turn + 1) * turn, stop) - now
-                with quiet(nest), nest.RunManager():
-                    nest.Run(length * dt)
+                with sim.quiet(), sim.runs():
+                    sim.run(length * dt)
                 advance(length * dt)
-                now = round(nest.biological_time / dt)
+                now = sim.step
                 source.collect()
                 end = max(first, source.complete_until(now))
                 signals = source.latest(first, end)
@@ -149,7 +147,7 @@ def _turns(
                     stream.take()
                 yield signals
                 session.check_alive("loop", "Start another one")
-                now = round(nest.biological_time / dt)  # who acts on signals may simulate, too
+                now = sim.step  # who acts on signals may simulate, too
             session.check_connections()
         finally:
             if session.alive:

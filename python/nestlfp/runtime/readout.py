@@ -8,6 +8,7 @@ import numpy as np
 
 from .._types import Floats
 from ..errors import NetworkError
+from ..simulator import Simulator
 
 
 class Readout:
@@ -15,8 +16,7 @@ class Readout:
 
     Parameters
     ----------
-    nest : module
-        PyNEST.
+    sim : Simulator
     nodes : nest.NodeCollection
         What to read.
     n_outputs : int
@@ -35,7 +35,7 @@ class Readout:
 
     def __init__(
         self,
-        nest: Any,
+        sim: Simulator,
         nodes: Any,
         n_outputs: int,
         *,
@@ -45,7 +45,7 @@ class Readout:
         delay: int,
         synapse: str,
     ) -> None:
-        self._nest, self._every, self._shift = nest, every, shift
+        self._sim, self._every, self._shift = sim, every, shift
         self._nodes, self._made = nodes, now
         self._here: list[Any] = []  # this rank's nodes, where they remember
         self._since = self._rows = 0  # since which step they remember how many rows
@@ -53,13 +53,13 @@ class Readout:
         self._kept = False  # whether NEST still has samples that are read
         self.n_outputs = n_outputs
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
-        self._dt = float(nest.resolution)
+        self._dt = sim.resolution
         self.next = now // every + 1  # number of the next sample to come out of NEST
         # Every parameter is set, but one that NEST refuses to set once it has simulated: the user
         # may have other defaults.
-        self._multimeter = nest.Create(
+        self._multimeter = sim.create(
             "multimeter",
-            params={
+            parameters={
                 "record_from": self._outputs,
                 "interval": every * self._dt,
                 "offset": (shift % every) * self._dt,  # puts times on the interval
@@ -71,10 +71,10 @@ class Readout:
             },
         )
         self._step = 1.0 if self._multimeter.time_in_steps else self._dt  # what times count in
-        nest.Connect(
+        sim.connect(
             self._multimeter,
             nodes,
-            syn_spec={
+            {
                 "synapse_model": synapse,
                 "weight": 1.0,
                 "delay": delay * self._dt,
@@ -115,11 +115,7 @@ class Readout:
             values[i] = np.bincount(column, weights=output, minlength=n)
         self.next += n
         # Between nest.Prepare and nest.Cleanup NEST keeps them; next time they count as read.
-        try:
-            self._multimeter.n_events = 0
-            self._kept = False
-        except self._nest.NESTErrors.BadProperty:
-            self._kept = True
+        self._kept = not self._sim.forget(self._multimeter)
         return values
 
     def number_at(self, now: int) -> int:

@@ -23,8 +23,7 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
-from ..simulator.kernel import check_not_prepared, import_nest, quiet
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs
 from .install import loaded_model
@@ -120,40 +119,39 @@ class FieldRecorder:
         antialias: bool = False,
         name: str | None = None,
     ) -> None:
-        nest = import_nest()
-        ranks = Ranks(nest)
-        session = current(nest, ranks)
-        check_not_prepared(nest, "FieldRecorder")
-        dt = float(nest.resolution)
+        sim = Simulator()
+        session = current(sim)
+        sim.check_not_prepared("FieldRecorder")
+        dt = sim.resolution
         if not isinstance(kernels, FilterBank):
             interval = 1.0 if interval is None else interval
             _steps(interval, dt)
         self.bank = bank = bank_of(
-            kernels, nest, ranks, method=method, by=by, interval=interval, antialias=antialias
+            kernels, sim, method=method, by=by, interval=interval, antialias=antialias
         )
-        model = loaded_model(nest, bank)
+        model = loaded_model(sim, bank)
         self.name = name
         _check_name(name, [recorder.name for recorder in session.recorders])
         every = _interval_steps(bank, interval, dt)
-        plan = ConnectionPlan.of(nest, ranks, bank, Inputs.of(populations), what="FieldRecorder")
+        plan = ConnectionPlan.of(sim, bank, Inputs.of(populations), what="FieldRecorder")
         self.populations = plan.populations
         self.interval = every * dt
         self.latency = plan.schedule.shift * dt
         session.check_clock(plan.now)
         plan.warn_of_mismatch(bank)
-        if ranks.rank == 0 and not bank.options.antialias:
+        if sim.ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, every)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        with quiet(nest):  # that connections which were read are not to be used any more
+        with sim.quiet():  # that connections which were read are not to be used any more
             synapse = session.synapse(plan.now)
             # The node's next step is stamped now + 1; samples have stamps that, less shift, are
             # multiples of `every`.
             until = (plan.schedule.shift - plan.now - 1) % every
-            n = Placement.EACH_PROCESS.count(nest)
-            nodes = bank.create_nodes(nest, model, n, plan.schedule.hold, every, until)
+            n = Placement.EACH_PROCESS.count(sim)
+            nodes = bank.create_nodes(sim, model, n, plan.schedule.hold, every, until)
             readout = Readout(
-                nest,
+                sim,
                 nodes,
                 bank.filter.n_outputs,
                 every=every,
@@ -162,7 +160,7 @@ class FieldRecorder:
                 delay=plan.min_delay,
                 synapse=synapse,
             )
-            session.made(plan.connect(nest, ranks, nodes, synapse))
+            session.made(plan.connect(sim, nodes, synapse))
         attrs = {
             "format": FORMAT,
             "interval_ms": self.interval,
@@ -170,18 +168,18 @@ class FieldRecorder:
             **bank.provenance,
             "weights": _digest(part for each in plan.ports for part in each.weighted),
             "delays": _digest(each.lags for each in plan.ports),
-            "nest_version": str(nest.__version__),
+            "nest_version": sim.version,
         }
         self._samples = Samples(
             readout,
             session,
-            ranks,
+            sim.ranks,
             lambda outputs, times: bank.labelled(outputs, times).assign_attrs(attrs),
             every=every,
             dt=dt,
         )
         session.recorders.append(self)
-        session.clocks.append(lambda: readout.clock if ranks.n == 1 else None)
+        session.clocks.append(lambda: readout.clock if sim.ranks.n == 1 else None)
 
     def signals(self) -> xr.Dataset:
         """The signals so far; with several MPI ranks, collective and the same on each.

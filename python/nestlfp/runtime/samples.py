@@ -11,7 +11,7 @@ import xarray as xr
 
 from .._types import Floats
 from ..signals.stores import Written, joined
-from ..simulator.ranks import Ranks
+from ..simulator import Ranks
 from .readout import Readout
 from .session import Session
 

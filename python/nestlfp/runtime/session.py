@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import NetworkError
 from ..nodes.render import SYNAPSE
 
 if TYPE_CHECKING:
-    from ..simulator.ranks import Ranks
+    from ..simulator import Simulator
     from .recorder import FieldRecorder
     from .wiring import Made
 
@@ -27,11 +27,11 @@ class Session:
         cannot be asked.
     """
 
-    def __init__(self, nest: Any, ranks: Ranks) -> None:
-        self._nest, self._ranks = nest, ranks
+    def __init__(self, sim: Simulator) -> None:
+        self._sim, self._ranks = sim, sim.ranks
         self.recorders: list[FieldRecorder] = []
         self.clocks: list[Callable[[], int | None]] = []
-        self._loaded = _loaded(nest)
+        self._loaded = _loaded(sim)
         self._connections: dict[str, int] = {}  # how many each of our synapse models has
         self._exposed: list[Made] = []  # connections of other synapse models
         self._used_at: int | None = None  # step at which the last synapse model was first used
@@ -41,7 +41,7 @@ class Session:
     @property
     def alive(self) -> bool:
         """Whether NEST was not reset since."""
-        return self is _current and self._loaded == _loaded(self._nest)
+        return self is _current and self._loaded == _loaded(self._sim)
 
     def synapse(self, now: int) -> str:
         """Synapse model for connections that are made at this step.
@@ -62,8 +62,8 @@ class Session:
         else:
             name = f"{SYNAPSE}_{len(self._connections) + 1}"
             try:
-                self._nest.CopyModel(SYNAPSE, name)
-            except self._nest.NESTError as error:
+                self._sim.copy_synapse_model(SYNAPSE, name)
+            except self._sim.error as error:
                 raise NetworkError(
                     f"NEST cannot make the synapse model {name!r}: {error}"
                 ) from None
@@ -83,7 +83,7 @@ class Session:
         self._connections = {name: self._count(name) for name in self._connections}
 
     def _count(self, synapse: str) -> int:
-        return int(self._nest.GetDefaults(synapse, "num_connections"))
+        return int(self._sim.default(synapse, "num_connections"))
 
     def check_connections(self) -> None:
         """Raise a `NetworkError` if connections are not as they were made; collective.
@@ -97,7 +97,7 @@ class Session:
         lost = sum(self._connections.values()) - sum(found.values())
         what = "removed" if lost > 0 else "added"
         changes = [f"{abs(lost)} connections were {what}"] if lost else []
-        changes += filter(None, (made.difference(self._nest) for made in self._exposed))
+        changes += filter(None, (made.difference(self._sim) for made in self._exposed))
         if changes:
             raise NetworkError(
                 "connections from the network to the recorder were changed by the script, and "
@@ -130,7 +130,7 @@ class Session:
                 f"the network of this {what} is gone: nest.ResetKernel() was called. {remedy}"
             )
         if self._ranks.n == 1:  # with MPI, NEST loses its delays if it is asked while it runs
-            self.check_clock(round(self._nest.biological_time / float(self._nest.resolution)))
+            self.check_clock(self._sim.step)
 
     def check_clock(self, now: int) -> None:
         """Raise a `NetworkError` if NEST's time was set.
@@ -139,7 +139,7 @@ class Session:
         """
         expected = self.clocks[0]() if self.clocks else None
         if self.clocks and (now < self._seen if expected is None else now != expected):
-            dt = float(self._nest.resolution)
+            dt = self._sim.resolution
             raise NetworkError(
                 f"nestlfp's nodes have come to the end of {(expected or self._seen) * dt:g} "
                 f"ms, but NEST is at {now * dt:g} ms: nest.biological_time was set. NEST loses "
@@ -149,24 +149,24 @@ class Session:
         self._seen = now
 
 
-def _loaded(nest: Any) -> int | None:
+def _loaded(sim: Simulator) -> int | None:
     """When the first of nestlfp's modules was loaded, which tells a life of the kernel from others.
 
     None where there is none. No kernel attribute is read here: NEST with MPI loses its delays if
     that happens between nest.Prepare and nest.Cleanup.
     """
     try:
-        return int(nest.GetDefaults(SYNAPSE, "loaded"))
-    except nest.NESTError:
+        return int(sim.default(SYNAPSE, "loaded"))
+    except sim.error:
         return None
 
 
 _current: Session | None = None
 
 
-def current(nest: Any, ranks: Ranks) -> Session:
+def current(sim: Simulator) -> Session:
     """The session of the present life of NEST's kernel."""
     global _current  # noqa: PLW0603 - NEST's kernel is one for each process, and so is this
     if _current is None or not _current.alive:
-        _current = Session(nest, ranks)
+        _current = Session(sim)
     return _current

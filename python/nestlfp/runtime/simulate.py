@@ -12,8 +12,7 @@ import xarray as xr
 
 from ..errors import NetworkError
 from ..grid import step
-from ..simulator.kernel import check_not_prepared, import_nest, quiet
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder
 from .session import current
@@ -118,27 +117,26 @@ def simulate(
     which the progress bar stands still. What cannot be in one piece (``to``, ``on_chunk``) or ends
     later (``complete``) gives a warning: compare it with a run that is cut at the same times.
     """
-    nest = import_nest()
-    ranks = Ranks(nest)
-    check_not_prepared(nest, "nestlfp.simulate")
-    session = current(nest, ranks)
+    sim = Simulator()
+    sim.check_not_prepared("nestlfp.simulate")
+    session = current(sim)
     session.check_not_within("nestlfp.simulate")
-    dt = float(nest.resolution)
+    dt = sim.resolution
     n = whole_steps(t, dt, "t", lowest=0)
     steps_of_chunk = whole_steps(chunk, dt, "chunk", lowest=1)
     if on_chunk is not None and not callable(on_chunk):
         raise NetworkError(f"on_chunk must be a function that takes signals, found {on_chunk!r}")
     check_streaming(to, recorder, replaced=overwrite or append)
-    start = round(nest.biological_time / dt)
+    start = sim.step
     session.check_clock(start)
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
-    min_delay, _ = delay_range(nest, ranks, unconnected=True)
+    min_delay, _ = delay_range(sim, unconnected=True)
     if complete:
         stamps = [each._samples.last_stamp(start + n) for each in session.recorders]
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
-    whole = grows(nest)
-    if whole and n and (complete or to is not None or on_chunk is not None) and ranks.rank == 0:
+    whole = sim.grows
+    if whole and n and (complete or to is not None or on_chunk is not None) and sim.ranks.rank == 0:
         warn_of_cuts("complete=True" if complete else "handing on chunks")
     whole = whole or not progress
     if to is not None or on_chunk is not None:
@@ -154,7 +152,7 @@ def simulate(
                 Stream(
                     source_of(members),
                     path,
-                    ranks,
+                    sim.ranks,
                     on_chunk,
                     chunk,
                     overwrite=overwrite,
@@ -163,34 +161,29 @@ def simulate(
             )
             for path, members in places.items()
         ]
-        stack.enter_context(quiet(nest, bar=not progress and len(chunks) == 1))
-        advance = stack.enter_context(progress_bar(n * dt, progress and ranks.rank == 0))
+        stack.enter_context(sim.quiet(bar=not progress and len(chunks) == 1))
+        advance = stack.enter_context(progress_bar(n * dt, progress and sim.ranks.rank == 0))
         interrupted = stack.enter_context(interrupts())
         stack.enter_context(session.handing_on())
         for length in chunks:
             session.check_alive("simulation", "on_chunk must not do that")
-            with nest.RunManager():
+            with sim.runs():
                 parts = pieces(start, start + length, min_delay, -(-n // _PIECES))
                 for piece in [length] if whole else parts:
-                    nest.Run(piece * dt)
+                    sim.run(piece * dt)
                     advance(piece * dt)
-                    if not streams and ranks.any(interrupted()):
+                    if not streams and sim.ranks.any(interrupted()):
                         break
             start += length
             # NEST hands its samples over for good only between Cleanup and Prepare.
             stop = any([stream.take() for stream in streams])
-            if ranks.any(stop or interrupted()):
+            if sim.ranks.any(stop or interrupted()):
                 break
         for stream in streams:
             stream.finish()
         session.check_connections()
-        if ranks.any(interrupted()):
+        if sim.ranks.any(interrupted()):
             raise KeyboardInterrupt
-
-
-def grows(nest: Any) -> bool:
-    """Whether the network has structural plasticity; not to be asked while NEST is prepared."""
-    return bool(nest.structural_plasticity_synapses)
 
 
 def warn_of_cuts(what: str) -> None:

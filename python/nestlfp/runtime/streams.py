@@ -14,7 +14,7 @@ import xarray as xr
 from ..errors import NetworkError, SignalError, StoreLostError, StreamError
 from ..signals.layout import checked
 from ..signals.stream import ZarrStream
-from ..simulator.ranks import Ranks
+from ..simulator import Ranks
 from .recorder import FieldRecorder
 from .samples import Samples
 from .session import Session

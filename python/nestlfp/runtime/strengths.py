@@ -12,10 +12,8 @@ import xarray as xr
 from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..kernels.names import by_dims
-from ..simulator import synapses
-from ..simulator.kernel import check_not_prepared, import_nest
+from ..simulator import Simulator, synapses
 from ..simulator.populations import population_ids
-from ..simulator.ranks import Ranks
 from ..simulator.senders import told_apart
 
 _BLOCK = 1_000_000
@@ -83,28 +81,27 @@ def out_strengths(
     >>> inputs = nestlfp.Inputs({"E": E, "I": I}, weights=strengths)  # doctest: +SKIP
     >>> nestlfp.FieldRecorder(kernels, inputs)  # doctest: +SKIP
     """
-    nest = import_nest()
-    ranks = Ranks(nest)
-    check_not_prepared(nest, "out_strengths")
+    sim = Simulator()
+    sim.check_not_prepared("out_strengths")
     if "pre" in by_dims(by):
         raise NetworkError(f"by must be 'post', or nothing, found {by!r}")
     apart = "post" in by_dims(by)
-    synapses.check_sources_kept(nest)
-    pre = _ids(populations, "populations", nest)
-    targets = pre if post is None else _ids(post, "post", nest)
+    sim.check_sources_kept()
+    pre = _ids(populations, "populations", sim)
+    targets = pre if post is None else _ids(post, "post", sim)
     for name, ids in pre.items():
-        if (why := told_apart(int(ids[0]), nest)) is not None:
+        if (why := told_apart(int(ids[0]), sim)) is not None:
             raise NetworkError(
                 f"population {name!r}: {why}: it has no out-strengths of neurons, leave it out"
             )
-    density = max(ranks.gather(int(nest.num_connections))) // max(1, int(nest.network_size))
+    density = max(sim.ranks.gather(sim.connections_here)) // max(1, sim.network_size)
     size = _BLOCK // max(1, density) + 1
     # Of all ranks: the first question about connections is collective.
-    models = sorted(set().union(*ranks.gather(synapses.used_models(nest))))
+    models = sorted(set().union(*sim.ranks.gather(synapses.used_models(sim))))
     found = {}
     for name, ids in pre.items():
-        own = ranks.agree(partial(_sums, nest, ids, targets, models, size))
-        sums = ranks.sum(own)
+        own = sim.ranks.agree(partial(_sums, sim, ids, targets, models, size))
+        sums = sim.ranks.sum(own)
         if not apart:
             sums = sums.sum(axis=1, keepdims=True)
         array = xr.DataArray(
@@ -118,12 +115,12 @@ def out_strengths(
     return found
 
 
-def _ids(populations: Mapping[str, Any], what: str, nest: Any) -> dict[str, Ints]:
+def _ids(populations: Mapping[str, Any], what: str, sim: Simulator) -> dict[str, Ints]:
     if not isinstance(populations, Mapping) or not populations:
         raise NetworkError(
             f"{what} must be a dict such as {{'E': nodes}}, found {str(populations)[:60]!r}"
         )
-    ids = population_ids(list(populations), populations, nest, overlap=what == "post")
+    ids = population_ids(list(populations), populations, sim, overlap=what == "post")
     for name, given in populations.items():
         if isinstance(given, set | frozenset):
             raise NetworkError(f"the neurons of {name!r} are a set, which has no order: use a list")
@@ -133,16 +130,16 @@ def _ids(populations: Mapping[str, Any], what: str, nest: Any) -> dict[str, Ints
 
 
 def _sums(
-    nest: Any, ids: Ints, targets: Mapping[str, Ints], models: list[str], size: int
+    sim: Simulator, ids: Ints, targets: Mapping[str, Ints], models: list[str], size: int
 ) -> Floats:
     """Summed weights of this rank's connections, (neuron, post); of so many neurons at once."""
     order = np.argsort(ids)
     sums = np.zeros((ids.size, len(targets)))
     for p, onto in enumerate(targets.values()):
-        there = nest.NodeCollection(np.sort(onto).tolist())
+        there = sim.nodes(onto)
         for start in range(0, ids.size, size):
-            here = nest.NodeCollection(ids[order[start : start + size]].tolist())
-            for read in synapses.connections(nest, here, there, models, ["source"]):
+            here = sim.nodes(ids[order[start : start + size]])
+            for read in synapses.connections(sim, here, there, models, ["source"]):
                 at = order[np.searchsorted(ids, read["source"], sorter=order)]
                 sums[:, p] += np.bincount(at, weights=read["weight"], minlength=ids.size)
     return sums

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._types import Ints
 from ..errors import NetworkError
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 
 _WIDEN = "widen them with nest.set(min_delay=..., max_delay=...) before connecting"
 
@@ -98,16 +97,12 @@ def schedule(
     return Schedule(shift, hold, delays)
 
 
-def delay_range(
-    nest: Any, ranks: Ranks, unconnected: bool, what: str = "FieldRecorder"
-) -> tuple[int, int]:
+def delay_range(sim: Simulator, unconnected: bool, what: str = "FieldRecorder") -> tuple[int, int]:
     """The network's own [min_delay, max_delay] in steps."""
     # Until the first Simulate, a rank may know the delays of its own connections only.
     known = [
         (low, high)
-        for connections, low, high in ranks.gather(
-            (int(nest.num_connections), float(nest.min_delay), float(nest.max_delay))
-        )
+        for connections, low, high in sim.ranks.gather((sim.connections_here, *sim.delays_here))
         if connections > 0
     ]
     if not known and not unconnected:
@@ -116,6 +111,6 @@ def delay_range(
             "whose connections keep to the delays of the network's (nestlfp.Inputs(populations, "
             "unconnected=True) if it is meant to have none)"
         )
-    known = known or [(float(nest.min_delay), float(nest.max_delay))]
-    dt = float(nest.resolution)
+    known = known or [sim.delays_here]
+    dt = sim.resolution
     return round(min(low for low, _ in known) / dt), round(max(high for _, high in known) / dt)

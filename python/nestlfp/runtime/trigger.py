@@ -21,8 +21,7 @@ from ..grid import step
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..nodes.detector import Detector
-from ..simulator.kernel import check_not_prepared, import_nest, quiet
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs, PortInput
 from .install import loaded_model
@@ -107,43 +106,43 @@ class Trigger:
         interval: float | None = None,
         method: str | Method | None = None,
     ) -> None:
-        self._nest = nest = import_nest()
-        self._ranks = ranks = Ranks(nest)
-        self._session = session = current(nest, ranks)
-        check_not_prepared(nest, "Trigger")
-        self.bank = bank = bank_of(kernels, nest, ranks, method=method)
-        model = loaded_model(nest, bank)
+        sim = Simulator()
+        self._ranks = sim.ranks
+        self._session = session = current(sim)
+        sim.check_not_prepared("Trigger")
+        self.bank = bank = bank_of(kernels, sim, method=method)
+        model = loaded_model(sim, bank)
         _check_one_channel(bank)
-        self._dt = float(nest.resolution)
+        self._dt = sim.resolution
         self._detector = Detector(
             threshold, direction, _steps(refractory, self._dt, "refractory", 0), hysteresis
         )
         self._every = 0 if interval is None else _steps(interval, self._dt, "interval", 1)
-        plan = ConnectionPlan.of(nest, ranks, bank, Inputs.of(populations), what="Trigger")
+        plan = ConnectionPlan.of(sim, bank, Inputs.of(populations), what="Trigger")
         self.latency = plan.schedule.shift * self._dt
-        _check_reach(bank, self._detector, plan.ports, warn=ranks.rank == 0)
+        _check_reach(bank, self._detector, plan.ports, warn=sim.ranks.rank == 0)
         session.check_clock(plan.now)
         plan.warn_of_mismatch(bank)
 
         # From here on NEST is changed; everything that could be wrong was checked above.
-        with quiet(nest):  # as FieldRecorder
+        with sim.quiet():  # as FieldRecorder
             synapse = session.synapse(plan.now)
             self.node = bank.create_nodes(
-                nest,
+                sim,
                 model,
-                Placement.ONE.count(nest),
+                Placement.ONE.count(sim),
                 plan.schedule.hold,
                 every=1,
                 until=0,
                 detector=self._detector,
             )
             self._made = plan.now
-            self._spikes = _spike_recorder(nest)
+            self._spikes = _spike_recorder(sim)
             syn_spec = {"synapse_model": synapse, "delay": plan.min_delay * self._dt}
-            nest.Connect(self.node, self._spikes, syn_spec=syn_spec)
+            sim.connect(self.node, self._spikes, syn_spec)
             self._readout = (
                 Readout(
-                    nest,
+                    sim,
                     self.node,
                     bank.filter.n_outputs,
                     every=self._every,
@@ -157,7 +156,7 @@ class Trigger:
             )
             self._first = self._readout.next if self._readout else 0
             self._samples: list[Floats] = []
-            session.made(plan.connect(nest, ranks, self.node, synapse))
+            session.made(plan.connect(sim, self.node, synapse))
         session.clocks.append(self._clock)
 
     def _clock(self) -> int | None:
@@ -270,10 +269,16 @@ def _check_reach(
         )
 
 
-def _spike_recorder(nest: Any) -> Any:
+def _spike_recorder(sim: Simulator) -> Any:
     """With every parameter set: the user may have other defaults."""
     forever = float(np.finfo(float).max)
-    return nest.Create(
+    return sim.create(
         "spike_recorder",
-        params={"start": 0.0, "stop": forever, "origin": 0.0, "record_to": "memory", "label": ""},
+        parameters={
+            "start": 0.0,
+            "stop": forever,
+            "origin": 0.0,
+            "record_to": "memory",
+            "label": "",
+        },
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._types import Floats, Ints
 from ..errors import NetworkError
-from ..simulator.ranks import Ranks
+from ..simulator import Simulator
 from ..simulator.senders import scaled_spikes
 from .inputs import PortInput
 
@@ -24,18 +23,18 @@ class Placement(enum.Enum):
     EACH_PROCESS = "one on each virtual process, heard by the neurons that live there"
     ONE = "a single one for the whole network"
 
-    def count(self, nest: Any) -> int:
+    def count(self, sim: Simulator) -> int:
         """How many nodes there are."""
-        return int(nest.total_num_virtual_procs) if self is Placement.EACH_PROCESS else 1
+        return sim.virtual_processes if self is Placement.EACH_PROCESS else 1
 
 
-def check_generators(nest: Any, ranks: Ranks, inputs: list[PortInput]) -> None:
+def check_generators(sim: Simulator, inputs: list[PortInput]) -> None:
     """Raise a `NetworkError` if a generator has connections that NEST lets no others join."""
     for source in inputs:
         if source.everywhere:
-            known = nest.GetConnections(nest.NodeCollection(np.sort(source.ids)))
+            known = sim.connections(sim.nodes(source.ids))
             models = set(np.atleast_1d(known.get("synapse_model"))) if len(known) else set()
-            if ranks.any(bool(models - {GENERATORS_SYNAPSE})):
+            if sim.ranks.any(bool(models - {GENERATORS_SYNAPSE})):
                 raise NetworkError(
                     f"population {source.name!r} is made of generators whose connections are of "
                     f"the model {', '.join(sorted(models))}: NEST wants all of a generator's to be "
@@ -45,8 +44,7 @@ def check_generators(nest: Any, ranks: Ranks, inputs: list[PortInput]) -> None:
 
 
 def connect(
-    nest: Any,
-    ranks: Ranks,
+    sim: Simulator,
     source: PortInput,
     ids: Sequence[int],
     *,
@@ -86,7 +84,7 @@ def connect(
         targets = np.full_like(source.ids, first)
     # A rank makes the connections that live on it, and does not look at the others. Connect is
     # collective, so that a rank without any names one of another's, which NEST passes over.
-    here = (targets % int(nest.total_num_virtual_procs)) % ranks.n == ranks.rank
+    here = (targets % sim.virtual_processes) % sim.ranks.n == sim.ranks.rank
     made = Made(
         GENERATORS_SYNAPSE if source.everywhere else synapse,
         source.everywhere,
@@ -99,18 +97,18 @@ def connect(
     if not here.any():
         here[0] = True
     try:
-        nest.Connect(
+        sim.connect(
             source.ids[here],
             targets[here],
-            "one_to_one",
             {
                 "synapse_model": made.synapse,
                 "weight": source.weights[here],
-                "delay": delays[here] * float(nest.resolution),
+                "delay": delays[here] * sim.resolution,
                 "receptor_type": np.full(int(here.sum()), port + 1),
             },
+            "one_to_one",
         )
-    except nest.NESTError as error:
+    except sim.error as error:
         raise NetworkError(
             f"NEST cannot connect population {source.name!r} to the filter's node: {error}. Does "
             "its model send spikes?"
@@ -144,14 +142,14 @@ class Made:
     weights: Floats
     delays: Ints
 
-    def difference(self, nest: Any) -> str | None:
+    def difference(self, sim: Simulator) -> str | None:
         """What a script has changed of them since, or None; 9 µs for each connection."""
         if not self.sources.size:
             return None
-        if self.generators and (told := scaled_spikes(np.unique(self.sources), nest)):
+        if self.generators and (told := scaled_spikes(np.unique(self.sources), sim)):
             return told
-        there = nest.NodeCollection(np.unique(self.targets).tolist())
-        connections = nest.GetConnections(target=there, synapse_model=self.synapse)
+        there = sim.nodes(np.unique(self.targets))
+        connections = sim.connections(None, there, self.synapse)
         keys = ["source", "target", "receptor", "weight", "delay"]
         values = connections.get(keys) if len(connections) else {key: [] for key in keys}
         found = {key: np.atleast_1d(np.asarray(values[key])) for key in keys}
@@ -162,7 +160,7 @@ class Made:
             return f"there were {n} connections, and there are {found['source'].size}"
         order = np.lexsort((found["receptor"], found["target"], found["source"]))
         mine = np.lexsort((self.ports, self.targets, self.sources))
-        dt = float(nest.resolution)
+        dt = sim.resolution
         delays = np.rint(found["delay"][order] / dt) * dt
         for what, now, before in (
             ("source", found["source"][order], self.sources[mine]),

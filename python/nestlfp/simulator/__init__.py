@@ -3,7 +3,7 @@
 ============== =====================================================================
 module         what is in it
 ============== =====================================================================
-`kernel`       PyNEST itself, and what must hold before it is asked
+`simulator`    NEST itself: all that is asked and changed, and its quirks
 `ranks`        several MPI processes acting as one
 `populations`  the nodes of the populations that a user names
 `senders`      which models send spikes, and what a recorder hears of them
@@ -11,3 +11,6 @@ module         what is in it
 `synapses`     what a spike weighs at its targets, by the synapse model
 ============== =====================================================================
 """
+
+from .ranks import Ranks as Ranks
+from .simulator import Simulator as Simulator

@@ -11,10 +11,11 @@ import numpy as np
 from .._types import Ints
 from ..errors import NetworkError
 from .senders import check_senders
+from .simulator import Simulator
 
 
 def population_ids(
-    known: Sequence[str], populations: Mapping[str, Any], nest: Any, overlap: bool
+    known: Sequence[str], populations: Mapping[str, Any], sim: Simulator, overlap: bool
 ) -> dict[str, Ints]:
     """Ids of the nodes of each of the known populations, in the order in which they were given.
 
@@ -38,39 +39,39 @@ def population_ids(
         )
     ids = {}
     for name in known:
-        ids[name] = _node_ids(populations[name], name, nest)
+        ids[name] = _node_ids(populations[name], name, sim)
     if not overlap:
         _check_disjoint(ids)
     return ids
 
 
-def _node_ids(nodes: Any, name: str, nest: Any) -> Ints:
+def _node_ids(nodes: Any, name: str, sim: Simulator) -> Ints:
     if nodes is None:
         return np.array([], dtype=np.int64)
     try:
         given = None
-        if not isinstance(nodes, nest.NodeCollection):
-            given = _whole_numbers(nodes, name, nest)
-        collection = nodes if given is None else nest.NodeCollection(np.sort(given).tolist())
+        if not sim.are_nodes(nodes):
+            given = _whole_numbers(nodes, name, sim)
+        collection = nodes if given is None else sim.nodes(given)
         # Joining is refused, at once, of nodes from before ResetKernel; printing them is not.
-        collection = nest.NodeCollection([]) + collection
-        found = nodes_by_model(nest, collection)
+        collection = sim.present(collection)
+        found = nodes_by_model(sim, collection)
         ids = np.concatenate([np.zeros(0, np.int64), *(part for _, part in found)])
         models = {model for model, _ in found}
-    except nest.NESTError as error:
+    except sim.error as error:
         raise NetworkError(f"population {name!r} is no collection of nodes: {error}") from None
     if ids.size:
-        _check_range(ids, name, nest)
-        check_senders(models, collection, name, nest)
+        _check_range(ids, name, sim)
+        check_senders(models, collection, name, sim)
     return ids if given is None else given
 
 
-def _whole_numbers(nodes: Any, name: str, nest: Any) -> Ints:
+def _whole_numbers(nodes: Any, name: str, sim: Simulator) -> Ints:
     """Ids that were not given as a NodeCollection, which NEST would sort; lists may be nested."""
     try:
         if isinstance(nodes, str | bytes | Mapping) or not isinstance(nodes, Iterable):
             raise TypeError
-        ids = np.array(list(_flat(nodes, nest)))
+        ids = np.array(list(_flat(nodes, sim)))
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise TypeError
     except (TypeError, ValueError):
@@ -82,33 +83,33 @@ def _whole_numbers(nodes: Any, name: str, nest: Any) -> Ints:
     if np.unique(ids).size != ids.size:
         raise NetworkError(f"population {name!r} has the same node more than once")
     if ids.size:
-        _check_range(ids, name, nest)
+        _check_range(ids, name, sim)
     return ids
 
 
-def _flat(nodes: Iterable[Any], nest: Any) -> Iterator[Any]:
+def _flat(nodes: Iterable[Any], sim: Simulator) -> Iterator[Any]:
     """What is in lists of NodeCollections and ids, nested to any depth, in their order."""
     for each in nodes:
-        if isinstance(each, nest.NodeCollection):
-            yield from (nest.NodeCollection([]) + each).tolist()  # refused of another life's nodes
+        if sim.are_nodes(each):
+            yield from (sim.present(each)).tolist()  # refused of another life's nodes
         elif isinstance(each, Iterable) and not isinstance(each, str | bytes | Mapping):
-            yield from _flat(each, nest)
+            yield from _flat(each, sim)
         else:
             yield each
 
 
-def _check_range(ids: Ints, name: str, nest: Any) -> None:
-    if ids.min() < 1 or ids.max() > nest.network_size:
+def _check_range(ids: Ints, name: str, sim: Simulator) -> None:
+    if ids.min() < 1 or ids.max() > (n := sim.network_size):
         raise NetworkError(
             f"population {name!r} has nodes {ids.min()} … {ids.max()}, NEST has 1 … "
-            f"{nest.network_size}: was it made before ResetKernel?"
+            f"{n}: was it made before ResetKernel?"
         )
 
 
 _RANGE = re.compile(r"model=(.+?), size=(\d+), first=(\d+)(?:, last=\d+)?(?:, step=(\d+))?[;)]")
 
 
-def nodes_by_model(nest: Any, nodes: Any = None) -> list[tuple[str, Ints]]:
+def nodes_by_model(sim: Simulator, nodes: Any = None) -> list[tuple[str, Ints]]:
     """Ids of nodes, in ranges of one model each, as they are in a NodeCollection.
 
     They stand in its printed form, range by range: for 80 000 neurons that is read in
@@ -116,12 +117,11 @@ def nodes_by_model(nest: Any, nodes: Any = None) -> list[tuple[str, Ints]]:
 
     Parameters
     ----------
-    nest : module
-        PyNEST.
+    sim : Simulator
     nodes : nest.NodeCollection, optional
         Default: all nodes of the network.
     """
-    nodes = nest.GetNodes() if nodes is None else nodes
+    nodes = sim.all_nodes() if nodes is None else nodes
     ranges = [
         (model, (int(first) + int(step or 1) * np.arange(int(n))).astype(np.int64))
         for model, n, first, step in _RANGE.findall(str(nodes))

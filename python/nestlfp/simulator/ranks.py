@@ -99,5 +99,5 @@ def _warn_of_separate_runs() -> None:
         warnings.warn(
             f"srun started {n} processes, but this NEST runs in one: it was built without MPI, and "
             "each process simulates the whole network; 'nestlfp doctor' tells more",
-            stacklevel=4,
+            stacklevel=5,
         )

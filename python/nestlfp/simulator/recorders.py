@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..trains import check_events
+from .simulator import Simulator
 
 
 def recorded_spikes(
-    spikes: Any, ids: Mapping[str, Ints], nest: Any
+    spikes: Any, ids: Mapping[str, Ints], sim: Simulator
 ) -> dict[str, tuple[Floats, Ints]]:
     """Times (ms) and neurons of each population's spikes.
 
@@ -24,8 +25,7 @@ def recorded_spikes(
         For each population its spike recorder, several, or a recorder's ``events``.
     ids : dict of str to ndarray of int
         Node ids of each population, in the order that neurons are numbered by.
-    nest : module
-        PyNEST.
+    sim : Simulator
 
     Raises
     ------
@@ -43,15 +43,15 @@ def recorded_spikes(
     for name, recorder in spikes.items():
         if name not in ids:
             raise NetworkError(f"spikes of {name!r}, which is not among {list(ids)}")
-        senders, times = events_of(recorder, name, nest)
+        senders, times = events_of(recorder, name, sim)
         recorded[name] = (times, index_of(senders, ids[name], name))
     return recorded
 
 
-def events_of(recorder: Any, name: str, nest: Any) -> tuple[Ints, Floats]:
+def events_of(recorder: Any, name: str, sim: Simulator) -> tuple[Ints, Floats]:
     """Senders and times (ms) of a spike recorder, of several, or of a dictionary of events."""
     senders, times = [np.zeros(0, int)], [np.zeros(0)]
-    for part in [recorder] if isinstance(recorder, Mapping) else _read(recorder, name, nest):
+    for part in [recorder] if isinstance(recorder, Mapping) else _read(recorder, name, sim):
         if not {"senders", "times"} <= set(part):
             raise NetworkError(_wanted(name, part))
         check_events(part, name, NetworkError, steps=True)
@@ -63,22 +63,22 @@ def events_of(recorder: Any, name: str, nest: Any) -> tuple[Ints, Floats]:
             )
         senders.append(nodes.astype(int))
         # Of time_in_steps; NEST puts a spike into its step, whatever the offset before its end.
-        factor = float(nest.resolution) if "offsets" in part else 1.0
+        factor = sim.resolution if "offsets" in part else 1.0
         times.append(at.astype(float) * factor)
     return np.concatenate(senders), np.concatenate(times)
 
 
-def _read(recorders: Any, name: str, nest: Any) -> list[Mapping[str, Any]]:
+def _read(recorders: Any, name: str, sim: Simulator) -> list[Mapping[str, Any]]:
     """The events that recorders hold in memory."""
-    if not isinstance(recorders, nest.NodeCollection | list | tuple) or not len(recorders):
+    if not (sim.are_nodes(recorders) or isinstance(recorders, list | tuple)) or not len(recorders):
         raise NetworkError(_wanted(name, recorders))
     found: list[Mapping[str, Any]] = []
     for each in recorders:
-        if not isinstance(each, nest.NodeCollection):
+        if not sim.are_nodes(each):
             raise NetworkError(_wanted(name, recorders))
         try:
             held = [node.get() for node in each] if len(each) > 1 else [each.get()]
-        except (nest.NESTError, ValueError) as error:
+        except (sim.error, ValueError) as error:
             raise NetworkError(f"spikes of {name!r} cannot be read: {error}") from None
         for status in held:
             if "events" not in status:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._types import Ints
 from ..errors import NetworkError
+from .simulator import Simulator
 
 # NEST tells what a model sends only when a connection is made, when nodes exist already. A test
 # goes through all its models and finds what is missing here.
@@ -31,7 +32,7 @@ MESOSCOPIC = frozenset({"gif_pop_psc_exp"})
 """Nodes that stand for a population: a spike's multiplicity is the number of its spikes."""
 
 
-def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> None:
+def check_senders(models: set[str], nodes: Any, population: str, sim: Simulator) -> None:
     """Raise a `NetworkError` unless a recorder hears of these nodes what the network hears.
 
     Parameters
@@ -42,10 +43,9 @@ def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> N
         The nodes of one population.
     population : str
         Its name, for the message.
-    nest : module
-        PyNEST.
+    sim : Simulator
     """
-    defaults = [nest.GetDefaults(model) for model in models]
+    defaults = [sim.defaults(model) for model in models]
     kinds = {str(each["element_type"]) for each in defaults}
     bases = {str(each["type_id"]) for each in defaults}
     why = _why_not(kinds, bases)
@@ -55,7 +55,7 @@ def check_senders(models: set[str], nodes: Any, population: str, nest: Any) -> N
             f"{sorted(models)}: {why}"
         )
     if "spike_generator" in bases:
-        told = scaled_spikes(np.sort(nodes.tolist()), nest)
+        told = scaled_spikes(np.sort(nodes.tolist()), sim)
         if told:
             raise NetworkError(f"population {population!r}: {told}")
 
@@ -87,17 +87,17 @@ def _why_not(kinds: set[str], bases: set[str]) -> str | None:
     return None
 
 
-def is_stimulator(node: int, nest: Any) -> bool:
+def is_stimulator(node: int, sim: Simulator) -> bool:
     """Whether this node is a generator, which lives on every virtual process."""
-    model = nest.NodeCollection([node]).get("model")
-    return bool(nest.GetDefaults(model, "element_type") == "stimulator")
+    model = sim.nodes([node]).get("model")
+    return bool(sim.default(model, "element_type") == "stimulator")
 
 
-def told_apart(node: int, nest: Any) -> str | None:
+def told_apart(node: int, sim: Simulator) -> str | None:
     """Why the neurons of this node cannot be told apart, if it stands for many."""
-    found = nest.NodeCollection([node])
+    found = sim.nodes([node])
     model = str(found.get("model"))
-    if nest.GetDefaults(model, "type_id") not in MESOSCOPIC:
+    if sim.default(model, "type_id") not in MESOSCOPIC:
         return None
     return (
         f"{model} is one node for a population, here of {found.get('N')} neurons, which cannot be "
@@ -105,9 +105,9 @@ def told_apart(node: int, nest: Any) -> str | None:
     )
 
 
-def scaled_spikes(ids: Ints, nest: Any) -> str | None:
+def scaled_spikes(ids: Ints, sim: Simulator) -> str | None:
     """Which spike_generator sends spikes with a weight, which would scale the kernel; or None."""
-    found = nest.NodeCollection(ids.tolist()).get("spike_weights")
+    found = sim.nodes(ids).get("spike_weights")
     for node, weights in zip(ids, [found] if len(ids) == 1 else found, strict=True):
         values = np.asarray(weights, dtype=float)
         if np.any(values != 1):

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import NetworkError
+from .simulator import Simulator
 
 _READ = 20_000
 """Connections that are read at once. NEST makes a dictionary of a kilobyte of each."""
@@ -73,22 +74,13 @@ _NO_SPIKES = (
 )
 
 
-def check_sources_kept(nest: Any) -> None:
-    """A `NetworkError` where NEST has forgotten where connections come from."""
-    if not nest.keep_source_table:  # NEST forgets the sources at once, and ends the process
-        raise NetworkError(
-            "NEST does not tell where connections come from: keep_source_table is False. Leave it "
-            "at True, or give weights of your own"
-        )
-
-
-def used_models(nest: Any) -> list[str]:
+def used_models(sim: Simulator) -> list[str]:
     """The synapse models of which this process has connections."""
-    return [model for model in nest.synapse_models if nest.GetDefaults(model, "num_connections")]
+    return [model for model in sim.synapse_models if sim.default(model, "num_connections")]
 
 
 def connections(
-    nest: Any,
+    sim: Simulator,
     sources: Any,
     targets: Any,
     models: Iterable[str],
@@ -99,8 +91,7 @@ def connections(
 
     Parameters
     ----------
-    nest : module
-        PyNEST.
+    sim : Simulator
     sources, targets : nest.NodeCollection
         Between which nodes; targets may be None for all.
     models : iterable of str
@@ -125,16 +116,16 @@ def connections(
     """
     for model in models:
         try:
-            found = nest.GetConnections(sources, targets, synapse_model=model)
-        except nest.NESTError as error:
+            found = sim.connections(sources, targets, model)
+        except sim.error as error:
             raise NetworkError(f"NEST does not tell its connections: {error}") from error
         if not len(found):
             continue
-        base = base_of(model, nest)
+        base = base_of(model, sim)
         factors = _FACTORS.get(base, ())
         recovery = () if rate is None else _RECOVERY.get(base, ())
         needed = {*factors, *recovery, *(["tau_fac"] if recovery else [])}
-        shared = nest.GetDefaults(model)  # what connections do not have themselves
+        shared = sim.defaults(model)  # what connections do not have themselves
         own = [name for name in needed if name in found[0].get()]
         for first in range(0, len(found) if factors else 0, _READ):
             read = found[first : first + _READ].get([*columns, *own])
@@ -181,15 +172,15 @@ def stationary_factor(
     return np.asarray(u / (1 + u * r * np.asarray(tau_rec, dtype=float)))
 
 
-def base_of(model: str, nest: Any) -> str:
+def base_of(model: str, sim: Simulator) -> str:
     """NEST's own model that a synapse model is of, without what is added to its name."""
     base = model.removesuffix("_hpc").removesuffix("_lbl")
     if base in _NO_SPIKES or base in _FACTORS:
         return base
-    shape = shape_of(model, nest)
+    shape = shape_of(model, sim)
     for name in (*_FACTORS, *_NO_SPIKES):
-        kinds = {name, f"{name}_hpc", f"{name}_lbl"} & set(nest.synapse_models)
-        if any(shape == shape_of(kind, nest) for kind in kinds):
+        kinds = {name, f"{name}_hpc", f"{name}_lbl"} & set(sim.synapse_models)
+        if any(shape == shape_of(kind, sim) for kind in kinds):
             return name
     raise NetworkError(
         f"it is not known what a spike weighs over connections of the synapse model {model!r}: "
@@ -199,8 +190,8 @@ def base_of(model: str, nest: Any) -> str:
     )
 
 
-def shape_of(model: str, nest: Any) -> tuple[Any, ...]:
+def shape_of(model: str, sim: Simulator) -> tuple[Any, ...]:
     """What a synapse model and its copies have in common: NEST does not say what a copy is of."""
-    defaults = nest.GetDefaults(model)
+    defaults = sim.defaults(model)
     kind = [defaults.get(name) for name in ("sizeof", "has_delay", "requires_symmetric")]
     return (frozenset(defaults), *kind)

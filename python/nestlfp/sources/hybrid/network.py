@@ -10,9 +10,8 @@ import numpy as np
 
 from ..._types import Floats, Ints
 from ...errors import NetworkError
-from ...extras import require
 from ...grid import Rounding, check_rounding, spike_steps, steps
-from ...simulator import synapses
+from ...simulator import Simulator, synapses
 from ...simulator.recorders import brief, index_of, recorded_spikes
 from ...trains import paired
 
@@ -159,26 +158,26 @@ class Network:
         transmitter are not in its signals. A population stands for one kind of synapse of each
         cell (`Synapses`), whatever receptors its connections have in NEST.
         """
-        nest = require("nest", "nest")
+        sim = Simulator()
         check_rounding(rounding, NetworkError)
-        if nest.num_processes > 1:
+        if sim.ranks.n > 1:
             raise NetworkError(
                 "the hybrid scheme needs the whole network in one process, "
-                f"found {nest.num_processes} MPI ranks"
+                f"found {sim.ranks.n} MPI ranks"
             )
-        synapses.check_sources_kept(nest)
+        sim.check_sources_kept()
         if not isinstance(populations, Mapping) or not populations:
             raise NetworkError(
                 f"populations must be a dict such as {{'E': neurons}}, found {brief(populations)}"
             )
-        ids = {name: _ids(nodes, name, nest) for name, nodes in populations.items()}
-        nodes = {name: nest.NodeCollection(np.sort(found).tolist()) for name, found in ids.items()}
-        recorded = recorded_spikes(spikes, ids, nest)
-        models, columns = synapses.used_models(nest), ["source", "target", "delay"]
+        ids = {name: _ids(nodes, name, sim) for name, nodes in populations.items()}
+        nodes = {name: sim.nodes(found) for name, found in ids.items()}
+        recorded = recorded_spikes(spikes, ids, sim)
+        models, columns = synapses.used_models(sim), ["source", "target", "delay"]
         connections = {}
         for pre, sources in nodes.items():
             for post, targets in nodes.items():
-                parts = list(synapses.connections(nest, sources, targets, models, columns))
+                parts = list(synapses.connections(sim, sources, targets, models, columns))
                 if not parts:
                     continue
                 values = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -189,26 +188,26 @@ class Network:
                     values["delay"],
                 )
         sizes = {name: len(found) for name, found in ids.items()}
-        return cls(sizes, connections, recorded, float(nest.resolution), rounding)
+        return cls(sizes, connections, recorded, sim.resolution, rounding)
 
 
-def _ids(nodes: Any, name: str, nest: Any) -> Ints:
+def _ids(nodes: Any, name: str, sim: Simulator) -> Ints:
     """Ids of a population's nodes, which send spikes, in the order in which they were given."""
     try:
-        found = list(_flat(nodes, nest))
+        found = list(_flat(nodes, sim))
         if not found or not all(map(_is_id, found)):
             raise NetworkError(
                 f"population {name!r} must be a nest.NodeCollection that is not empty, a list of "
                 f"such, or a list of node ids, found {brief(nodes)}"
             )
-        collection = nest.NodeCollection(sorted(map(int, found)))
+        collection = sim.nodes(list(map(int, found)))
         models = set(np.atleast_1d(collection.get("model")).tolist())
-    except nest.NESTError as error:
+    except sim.error as error:
         raise NetworkError(
             f"population {name!r} is no collection of nodes that NEST has: {error}"
         ) from None
     for model in sorted(models):
-        defaults = nest.GetDefaults(model)
+        defaults = sim.defaults(model)
         if defaults["element_type"] != "neuron" and defaults["type_id"] != "spike_generator":
             raise NetworkError(
                 f"population {name!r} must be neurons, or of the model spike_generator, found "
@@ -222,12 +221,12 @@ def _is_id(node: Any) -> bool:
     return isinstance(node, int | np.integer) and not isinstance(node, bool)
 
 
-def _flat(nodes: Any, nest: Any) -> Iterator[Any]:
+def _flat(nodes: Any, sim: Simulator) -> Iterator[Any]:
     """What is in lists of NodeCollections and ids, nested to any depth, in their order."""
-    if isinstance(nodes, nest.NodeCollection):
-        yield from (nest.NodeCollection([]) + nodes).tolist()  # refused after ResetKernel
+    if sim.are_nodes(nodes):
+        yield from (sim.present(nodes)).tolist()  # refused after ResetKernel
     elif isinstance(nodes, Iterable) and not isinstance(nodes, str | bytes | Mapping):
         for each in nodes.tolist() if isinstance(nodes, np.ndarray) else nodes:
-            yield from _flat(each, nest)
+            yield from _flat(each, sim)
     else:
         yield nodes

@@ -10,9 +10,8 @@ import numpy as np
 
 from ..._types import Ints
 from ...errors import NetworkError
-from ...simulator.kernel import check_not_prepared, import_nest
+from ...simulator import Simulator
 from ...simulator.populations import population_ids
-from ...simulator.ranks import Ranks
 from ...simulator.recorders import events_of
 
 
@@ -51,10 +50,9 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
     >>> found = network.rates({"E": E, "I": I}, {"E": spikes_E, "I": spikes_I}, start=200.0)
     ... # doctest: +SKIP
     """
-    nest = import_nest()
-    ranks = Ranks(nest)
-    check_not_prepared(nest, "rates")
-    ids = population_ids(list(populations), populations, nest, overlap=True)
+    sim = Simulator()
+    sim.check_not_prepared("rates")
+    ids = population_ids(list(populations), populations, sim, overlap=True)
     each = spikes if isinstance(spikes, Mapping) and not {"senders", "times"} <= set(spikes) else {
         name: spikes for name in populations
     }  # fmt: skip
@@ -64,16 +62,16 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
             f"spikes must be those of the populations {list(ids)}: missing {sorted(missing)}, "
             f"unknown {sorted(unknown)}"
         )
-    now = float(nest.biological_time)
+    now = sim.time
     found = {}
     for name, recorder in each.items():
         own = ids[name]
-        number = ranks.agree(partial(_counted, nest, recorder, own, name, start))
+        number = sim.ranks.agree(partial(_counted, sim, recorder, own, name, start))
         if number is None:
-            senders, times = ranks.agree(partial(events_of, recorder, name, nest))
+            senders, times = sim.ranks.agree(partial(events_of, recorder, name, sim))
         first, last, heard = start, now, float(own.size)
         if not isinstance(recorder, Mapping):
-            first, last, heard = _heard(nest, ranks, own, recorder, name)
+            first, last, heard = _heard(sim, own, recorder, name)
             first, last = max(first, start), min(last, now)
         if last <= first:
             raise NetworkError(
@@ -83,20 +81,20 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
         if number is None:
             counts = np.isin(senders, own) & (times > first) & (times <= last)
             number = int(np.count_nonzero(counts))
-        total = float(ranks.sum(np.array([float(number)]))[0])
+        total = float(sim.ranks.sum(np.array([float(number)]))[0])
         found[name] = total / heard / (last - first) * 1000.0
     return found
 
 
-def _counted(nest: Any, recorders: Any, own: Ints, name: str, start: float) -> int | None:
+def _counted(sim: Simulator, recorders: Any, own: Ints, name: str, start: float) -> int | None:
     """How many spikes of a population recorders have written here; None if not all write."""
     several = recorders if isinstance(recorders, list | tuple) else [recorders]
-    if not all(isinstance(each, nest.NodeCollection) for each in several):
+    if not all(sim.are_nodes(each) for each in several):
         return None
     status = [node.get() for each in several for node in each]
     if any(one.get("record_to", "memory") == "memory" for one in status):
         return None
-    heard = {s for each in several for s in nest.GetConnections(target=each).sources()}
+    heard = {s for each in several for s in sim.connections(None, each).sources()}
     began = min(one["origin"] + one["start"] for one in status)
     if began < start or not heard <= set(own.tolist()):
         raise NetworkError(
@@ -107,22 +105,20 @@ def _counted(nest: Any, recorders: Any, own: Ints, name: str, start: float) -> i
     return sum(one["n_events"] for one in status)
 
 
-def _heard(
-    nest: Any, ranks: Ranks, ids: Ints, recorders: Any, name: str
-) -> tuple[float, float, float]:
+def _heard(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[float, float, float]:
     """From when to when (ms) recorders hear a population, and how many of its neurons."""
-    nodes = nest.NodeCollection(np.sort(ids).tolist())
+    nodes = sim.nodes(ids)
     several = recorders if isinstance(recorders, list | tuple) else [recorders]
     sources: set[int] = set()
     first, last = 0.0, np.inf
     for each in several:
-        connections = nest.GetConnections(nodes, each)
+        connections = sim.connections(nodes, each)
         sources.update(connections.sources() if len(connections) else ())
         for node in each:
             own = node.get(["start", "stop", "origin"])
             first = max(first, own["origin"] + own["start"])
             last = min(last, own["origin"] + own["stop"])
-    heard = len(set().union(*ranks.gather(sources)))
+    heard = len(set().union(*sim.ranks.gather(sources)))
     if not heard:
         raise NetworkError(
             f"the recorder given for {name!r} hears none of its neurons: nest.Connect({name}, "

@@ -17,8 +17,7 @@ from ...errors import KernelError, KernelsMismatchWarning, NetworkError
 from ...kernels import KernelSet
 from ...kernels.checks import found_instead
 from ...kernels.strengths import CHARGE, CONDUCTANCE, strengths
-from ...simulator.kernel import import_nest
-from ...simulator.ranks import Ranks
+from ...simulator import Simulator
 from ...simulator.senders import is_stimulator, told_apart
 from .currents import Synapse
 from .description import Description, Pathway
@@ -57,13 +56,11 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
     KernelsMismatchWarning
         On the first rank; with several MPI ranks it is collective.
     """
-    nest = import_nest()
+    sim = Simulator()
     own = {
         name: ids
         for name, ids in populations.items()
-        if ids.size
-        and not is_stimulator(int(ids[0]), nest)
-        and told_apart(int(ids[0]), nest) is None
+        if ids.size and not is_stimulator(int(ids[0]), sim) and told_apart(int(ids[0]), sim) is None
     }
     known = [pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)]
     if _warned or not known:
@@ -75,7 +72,7 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
         if not off:
             return
     _warned.extend(off)
-    if Ranks(nest).rank == 0:
+    if sim.ranks.rank == 0:
         more = f" and {len(off) - _TOLD} pathways more" if len(off) > _TOLD else ""
         warnings.warn(
             "these kernels are made for another network: a spike brings "
@@ -204,7 +201,7 @@ def fitted(
             wanted = {name: of.get((pre, post)) for name, of in known.items()}
             factors[pre, post], line = _factor(f"{pre} → {post}", own, wanted)
             lines.append(line)
-    if Ranks(import_nest()).rank == 0:
+    if Simulator().ranks.rank == 0:
         print("\n".join(filter(None, lines)))
     return kernels.scale(factors)
 

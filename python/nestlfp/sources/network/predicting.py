@@ -18,8 +18,7 @@ from ...geometry import check_micrometres, check_no_group, is_probe, positions
 from ...kernels import KernelSet
 from ...kernels.checks import positive, positive_ms, real
 from ...paths import cache_dir
-from ...simulator.kernel import import_nest
-from ...simulator.ranks import Ranks
+from ...simulator import Simulator
 from .._processes import in_processes
 from .._provenance import package_version, plain
 from ..layers import layer_bounds
@@ -156,7 +155,7 @@ def kernels(
     )  # fmt: skip
     if processes is not None and (not isinstance(processes, int) or processes < 0):
         raise KernelError(f"processes must be a whole number, 0 or more, found {processes!r}")
-    found = Ranks(import_nest()).on_root(lambda: _kept(work, processes, progress, cache))
+    found = Simulator().ranks.on_root(lambda: _kept(work, processes, progress, cache))
     # The cache may have them in another order of populations, read at another time.
     found = found.select(pre=description.populations, post=work.cells)
     provenance = found.provenance | {"network": description.to_dict()}

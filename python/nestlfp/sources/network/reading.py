@@ -6,7 +6,6 @@ sample of the sources is enough: more are read until what a spike brings is know
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,10 +18,9 @@ from ..._types import Floats, Ints
 from ...errors import KernelError, NetworkError
 from ...kernels.checks import positive, real
 from ...kernels.names import check_name
+from ...simulator import Simulator
 from ...simulator import synapses as synapse_models
-from ...simulator.kernel import check_not_prepared, import_nest
 from ...simulator.populations import nodes_by_model, population_ids
-from ...simulator.ranks import Ranks
 from ...simulator.senders import CURRENTS
 from .currents import Synapse, Waveform, parameters_of, waveform
 from .description import WITHOUT_CELLS, Description, Drive, Pathway, Population
@@ -133,12 +131,11 @@ def _described(
     drives: bool = True,
 ) -> Description:
     """The description, with as many neurons read as `how_many` says by what was read before."""
-    nest = import_nest()
-    ranks = Ranks(nest)
-    check_not_prepared(nest, "describe")
-    synapse_models.check_sources_kept(nest)
-    ids = _ids(populations, nest)
-    reader = _Reader.of(nest, ranks, ids)
+    sim = Simulator()
+    sim.check_not_prepared("describe")
+    sim.check_sources_kept()
+    ids = _ids(populations, sim)
+    reader = _Reader.of(sim, ids)
     by_hand = _by_hand(synapses, list(ids), list(reader.outer))
     nodes = {name: _population(reader, name, _spatial(populations[name])) for name in ids}
     pathways: list[Pathway] = []
@@ -158,8 +155,8 @@ def _described(
         nodes,
         tuple(pathways),
         tuple(outer),
-        resolution=float(nest.resolution),
-        time=float(nest.biological_time),
+        resolution=sim.resolution,
+        time=sim.time,
     )
 
 
@@ -182,7 +179,7 @@ def checked_rates(given: Any) -> dict[str, float]:
     return found
 
 
-def _ids(populations: Any, nest: Any) -> dict[str, Ints]:
+def _ids(populations: Any, sim: Simulator) -> dict[str, Ints]:
     if not isinstance(populations, Mapping) or not populations:
         raise NetworkError(
             "populations must be a dict such as {'E': neurons}, found "
@@ -190,7 +187,7 @@ def _ids(populations: Any, nest: Any) -> dict[str, Ints]:
         )
     for name in populations:
         check_name(name, "a population")
-    ids = population_ids(list(populations), populations, nest, overlap=False)
+    ids = population_ids(list(populations), populations, sim, overlap=False)
     for name, found in ids.items():
         if not found.size:
             raise NetworkError(f"population {name!r} has no neurons: leave it out")
@@ -300,8 +297,7 @@ class _Reader:
     `small` network is read whole.
     """
 
-    nest: Any
-    ranks: Ranks
+    sim: Simulator
     ids: Mapping[str, Ints]
     models: Sequence[str]
     outer: Mapping[str, Ints]
@@ -309,12 +305,12 @@ class _Reader:
     small: bool
 
     @classmethod
-    def of(cls, nest: Any, ranks: Ranks, ids: Mapping[str, Ints]) -> _Reader:
-        owner = np.full(int(nest.network_size) + 1, -2)
+    def of(cls, sim: Simulator, ids: Mapping[str, Ints]) -> _Reader:
+        owner = np.full(sim.network_size + 1, -2)
         outer: dict[str, list[Ints]] = {}
         inside = np.concatenate(list(ids.values()))
-        for model, nodes in nodes_by_model(nest):
-            defaults = nest.GetDefaults(model)
+        for model, nodes in nodes_by_model(sim):
+            defaults = sim.defaults(model)
             kind, base = str(defaults["element_type"]), str(defaults["type_id"])
             if base.startswith("nestlfp") or kind not in ("neuron", "stimulator"):
                 continue
@@ -326,11 +322,11 @@ class _Reader:
                 outer.setdefault(base, []).append(left)
         for i, own in enumerate(ids.values()):
             owner[own] = i
-        used = sorted(set().union(*ranks.gather(synapse_models.used_models(nest))))
+        used = sorted(set().union(*sim.ranks.gather(synapse_models.used_models(sim))))
         used = [model for model in used if not model.startswith("nestlfp")]
         joined = {base: np.concatenate(parts) for base, parts in outer.items()}
-        connections = ranks.sum(np.array([float(nest.num_connections)]))  # of each process
-        return cls(nest, ranks, ids, used, joined, owner, bool(connections[0] <= ALL))
+        connections = sim.ranks.sum(np.array([float(sim.connections_here)]))  # of each process
+        return cls(sim, ids, used, joined, owner, bool(connections[0] <= ALL))
 
     def sums(self, sources: Ints, how_many: HowMany, rate: float | None = None) -> _Sums:
         """Sums of as many of the sources as are wanted, in this order."""
@@ -340,8 +336,8 @@ class _Reader:
             each = found.connections() / found.read if found.read else 1.0
             last = min(wanted, found.read + max(_FIRST, int(_AT_ONCE / max(each, 1.0))))
             block = range(found.read, last)
-            for part in self.ranks.gather(
-                self.ranks.agree(partial(self._block, sources, block, rate))
+            for part in self.sim.ranks.gather(
+                self.sim.ranks.agree(partial(self._block, sources, block, rate))
             ):
                 found.add(part)
             found.read = last
@@ -351,14 +347,14 @@ class _Reader:
 
     def _block(self, sources: Ints, block: range, rate: float | None) -> _Sums:
         """Sums over this process's connections of a block of the sources."""
-        nest, found = self.nest, _Sums(0, len(sources))
+        sim, found = self.sim, _Sums(0, len(sources))
         here = np.sort(sources[block.start : block.stop])
         place = dict(zip(sources[block.start : block.stop].tolist(), block, strict=True))
         names = list(self.ids)
         columns = ["source", "target", "delay", "receptor"]
         for model in self.models:
             for read in synapse_models.connections(
-                nest, nest.NodeCollection(here.tolist()), None, [model], columns, rate
+                sim, sim.nodes(here), None, [model], columns, rate
             ):
                 weight, owner = read["weight"].astype(float), self.owner[read["target"]]
                 if not np.isfinite(weight).all():
@@ -381,7 +377,7 @@ class _Reader:
                     mine.count += np.bincount(at, minlength=found.of)
                     mine.weight += np.bincount(at, weights=w, minlength=found.of)
                     mine.squares += float(w @ w)
-                    mine.models.add(synapse_models.base_of(model, nest))
+                    mine.models.add(synapse_models.base_of(model, sim))
                     delays, which = np.unique(read["delay"][among], return_inverse=True)
                     shares = np.bincount(which, weights=np.abs(w))
                     for delay, share in zip(delays.tolist(), shares.tolist(), strict=True):
@@ -494,11 +490,11 @@ def _spatial(given: Any) -> bool:
 
 def _population(reader: _Reader, name: str, spatial: bool) -> Population:
     """Size, model and the mean parameters of a population."""
-    nest, own = reader.nest, reader.ids[name]
-    nodes = nest.NodeCollection(own.tolist())
+    sim, own = reader.sim, reader.ids[name]
+    nodes = sim.nodes(own)
     models = {
-        str(nest.GetDefaults(model, "type_id"))
-        for model, of_model in nodes_by_model(nest, nodes)
+        str(sim.default(model, "type_id"))
+        for model, of_model in nodes_by_model(sim, nodes)
         if of_model.size
     }
     if len(models) > 1:
@@ -509,7 +505,9 @@ def _population(reader: _Reader, name: str, spatial: bool) -> Population:
     (model,) = models
     wanted = list(parameters_of(model))
     sample = own[np.unique(np.linspace(0, own.size - 1, _NEURONS).astype(int))]
-    read = reader.ranks.gather(reader.ranks.agree(partial(_parameters, nest, sample, wanted, name)))
+    read = reader.sim.ranks.gather(
+        reader.sim.ranks.agree(partial(_parameters, sim, sample, wanted, name))
+    )
     parameters: dict[str, Any] = {}
     varied = []
     for key in wanted:
@@ -522,13 +520,10 @@ def _population(reader: _Reader, name: str, spatial: bool) -> Population:
     return Population(name, own.size, model, parameters, tuple(varied), spatial=spatial)
 
 
-def _parameters(nest: Any, sample: Ints, wanted: list[str], name: str) -> dict[str, Floats]:
+def _parameters(sim: Simulator, sample: Ints, wanted: list[str], name: str) -> dict[str, Floats]:
     """Parameters of those of the neurons that live in this process."""
-    nodes = nest.NodeCollection(sample.tolist())
-    if nest.num_processes > 1:
-        with warnings.catch_warnings():  # that its result is not for all functions of NEST
-            warnings.simplefilter("ignore")
-            nodes = nest.GetLocalNodeCollection(nodes)
+    nodes = sim.nodes(sample)
+    nodes = sim.here(nodes)
     if not wanted or not len(nodes):
         return {key: np.zeros(0) for key in wanted}
     found = nodes.get(wanted)
@@ -597,8 +592,8 @@ def _rate(reader: _Reader, model: str, sources: Ints, count: Floats) -> float | 
     if model not in _RATES:
         return None
     order = np.argsort(sources)  # as NEST sorts them
-    nodes = reader.nest.NodeCollection(sources[order].tolist())
+    nodes = reader.sim.nodes(sources)
     rates = np.prod([np.atleast_1d(nodes.get(name)) for name in _RATES[model]], axis=0)
     ends = np.add(*(np.atleast_1d(nodes.get(name)) for name in ("origin", "stop")))
-    rates[ends <= reader.nest.biological_time] = 0.0
+    rates[ends <= reader.sim.time] = 0.0
     return _rounded(float(np.average(rates, weights=count[: sources.size][order])))

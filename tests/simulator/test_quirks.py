@@ -1,0 +1,101 @@
+"""What the simulator package works around in NEST. Where a test fails, NEST has changed.
+
+That of spikes under way, which new connections misroute (#3489), is in tests/runtime/test_session.
+"""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nestlfp import NetworkError, ToolchainError
+from nestlfp.simulator import Simulator
+from nestlfp.simulator.populations import nodes_by_model
+from networks import reset
+
+
+def test_nodes_of_a_network_that_is_gone_are_refused(nest):
+    old = nest.Create("iaf_psc_exp", 3)
+    reset(nest)
+    nest.Create("iaf_psc_exp", 5)
+    assert old.tolist() == [1, 2, 3]  # NEST answers as if they were there
+    sim = Simulator()
+    with pytest.raises(sim.error):
+        sim.present(old)
+
+
+def test_what_a_recorder_holds_stays_while_nest_is_prepared(nest):
+    parrot, recorder = nest.Create("parrot_neuron"), nest.Create("spike_recorder")
+    train = nest.Create("spike_generator", params={"spike_times": [1.0]})
+    nest.Connect(train, parrot)
+    nest.Connect(parrot, recorder)
+    sim = Simulator()
+    with sim.runs():
+        sim.run(10.0)
+        assert not sim.forget(recorder)
+        assert recorder.n_events == 1
+    assert sim.forget(recorder)
+    assert recorder.n_events == 0
+
+
+def test_sources_that_are_not_kept_end_the_process():
+    script = """
+import nest
+nest.keep_source_table = False
+parrots = nest.Create("parrot_neuron", 2)
+nest.Connect(parrots, parrots)
+nest.Simulate(1.0)
+from nestlfp import NetworkError
+from nestlfp.simulator import Simulator
+try:
+    Simulator().check_sources_kept()
+except NetworkError as error:
+    print(error, flush=True)
+nest.GetConnections(parrots)
+print("still there")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert "keep_source_table is False" in done.stdout
+    assert "still there" not in done.stdout
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_where_nodes_are(nest, threads):
+    reset(nest, threads=threads)
+    nodes = nest.Create("iaf_psc_exp", 7) + nest.Create("parrot_neuron", 200)
+    Simulator().check_placement(np.asarray(nodes.tolist()))
+
+
+def test_nodes_in_another_place_are_told(nest):
+    class OneMore(Simulator):
+        virtual_processes = 3
+
+    nodes = nest.Create("iaf_psc_exp", 7)
+    with pytest.raises(NetworkError, match="node 1 on virtual process 0, and nestlfp expects it"):
+        OneMore().check_placement(np.asarray(nodes.tolist()))
+
+
+def test_the_printed_form_of_nodes_has_their_models(nest):
+    several = nest.Create("iaf_psc_exp", 3) + nest.Create("parrot_neuron", 6)[:2]
+    found = {model: ids.tolist() for model, ids in nodes_by_model(Simulator(), several)}
+    assert found == {"iaf_psc_exp": [1, 2, 3], "parrot_neuron": [4, 5]}
+    every_second = nest.Create("parrot_neuron", 6)[::2]  # of which NEST loses the step by `+`
+    ((_, ids),) = nodes_by_model(Simulator(), Simulator().present(every_second))
+    assert ids.tolist() == every_second.tolist()
+
+
+def test_a_file_that_is_no_module(tmp_path):
+    (tmp_path / "none.so").write_bytes(b"")
+    with pytest.raises(ToolchainError, match="cannot load the module"):
+        Simulator().load(tmp_path / "none.so")
+
+
+def test_quiet_leaves_verbosity_as_it_was(nest):
+    before = nest.verbosity
+    sim = Simulator()
+    with sim.quiet():
+        assert nest.verbosity == nest.VerbosityLevel.ERROR
+    assert nest.verbosity == before
