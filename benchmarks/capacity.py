@@ -29,6 +29,7 @@ import nestlfp
 from nestlfp import FilterBank
 from nestlfp.build.modules import compile_module
 from nestlfp.nodes.model import Model, create_nodes, model_for
+from nestlfp.simulator import Simulator
 
 OUT = Path("out/benchmarks/capacity.json")
 DT = 0.1  # ms
@@ -53,7 +54,7 @@ def nodes_of(bank: FilterBank, model: Model, n: int) -> Any:
     nest.Install(str(compile_module([model])))
     hold = np.zeros(len(bank.populations), dtype=np.int64)
     parameters = bank.filter.parameters(model.ports, hold, 10, 0)
-    return create_nodes(nest, model, n, parameters, bank.filter.grows)
+    return create_nodes(Simulator(), model, n, parameters, bank.filter.grows)
 
 
 def microseconds(bank: FilterBank, model: Model, steps: int) -> float:
@@ -78,7 +79,7 @@ def bytes_of(shape: tuple[int, int, int], method: str, ports: int) -> float:
     parameters = bank.filter.parameters(ports, hold, 10, 0)
     nodes_of(bank, model, 10)  # whatever is there once
     before = resident()
-    create_nodes(nest, model, n, parameters, bank.filter.grows)
+    create_nodes(Simulator(), model, n, parameters, bank.filter.grows)
     return (resident() - before) / n
 
 

@@ -28,6 +28,7 @@ import usage
 from numpy.typing import NDArray
 
 import nestlfp
+from nestlfp.simulator import Simulator
 
 OUT = Path(__file__).parents[1] / "out" / "benchmarks"
 DT = 0.1
@@ -71,7 +72,7 @@ def seconds(given: nestlfp.KernelSet, method: str | None, hit: int, steps: int) 
     generator = nest.Create("spike_generator", params={"spike_times": times})
     if bank is not None:
         nothing_held: NDArray[np.int64] = np.zeros(len(bank.ports), dtype=np.int64)
-        node = bank.create_nodes(nest, bank.model, 1, nothing_held, 10, 0)
+        node = bank.create_nodes(Simulator(), bank.model, 1, nothing_held, 10, 0)
         for port in np.linspace(0, len(bank.ports) - 1, hit).astype(int):
             nest.Connect(generator, node, syn_spec={"receptor_type": int(port) + 1, "delay": 1.0})
     nest.Simulate(WARM * DT)

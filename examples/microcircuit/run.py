@@ -41,7 +41,7 @@ import xarray as xr
 
 import nestlfp
 import nestlfp.signals
-from nestlfp.simulator.ranks import Ranks
+from nestlfp.simulator import Simulator
 
 CHUNK = 100.0  # ms of signals that go to disk at once
 INTERVAL = 1.0  # ms between two samples, of signals without what is faster than that
@@ -49,7 +49,7 @@ FIRST = 100.0  # ms at the beginning, whose spikes two runs can be compared by
 TOLERANCE = {"fir": 1e-12, "state-space": 1e-5}  # of the peak, against the convolution
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-ranks = Ranks(nest)  # one process, or those of mpirun
+ranks = Simulator().ranks  # one process, or those of mpirun
 
 
 class Network(str, Enum):

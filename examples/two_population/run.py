@@ -38,7 +38,7 @@ import kernels
 import nestlfp
 import nestlfp.plotting
 import nestlfp.signals
-from nestlfp.simulator.ranks import Ranks
+from nestlfp.simulator import Simulator
 
 REFERENCE = p.HERE.parents[1] / "tests" / "data" / "hagen2022_kernels.npz"
 REFERENCE_PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}
@@ -47,7 +47,7 @@ SHOWN = 500.0  # ms of the figure
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-ranks = Ranks(nest)  # one process, or those of mpirun
+ranks = Simulator().ranks  # one process, or those of mpirun
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import nestlfp
 from mpirun import environment
 from nestlfp.nodes.bank import FilterBank
 from nestlfp.nodes.model import capacity
+from nestlfp.simulator import Simulator
 from networks import (
     assert_signal_is_convolution,
     bank_of,
@@ -86,7 +87,7 @@ def test_samples_to_come_are_no_recordables(nest, hagen):
     reset(nest, dt=hagen.dt)
     for bank in [installed(hagen, method=method) for method in METHODS]:
         hold = np.zeros(2, dtype=np.int64)
-        (node,) = bank.create_nodes(nest, bank.model, 1, hold, 1, 0)
+        (node,) = bank.create_nodes(Simulator(), bank.model, 1, hold, 1, 0)
         assert len(node.recordables) < 400
         assert node.get(bank.filter.grows) > 1000
 

@@ -78,6 +78,15 @@ def test_nodes_in_another_place_are_told(nest):
         OneMore().check_placement(np.asarray(nodes.tolist()))
 
 
+def test_a_single_node_here(nest):
+    node = nest.Create("parrot_neuron")
+    with pytest.warns(UserWarning, match="NodeCollection"), pytest.raises(IndexError):
+        nest.GetLocalNodeCollection(node)
+    sim = Simulator()
+    sim.ranks.n = 2  # as with MPI
+    assert sim.here(node).tolist() == node.tolist()
+
+
 def test_the_printed_form_of_nodes_has_their_models(nest):
     several = nest.Create("iaf_psc_exp", 3) + nest.Create("parrot_neuron", 6)[:2]
     found = {model: ids.tolist() for model, ids in nodes_by_model(Simulator(), several)}

@@ -99,7 +99,8 @@ def _flat(nodes: Iterable[Any], sim: Simulator) -> Iterator[Any]:
 
 
 def _check_range(ids: Ints, name: str, sim: Simulator) -> None:
-    if ids.min() < 1 or ids.max() > (n := sim.network_size):
+    n = sim.network_size
+    if ids.min() < 1 or ids.max() > n:
         raise NetworkError(
             f"population {name!r} has nodes {ids.min()} … {ids.max()}, NEST has 1 … "
             f"{n}: was it made before ResetKernel?"

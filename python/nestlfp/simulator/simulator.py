@@ -168,9 +168,11 @@ class Simulator:
         return self.module.NodeCollection([]) + nodes
 
     def here(self, nodes: Any) -> Any:
-        """Those of the nodes that live on this rank."""
+        """Those of the nodes that live on this rank, to be asked by `get` alone."""
         if self.ranks.n == 1:
             return nodes
+        if len(nodes) == 1:  # GetLocalNodeCollection takes `local` of one node for an index
+            return nodes if nodes.local else self.module.NodeCollection([])
         with warnings.catch_warnings():  # that its result is not for all functions of NEST
             warnings.simplefilter("ignore")
             return self.module.GetLocalNodeCollection(nodes)
@@ -203,16 +205,18 @@ class Simulator:
         """Raise a `NetworkError` unless node i is on virtual process i modulo their number.
 
         Connections rest on it that each rank makes for its own filter nodes: by another rule NEST
-        would leave out some of them, without a word. A sample of neurons is looked at.
+        would leave out some of them, without a word. A sample of neurons is looked at; collective.
         """
+        virtual_processes = self.virtual_processes  # collective
         nodes = self.here(self.nodes(ids[:: max(1, ids.size // _SAMPLE)]))
         if not len(nodes):
             return
-        found = np.atleast_1d(nodes.get("vp"))
-        expected = np.asarray(nodes.tolist()) % self.virtual_processes
+        placed = nodes.get(["vp", "global_id"])
+        found, own = (np.atleast_1d(placed[name]) for name in ("vp", "global_id"))
+        expected = own % virtual_processes
         if (odd := np.flatnonzero(found != expected)).size:
             raise NetworkError(
-                f"NEST {self.version} has node {nodes.tolist()[odd[0]]} on virtual process "
+                f"NEST {self.version} has node {own[odd[0]]} on virtual process "
                 f"{found[odd[0]]}, and nestlfp expects it on {expected[odd[0]]}: this version of "
                 "nestlfp does not know how this NEST places nodes"
             )
