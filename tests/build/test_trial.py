@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,7 +99,19 @@ def test_a_module_that_is_late_is_deleted(tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").rglob("*.so"))
 
 
-# ---------------------------------------------------------------------- where NEST does not start
+# ---------------------------------------------------------------------- where it cannot be tried
+def test_kernels_that_a_filter_from_elsewhere_does_not_have(monkeypatch):
+    monkeypatch.setitem(METHODS, "picky", None)  # taken out again afterwards
+
+    @dataclass(frozen=True)
+    class Picky(nestlfp.FIR, name="picky", template=nestlfp.FIR.template):
+        def design(self, *_):
+            raise nestlfp.ToleranceError(1e-6, 0.1, 1)
+
+    reason = trial.try_module(Path("none.so"), [model_for("picky", 2)], find_nest(), {})
+    assert reason.startswith("no filter has the kernels of a trial: no state-space filter of order")
+
+
 UNSTARTED = """
 import sys
 if "nestlfp.build.trial_in_nest" in sys.orig_argv:
@@ -114,10 +127,10 @@ def test_a_module_that_cannot_be_tried(tmp_path, monkeypatch):
     with monkeypatch.context() as login_node:
         path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
         login_node.setenv("PYTHONPATH", path)
-        with pytest.warns(UserWarning, match="but not tried, since NEST .*this is a login node"):
+        with pytest.warns(UserWarning, match="but not tried: NEST .*this is a login node"):
             module = compile_module([model])
         assert untried(nest) == [module]
-        with pytest.raises(nestlfp.ToolchainError, match="cannot be tried, since NEST does not st"):
+        with pytest.raises(nestlfp.ToolchainError, match="cannot be tried: NEST does not start"):
             doctor._module(nest)
         assert module.exists()
     told = doctor._module(nest)

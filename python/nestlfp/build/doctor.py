@@ -245,7 +245,7 @@ def _module(nest: Nest) -> str:
     for module in (path, *others):
         reason = try_cached(module, nest)
         if reason is not None:
-            raise ToolchainError(f"{module} cannot be tried, since NEST does not start: {reason}")
+            raise ToolchainError(f"{module} cannot be tried: {reason}")
     so_were = f"; so were {len(others)} that had not been" if others else ""
     return f"{path} was compiled, loaded and tried{so_were}"
 

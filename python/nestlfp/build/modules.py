@@ -189,8 +189,8 @@ def _build(entry: CachedModule, progress: bool) -> None:
         reason = try_module(Path(built), entry.models, entry.nest, child_environment(entry.nest))
         if reason is not None:
             warnings.warn(
-                f"the module {entry.name} was compiled, but not tried, since NEST does not start "
-                f"in a process of its own here ({reason}): 'nestlfp doctor' tries it where it does",
+                f"the module {entry.name} was compiled, but not tried: {reason}. 'nestlfp doctor' "
+                "tries it where NEST starts",
                 stacklevel=2,
             )
         note = {

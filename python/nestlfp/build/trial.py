@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .._types import Floats
-from ..errors import ToolchainError
+from ..errors import KernelError, ToolchainError
 from ..filters.options import METHODS
 from ..kernels import KernelSet
 from ..nodes.bank import FilterBank
@@ -56,14 +56,17 @@ def try_module(
     Returns
     -------
     str or None
-        Why it could not be tried, where NEST cannot be started in a process of its own.
+        Why it could not be tried: mostly that NEST cannot be started in a process of its own.
 
     Raises
     ------
     ToolchainError
         If NEST does not load the module, or it does not compute what it should.
     """
-    banks = {model: _bank(model) for model in models if model.method}
+    try:
+        banks = {model: _bank(model) for model in models if model.method}
+    except KernelError as error:  # of a method from elsewhere
+        return f"no filter has the kernels of a trial: {error}"
     request = {
         "module": str(module),
         "spacing": SPACING,
@@ -79,7 +82,7 @@ def try_module(
         )
         reason = _run(folder, environment)
         if not (folder / "started").exists():
-            return reason
+            return f"NEST does not start in a process of its own here: {reason}"
         if not (folder / "answer.json").exists():
             raise ToolchainError(f"NEST does not load {module.name}: {reason}")
         answer = json.loads((folder / "answer.json").read_text())

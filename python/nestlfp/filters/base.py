@@ -39,9 +39,10 @@ class Method(ABC):
     """Options of a filter, and how a filter is designed with them.
 
     A subclass is a filter's registration: ``class FIR(Method, name="fir", template="...")``, a
-    frozen dataclass whose fields are the options. Recorders, `nestlfp.install` and the command
-    line then know it by its name. Options are handed on as a whole: this object is what a filter is
-    designed with, the key of what is kept on disk, and what signals say of how they were made.
+    frozen dataclass whose fields are the options, each with a default. Recorders,
+    `nestlfp.install` and the command line then know it by its name. Options are handed on as a
+    whole: this object is what a filter is designed with, the key of what is kept on disk, and what
+    signals say of how they were made.
 
     Attributes
     ----------
