@@ -14,7 +14,7 @@ import nestlfp
 from nestlfp import signals
 from nestlfp.build.modules import compile_module
 from nestlfp.cli import app
-from nestlfp.nodes.model import METHODS, model_for
+from nestlfp.nodes.model import model_for, node_methods
 from networks import exponential_kernels
 
 PNG = b"\x89PNG"
@@ -251,7 +251,9 @@ def test_build_compiles_and_prints_the_module(tmp_path, method):
 def test_build_of_all_that_a_network_may_need():
     told = run("build")
     assert told.exit_code == 0, told.output
-    assert told.stdout.strip() == str(compile_module(model_for(name, 16) for name in METHODS))
+    assert told.stdout.strip() == str(
+        compile_module(model_for(name, 16) for name in node_methods())
+    )
 
 
 def test_build_says_what_is_wrong(files):

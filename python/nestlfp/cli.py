@@ -134,8 +134,8 @@ def info(
             raise NestLFPError(f"--figure is for kernels, but {str(file)!r} has signals")
         typer.echo(describe(found))
         return
-    from .filters.choose import MANY_PORTS
     from .filters.report import Reduction
+    from .filters.state_space import MANY_PORTS
 
     if figure is None and len(found.pre) > MANY_PORTS:  # takes minutes
         typer.echo(f"{len(found.pre)} ports: the reduced filter is that of method='separable'")

@@ -100,7 +100,7 @@ def test_doctor_is_right(told):
     assert "MISSING" not in doctor
     assert re.search(r"ok       headers of Boost: .*of PyPI's boost-headers", doctor)
     assert re.search(r"ok       headers of libltdl: .*nestlfp's own", doctor)
-    assert re.search("ok       a module: .*compiled, loaded and simulated", doctor)
+    assert re.search("ok       a module: .*compiled, loaded and tried", doctor)
     assert "'time': 98" in script
 
 

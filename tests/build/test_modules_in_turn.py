@@ -5,12 +5,29 @@ from dataclasses import replace
 import pytest
 
 import nestlfp
-from nestlfp.build.doctor import MODEL
 from nestlfp.build.modules import compile_module
+from nestlfp.nodes.model import Model
 from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
 
+MODEL = Model(
+    "nestlfp_sum",
+    """model nestlfp_sum:
+    state:
+        y real = 0
+
+    parameters:
+        gain real = 1
+
+    input:
+        spike_in <- spike
+
+    update:
+        y += gain * spike_in * 1 s
+""",
+    ports=1,
+)
 SPIKES = {"E": [1.0, 4.0, 4.5], "I": [2.0, 7.0]}
 A = exponential_kernels(), {"method": "fir"}
 B = exponential_kernels(leads=(3, 7)), {"method": "state-space", "tolerance": 1e-6}

@@ -17,7 +17,7 @@ from environments import run, symbol_versions
 from nestlfp import ToolchainError
 from nestlfp.build import doctor, prebuild, prebuilt, toolchain
 from nestlfp.build.modules import compile_module, library_digest
-from nestlfp.nodes.model import METHODS, SIZES, model_for
+from nestlfp.nodes.model import SIZES, model_for, node_methods
 from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
 pytestmark = pytest.mark.compile
@@ -47,7 +47,7 @@ def here(built, tmp_path, monkeypatch):
     return folder / toolchain.find_nest().version
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", node_methods())
 def test_signals_without_a_compiler(nest, here, capfd, method):
     kernels = exponential_kernels()
     reset(nest)

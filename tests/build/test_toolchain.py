@@ -16,7 +16,7 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
-from nestlfp.nodes.model import Model
+from nestlfp.nodes.model import Model, model_for
 from nestlfp.remedies import explain
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
@@ -196,12 +196,15 @@ def test_doctor_of_a_compiler_that_does_not_work(tmp_path, monkeypatch):
 
 def test_doctor_of_a_module_that_nest_does_not_load(tmp_path, monkeypatch):
     """What was compiled may still not fit, such as a module with symbols that NEST has not."""
-    library = tmp_path / "cache.so"
+    library = tmp_path / "module" / "cache.so"
+    library.parent.mkdir()
     library.write_bytes(b"no library")
+    library.with_suffix(".json").write_text('{"models": []}')
     monkeypatch.setattr(doctor, "compile_module", lambda *_, **__: library)
     text, healthy = doctor.doctor()
     assert not healthy
-    assert f"MISSING  a module: NEST does not load {library}" in text
+    assert "MISSING  a module: NEST does not load cache.so" in text
+    assert not library.exists()
 
 
 def test_doctor_finds_everything_here():
@@ -225,7 +228,7 @@ def test_a_compilation_that_fails_tells_why_and_where_its_log_is(tmp_path, monke
 
     monkeypatch.setenv("CXXFLAGS", "-include boost/no_such_file.hpp")
     with pytest.raises(ToolchainError) as caught:
-        modules.compile_module([doctor.MODEL])
+        modules.compile_module([model_for("fir", 2)])
     first, *rest = str(caught.value).split("\n")
     assert "the header boost/no_such_file.hpp is missing: install it with 'pip install bo" in first
     assert "libboost-dev" in first
@@ -264,7 +267,7 @@ def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     (tmp_path / "launcher").symlink_to(launcher)
     monkeypatch.setenv("CXX", f"{tmp_path}/launcher g++")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / 'my "cache"; #1 $HOME'))
-    path = modules.compile_module([doctor.MODEL])
+    path = modules.compile_module([model_for("fir", 2)])
     assert str(path).startswith(os.environ["NESTLFP_CACHE"])
     calls = (tmp_path / "calls").read_text().splitlines()
     # CMake asks for GCC's system root with the first word only, and does without an answer.
@@ -272,12 +275,12 @@ def test_odd_folders_and_a_compiler_of_two_words(nest, tmp_path, monkeypatch):
     assert sum("joined.cpp.o -c " in call for call in calls) == 1  # the module,
     assert sum(f"-o {path.name} " in call for call in calls) == 1  # and its library
     nest.Install(str(path))
-    assert doctor.MODEL.name in nest.node_models
+    assert model_for("fir", 2).name in nest.node_models
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "a;b"))
     (tmp_path / "a;b").mkdir()
     with pytest.raises(ToolchainError, match=r"temporary files \(TMPDIR\) has ; in its name"):
-        modules.compile_module([doctor.MODEL], rebuild=True)
+        modules.compile_module([model_for("fir", 2)], rebuild=True)
 
 
 def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):

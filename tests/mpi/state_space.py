@@ -11,7 +11,7 @@ import pytest
 from mpi4py import MPI
 
 import nestlfp
-from nestlfp.filters import cache
+from nestlfp.filters import state_space
 from networks import (
     assert_signal_is_convolution,
     events,
@@ -27,7 +27,7 @@ nest.verbosity = nest.VerbosityLevel.ERROR
 nest.ResetKernel()
 nest.set(resolution=0.1, local_num_threads=int(sys.argv[1]), rng_seed=7)
 if WORLD.rank > 0:
-    cache.state_space.realize = None  # must not be called here
+    state_space.realize = None  # must not be called here
 noise = np.random.default_rng(1).standard_normal((1, 1, 1, 300))
 noise = nestlfp.KernelSet.from_arrays(
     {"LFP": noise}, pre=["E"], post=["E"], dt=0.1, units={"LFP": "mV"}

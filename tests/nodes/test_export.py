@@ -51,7 +51,7 @@ np.savez("found.npz", time=time, signal=signal, **trains)
     assert min(arrays["E"].size, arrays["I"].size, at.size) > 50
     error = np.abs(arrays["signal"] - reference[:, at - 1]).max() / np.abs(reference).max()
     assert error < (1e-12 if method == "fir" else 1e-5)
-    nestml = (folder / Path(FilterBank(kernels).filter.template).stem).name
+    nestml = (folder / Path(FilterBank(kernels).filter.options.template).stem).name
     assert "port 2: population I, 90 taps of 0.1 ms from lag 2.2 ms on" in (
         next(folder.glob("*.nestml")).read_text()
     ), nestml

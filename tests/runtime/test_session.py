@@ -240,10 +240,8 @@ def test_samples_that_were_cleared_are_an_error(nest):
 
 # ---------------------------------------------------------------------- install
 def test_cheap_checks_come_before_the_search_for_a_filter(nest, monkeypatch):
-    from nestlfp.nodes import bank
-
     reset(nest, dt=0.1)
-    monkeypatch.setattr(bank, "make_filter", lambda *a, **k: pytest.fail("it was looked for"))
+    monkeypatch.setattr(nestlfp.Auto, "design", lambda *_: pytest.fail("it was looked for"))
     with pytest.raises(nestlfp.KernelError, match=r"NEST's resolution is 0\.1 ms"):
         nestlfp.FieldRecorder(exponential_kernels(dt=0.2), {}, method="auto")
 

@@ -1,6 +1,6 @@
 """What nestlfp needs, what of it was found, and the command that would mend the rest.
 
-It does not stop at looking: a small node is compiled and loaded, as `install` will do it. Where
+It does not stop at looking: a small node is compiled and tried, as `install` will do it. Where
 modules came with nestlfp that fit NEST's build, one of these is, and a compiler may be missing.
 """
 
@@ -18,11 +18,11 @@ from collections.abc import Callable
 from packaging.requirements import Requirement
 
 from ..errors import ToolchainError
-from ..nodes.model import Model
+from ..nodes.model import model_for
 from ..remedies import remedy
 from ..sources import mechanisms
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
-from .modules import CachedModule, build_environment, compile_module, modules_dir, problem_with
+from .modules import compile_module, modules_dir, problem_with, try_cached, untried
 from .prebuilt import fits, prebuilt_dir
 from .toolchain import Nest, find_nest
 
@@ -30,34 +30,6 @@ EXAMINED = {"cmake", "nestml"}
 """Requirements that have lines of their own, and need not come from pip."""
 NOT_OPTIONAL = {"all", "docs", "nest", "test"}
 """Extras that are no package for users, or that have lines of their own."""
-
-MODEL = Model(
-    "nestlfp_doctor",
-    """model nestlfp_doctor:
-    state:
-        y real = 0
-
-    parameters:
-        gain real = 1
-
-    input:
-        spike_in <- spike
-
-    update:
-        y += gain * spike_in * 1 s
-""",
-    ports=1,
-)
-LOAD = f"""
-import sys, nest
-nest.verbosity = nest.VerbosityLevel.ERROR
-nest.Install(sys.argv[1])
-node = nest.Create("{MODEL.name}")
-nest.Connect(nest.Create("spike_generator", params=dict(spike_times=[1.0])), node)
-nest.Simulate(3.0)
-assert node.y == 1.0, f"it computes {{node.y}}, not 1"
-"""
-
 
 # Names of files do not tell whose MPI it is: both MPICH's and Open MPI's is libmpi.so. What NEST's
 # library is linked to is asked itself, and loaded first, as it is where nestlfp meets it.
@@ -264,14 +236,18 @@ def _cache() -> str:
 
 
 def _module(nest: Nest) -> str:
-    """Compile a small node, and simulate it in a NEST of its own: the caller's may be in use."""
-    entry = CachedModule((MODEL,), nest, find_compiler(nest))
-    path = compile_module([MODEL], nest=nest)
-    loaded = _python(LOAD, str(path), environment=build_environment(entry))
-    if loaded.returncode != 0:
-        reason = (loaded.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise ToolchainError(f"NEST does not load {path}: {reason}")
-    return f"{path} was compiled, loaded and simulated"
+    """Compile a module and try it in a NEST of its own, as the caller's may be in use.
+
+    So are those that could not be tried when they were compiled.
+    """
+    path = compile_module([model_for("fir", 2)], nest=nest)
+    others = [module for module in untried(nest) if module != path]
+    for module in (path, *others):
+        reason = try_cached(module, nest)
+        if reason is not None:
+            raise ToolchainError(f"{module} cannot be tried: {reason}")
+    so_were = f"; so were {len(others)} that had not been" if others else ""
+    return f"{path} was compiled, loaded and tried{so_were}"
 
 
 def _mechanisms() -> str:
@@ -314,8 +290,6 @@ def _mpi(nest: Nest) -> str:
     return f"mpi4py {version} with the MPI library that NEST uses, {of_nest[:80]}"
 
 
-def _python(
-    code: str, *arguments: str, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -16,17 +16,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import ToolchainError
-from ..nodes.model import Model
+from ..nodes.model import Model, model_named
 from ..nodes.render import module_name, synapse_header
 from ..paths import cache_dir, project_dir
 from ..remedies import explain
 from .compiler import Compiler, find_cmake, find_compiler, find_make
 from .toolchain import Nest, find_nest
+from .trial import try_module
 
 
 def modules_dir() -> Path:
@@ -117,7 +120,13 @@ def compile_module(
     Raises
     ------
     ToolchainError
-        If something is missing or the compilation fails; with the place of its log.
+        If something is missing or the compilation fails, with the place of its log; or if the
+        module does not compute what it should.
+
+    Warns
+    -----
+    UserWarning
+        If a module was compiled and could not be tried, since NEST cannot be started here.
     """
     import filelock
 
@@ -177,9 +186,18 @@ def _build(entry: CachedModule, progress: bool) -> None:
         with tempfile.TemporaryDirectory(prefix="nestlfp_", ignore_cleanup_errors=True) as build:
             _run_cmake(entry, nestml, Path(build))
             built = shutil.move(next(Path(build).rglob(entry.path.name)), done)
+        reason = try_module(Path(built), entry.models, entry.nest, child_environment(entry.nest))
+        if reason is not None:
+            warnings.warn(
+                f"the module {entry.name} was compiled, but not tried: {reason}. 'nestlfp doctor' "
+                "tries it where NEST starts",
+                stacklevel=2,
+            )
         note = {
             "sha256": hashlib.sha256(Path(built).read_bytes()).hexdigest(),
             "nest": entry.nest.version,
+            "nestml": importlib.metadata.version("nestml"),
+            "tried": reason is None,
             "compiler": entry.compiler.version,
             "models": [model.name for model in entry.models],
         }
@@ -214,13 +232,14 @@ def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
         *how,
     ]
     log = entry.folder.with_suffix(".log")
+    environment = child_environment(entry.nest) | {"CXX": str(entry.compiler)}
     with log.open("w", encoding="utf-8") as output:
         for command in (
             [cmake, "-S", str(source), "-B", str(build), *settings],
             [cmake, "--build", str(build)],
         ):
             status = subprocess.run(
-                command, stdout=output, stderr=output, env=build_environment(entry), check=False
+                command, stdout=output, stderr=output, env=environment, check=False
             )
             if status.returncode != 0:
                 told = explain(log.read_text(encoding="utf-8", errors="replace"))
@@ -230,17 +249,42 @@ def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
                 )
 
 
-def build_environment(entry: CachedModule) -> dict[str, str]:
+def untried(nest: Nest) -> list[Path]:
+    """Modules in the cache for this NEST that could not be tried when they were compiled."""
+    here = {"tried": False, "nest": nest.version, "nestml": importlib.metadata.version("nestml")}
+    notes = sorted(modules_dir().glob("*/*.json"))
+    return [note.with_suffix(".so") for note in notes if _note(note).items() >= here.items()]
+
+
+def try_cached(module: Path, nest: Nest) -> str | None:
+    """Try a module of the cache, see `try_module`; one that is wrong is deleted."""
+    path = module.with_suffix(".json")
+    note = _note(path)
+    models = [model for model in map(model_named, note["models"]) if model]
+    try:
+        reason = try_module(module, models, nest, child_environment(nest))
+    except ToolchainError:
+        shutil.rmtree(module.parent)
+        raise
+    if reason is None:
+        path.write_text(json.dumps(note | {"tried": True}), encoding="utf-8")
+    return reason
+
+
+def _note(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def child_environment(nest: Nest) -> dict[str, str]:
     """The environment for a child process, without what would make it join an MPI job."""
     environment = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith(("OMPI_", "PMIX_", "PMI_", "MPI_", "HYDRA_"))
     }
-    environment["CXX"] = str(entry.compiler)
     environment["LC_ALL"] = "C"  # what goes wrong is told in English, and read
     # The child must import this nestlfp and this NEST, wherever they came from.
-    paths = [str(Path(__file__).parents[2]), str(entry.nest.package.parent)]
+    paths = [str(Path(__file__).parents[2]), str(nest.package.parent)]
     paths += environment.get("PYTHONPATH", "").split(os.pathsep)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return environment

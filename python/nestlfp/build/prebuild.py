@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import NestLFPError, ToolchainError
-from ..nodes.model import METHODS, SIZES, Model, model_for
+from ..nodes.model import SIZES, Model, model_for, node_methods
 from ..paths import prebuilt_dir
 from ..sources import mechanisms
 from .compiler import OWN_HEADERS
@@ -119,7 +119,7 @@ def prebuild_mechanisms(target: Path, wheels: Iterable[Path] = ()) -> Path:
 
 
 def _models(ports: Iterable[int]) -> list[Model]:
-    return [model_for(method, n) for method in METHODS for n in ports]
+    return [model_for(method, n) for method in node_methods() for n in ports]
 
 
 @contextlib.contextmanager

@@ -7,10 +7,9 @@ kernels wants the same one. A file holds plain arrays; what cannot be read is fo
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
-import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,60 +20,46 @@ from .. import state_space
 from ..errors import ToleranceError
 from ..kernels.files import replacing
 from ..paths import cache_dir
-from ..state_space import Realization, Ringing
-from .coefficients import Array
+from ..state_space import Realization
+from .base import Method
+from .coefficients import Coefficients
 
 
 def cached_realization(
-    h: Array,
-    tolerance: float,
-    *,
-    exact_channels: bool = False,
-    joint: bool = True,
-    ringing: Ringing | None = None,
+    options: Method, coefficients: Coefficients, find: Callable[[], Realization]
 ) -> Realization:
-    """`state_space.realize` with these arguments, from the cache where it has it.
-
-    Where kernels are said to end in `ringing`, `state_space.realize_ringing` is tried before.
+    """What `find` returns for these coefficients and options, from the cache where it has it.
 
     Raises
     ------
     ToleranceError
         Where no filter meets the tolerance; that is remembered too.
     """
-    ends = [ringing.after.tolist(), str(ringing.poles.tolist())] if ringing else None
-    path = cache_dir() / "realizations" / f"{_key(h, tolerance, exact_channels, joint, ends)}.npz"
+    path = cache_dir() / "realizations" / f"{key(options, coefficients)}.npz"
     known = _read(path)
     if isinstance(known, ToleranceError):
         raise known
     if known is not None:
         return known
     try:
-        found = _found(h, tolerance, exact_channels, joint, ringing)
+        found = find()
     except ToleranceError as failure:
         _write(path, {"failure": [failure.tolerance, failure.smallest_error, failure.max_order]})
         raise
-    _write(path, {field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
+    _write(path, vars(found))
     return found
 
 
-def _found(
-    h: Array, tolerance: float, exact_channels: bool, joint: bool, ringing: Ringing | None
-) -> Realization:
-    if ringing is not None:
-        with contextlib.suppress(ToleranceError):
-            return state_space.realize_ringing(h, ringing, tolerance, joint=joint)
-    return state_space.realize(h, tolerance, exact_channels=exact_channels, joint=joint)
-
-
-def _key(h: Array, *options: Any) -> str:
+def key(options: Method, coefficients: Coefficients) -> str:
     """Digest of everything that decides what is found, the code that finds it among it."""
-    versions = [np.__version__, scipy.__version__]
-    sources = sorted(Path(state_space.__file__).parent.glob("*.py"))
-    digest = hashlib.sha256(json.dumps([h.shape, options, versions]).encode())
-    digest.update(np.ascontiguousarray(h, dtype=float).tobytes())
-    for source in sources:
-        digest.update(source.read_bytes())
+    c, ringing = coefficients, coefficients.ringing
+    ends = [ringing.after.tolist(), ringing.poles.tolist()] if ringing else None
+    decisive = [options.name, options, c.h.shape, c.groups, ends, np.__version__, scipy.__version__]
+    digest = hashlib.sha256(repr(decisive).encode())
+    digest.update(np.ascontiguousarray(c.h, dtype=float).tobytes())
+    for package in (Path(state_space.__file__).parent, Path(__file__).parent):
+        for source in sorted(package.glob("*.py")):
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:24]
 
 

@@ -2,59 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .._types import Ints
+from .base import Filter, Method, Once
 from .coefficients import Array, Coefficients, for_ports
-from .cost import fir_microseconds
+from .cost import node_microseconds
+
+TAP = 3.3e-4
+"""A channel of a tap: one multiply-add (µs)."""
 
 
 @dataclass(frozen=True)
-class FIRFilter:
-    """The kernels as they are.
+class FIR(Method, name="fir", template="FIR_filter.nestml.jinja"):
+    """The kernels as they are: exact, at a cost that grows with every channel and tap."""
 
-    Parameters
-    ----------
-    coefficients : Coefficients
-        What to compute.
-    """
+    def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
+        """See `Method.design`; there is nothing to look for."""
+        return FIRFilter(self, coefficients)
 
-    coefficients: Coefficients
-    method: str = field(default="fir", init=False)
-    template: str = field(default="FIR_filter.nestml.jinja", init=False)
-    grows: str = field(default="ring", init=False)
 
-    @property
-    def n_outputs(self) -> int:
-        """See `Filter.n_outputs`."""
-        return self.coefficients.groups * self.coefficients.n_channels
+@dataclass(frozen=True)
+class FIRFilter(Filter):
+    """The kernels as they are."""
 
-    @property
-    def _rows(self) -> int:
-        """Steps that the node's ring reaches ahead."""
-        return int((self.coefficients.furthest_hold + self.coefficients.lengths).max())
-
-    @property
-    def max_hold(self) -> Ints:
-        """See `Filter.max_hold`."""
-        return np.asarray(self._rows - self.coefficients.lengths, dtype=np.int64)
+    grows: ClassVar[str] = "ring"
 
     @property
     def error(self) -> Array:
         """See `Filter.error`; there is none."""
         return np.zeros(self.coefficients.n_channels)
 
-    @property
-    def bound(self) -> Array:
-        """See `Filter.bound`; there is none."""
-        return np.zeros(self.coefficients.n_channels)
+    bound = error
 
     def microseconds(self, every: int) -> float:
         """See `Filter.microseconds`; how often it is sampled makes no difference here."""
-        return fir_microseconds(self.coefficients.lengths, self.coefficients.n_channels)
+        c = self.coefficients
+        return node_microseconds(c.lengths.size) + float(TAP * c.n_channels * c.lengths.sum())
 
     def __str__(self) -> str:
         return "the kernels as they are"
@@ -63,7 +50,7 @@ class FIRFilter:
         """See `Filter.parameters`."""
         c = self.coefficients
         span = c.lengths * c.n_channels
-        stride = self._rows * c.n_channels
+        stride = self.reach * c.n_channels
         taps = [kernels[:, :n].T.ravel() for kernels, n in zip(c.h, c.lengths, strict=True)]
         lane = stride * (np.arange(span.size) if c.groups > 1 else np.zeros(span.size))
         return {
@@ -79,8 +66,3 @@ class FIRFilter:
             "hold": for_ports(ports, hold * c.n_channels),
             "lane": for_ports(ports, lane),
         }
-
-    def expand(self, outputs: Array) -> Array:
-        """See `Filter.expand`."""
-        # A copy: what a user does to the signals must not reach the recorder's own samples.
-        return outputs.reshape(self.coefficients.groups, self.coefficients.n_channels, -1).copy()

@@ -3,101 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from numbers import Real
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from ..errors import KernelError
 from ..grid import step
 from ..kernels import by_dims
 
+# Importing a filter registers it.
+from .base import METHODS, Method
+from .choose import Auto
+from .fir import FIR
+from .separable import Separable
+from .state_space import StateSpace
 
-@dataclass(frozen=True)
-class FIR:
-    """The kernels as they are: exact, at a cost that grows with every channel and tap."""
-
-    name: ClassVar[str] = "fir"
-
-
-@dataclass(frozen=True)
-class StateSpace:
-    """A reduced filter: the same sum with far fewer operations, to a tolerance.
-
-    Parameters
-    ----------
-    tolerance : float
-        Largest error at any lag, relative to the channel's peak over lags and populations.
-    exact_channels : bool
-        Do not compress the channels: each is realized by itself.
-
-    Raises
-    ------
-    KernelError
-        If the tolerance does not lie between 0 and 1.
-
-    Examples
-    --------
-    >>> from nestlfp import StateSpace
-    >>> StateSpace(tolerance=1e-4)
-    StateSpace(tolerance=0.0001, exact_channels=False)
-    """
-
-    name: ClassVar[str] = "state-space"
-    tolerance: float = 1e-6
-    exact_channels: bool = False
-
-    def __post_init__(self) -> None:
-        _check_tolerance(self.tolerance)
-
-
-@dataclass(frozen=True)
-class Separable:
-    """A reduced filter for many ports whose kernels share a few time courses, to a tolerance.
-
-    Parameters
-    ----------
-    tolerance : float
-        Largest error at any lag, relative to the channel's peak over lags and populations.
-
-    Raises
-    ------
-    KernelError
-        If the tolerance does not lie between 0 and 1.
-
-    Examples
-    --------
-    >>> from nestlfp import Separable
-    >>> Separable(tolerance=1e-4)
-    Separable(tolerance=0.0001)
-    """
-
-    name: ClassVar[str] = "separable"
-    tolerance: float = 1e-6
-
-    def __post_init__(self) -> None:
-        _check_tolerance(self.tolerance)
-
-
-@dataclass(frozen=True)
-class Auto(StateSpace):
-    """`FIR`, `Separable` or `StateSpace` with these options: what is estimated to cost least.
-
-    `Separable` is looked at for more than 16 ports, `StateSpace` for up to 32.
-    """
-
-    name: ClassVar[str] = "auto"
-
-
-def _check_tolerance(tolerance: Any) -> None:
-    if not (isinstance(tolerance, Real) and 0 < float(tolerance) < 1):
-        raise KernelError(f"tolerance must lie between 0 and 1, found {tolerance!r}")
-
-
-Method = FIR | StateSpace | Separable
-
-_BY_NAME: dict[str, type[FIR] | type[StateSpace] | type[Separable]] = {
-    kind.name: kind for kind in (Auto, FIR, Separable, StateSpace)
-}
+__all__ = ["FIR", "Auto", "Method", "Options", "Separable", "StateSpace", "method_named"]
 
 
 def method_named(method: str | Method, **given: Any) -> Method:
@@ -115,20 +35,17 @@ def method_named(method: str | Method, **given: Any) -> Method:
                 f"{', '.join(options)} given beside method={method!r}: say it there instead"
             )
         return method
-    kind = _BY_NAME.get(method) if isinstance(method, str) else None
+    kind = METHODS.get(method) if isinstance(method, str) else None
     if kind is None:
         raise KernelError(
-            f"method must be one of {tuple(_BY_NAME)}, nestlfp.FIR(), nestlfp.StateSpace(...), "
-            f"nestlfp.Separable(...) or nestlfp.Auto(...), found {method!r}"
+            f"method must be one of {tuple(METHODS)}, or one with options such as "
+            f"nestlfp.StateSpace(tolerance=1e-4), found {method!r}"
         )
-    if kind is FIR and options:
+    known = [each.name for each in fields(kind)]
+    if wrong := options.keys() - known:
         raise KernelError(
-            f"method='fir' is exact and has no {' or '.join(options)}: leave it away, or use "
-            "method='state-space' or 'auto'"
-        )
-    if kind is Separable and "exact_channels" in options:
-        raise KernelError(
-            "method='separable' does not compress channels and has no exact_channels: leave it away"
+            f"method={method!r} has no option {' or '.join(sorted(wrong))}: leave it away "
+            f"(its options: {', '.join(known) or 'none'})"
         )
     return kind(**options)
 
@@ -139,8 +56,8 @@ class Options:
 
     Parameters
     ----------
-    method : FIR, StateSpace, Separable or Auto
-        How the kernels are realized.
+    method : Method
+        How the kernels are realized: FIR, StateSpace, Separable, Auto, ...
     by : tuple of {"post", "pre"}
         The populations whose contributions are kept apart.
     interval : float or None

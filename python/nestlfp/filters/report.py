@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..kernels import KernelSet
 from ..state_space import Orders, orders
 from .coefficients import Coefficients
-from .fir import FIRFilter
+from .fir import FIR, FIRFilter
 from .options import Options
-from .state_space import StateSpaceFilter
+from .state_space import StateSpace, StateSpaceFilter
 
 
 class Reduction:
@@ -35,7 +35,7 @@ class Reduction:
 
     def __str__(self) -> str:
         every = Options().every(self.coefficients.dt)
-        fir = FIRFilter(self.coefficients).microseconds(every)
+        fir = FIRFilter(FIR(), self.coefficients).microseconds(every)
         lines = [
             f"reduced filters (the FIR filter takes about {fir:.2g} µs for a step with a spike of "
             "every population):",
@@ -51,9 +51,10 @@ class Reduction:
             if realization is None:
                 lines.append(f"  {tolerance:9.0e}  not below an error of {error:.2g}")
                 continue
-            cost = StateSpaceFilter(self.coefficients, realization).microseconds(every)
+            options = StateSpace(tolerance)
+            reduced = StateSpaceFilter(options, self.coefficients, realization)
             lines.append(
                 f"  {tolerance:9.0e}  {realization.latents:7}  {realization.order:5}  "
-                f"{error:7.1e}  {cost:11.2g}"
+                f"{error:7.1e}  {reduced.microseconds(every):11.2g}"
             )
         return "\n".join(lines)

@@ -2,53 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .._types import Ints
-from ..state_space import Separated
+from ..errors import KernelError
+from ..state_space import Separated, separate
+from .base import Filter, Method, Once, check_tolerance
 from .coefficients import Array, Coefficients, for_ports
-from .cost import separable_microseconds
+from .cost import node_microseconds
+
+FEW_PORTS = 16
+"""With so many ports or fewer 'auto' does not look for such a filter."""
+MOVE = 2e-4
+"""A multiply-add of a state of one channel (µs); benchmarks/ports.py."""
+WEIGHT = 2e-4
+"""A channel of a course that a spike adds to its drives (µs); the same."""
 
 
 @dataclass(frozen=True)
-class SeparableFilter:
+class Separable(Method, name="separable", template="separable_filter.nestml.jinja"):
+    """A reduced filter for many ports whose kernels share a few time courses, to a tolerance.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest error at any lag, relative to the channel's peak over lags and populations.
+
+    Raises
+    ------
+    KernelError
+        If the tolerance does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> from nestlfp import Separable
+    >>> Separable(tolerance=1e-4)
+    Separable(tolerance=0.0001)
+    """
+
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_tolerance(self.tolerance)
+
+    def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
+        """See `Method.design`.
+
+        Raises
+        ------
+        KernelError
+            If contributions of presynaptic populations are kept apart.
+        """
+        if "pre" in coefficients.by:
+            raise KernelError(
+                "method='separable' adds up what the presynaptic populations contribute and cannot "
+                "keep them apart, found by='pre': leave it away, or use method='fir' or "
+                "'state-space'"
+            )
+        found = once(lambda: separate(coefficients.h, **vars(self)))
+        return SeparableFilter(self, coefficients, found)
+
+    def least(self, coefficients: Coefficients, every: int) -> float:
+        """See `Method.least`: that of one course with a single state."""
+        n = len(coefficients.lengths)
+        if n <= FEW_PORTS or "pre" in coefficients.by:
+            return np.inf
+        return node_microseconds(n) + coefficients.n_channels * (MOVE + WEIGHT * n)
+
+
+@dataclass(frozen=True)
+class SeparableFilter(Filter):
     """Kernels as weights of a few time courses, computed channel by channel.
 
     Parameters
     ----------
-    coefficients : Coefficients
-        What to compute; contributions of presynaptic populations are not kept apart.
+    options, coefficients
+        See `Filter`; contributions of presynaptic populations are not kept apart.
     separated : Separated
         How; of ``coefficients.h``.
     """
 
-    coefficients: Coefficients
     separated: Separated
-    method: str = field(default="separable", init=False)
-    template: str = field(default="separable_filter.nestml.jinja", init=False)
-    grows: str = field(default="depth", init=False)
+    grows: ClassVar[str] = "depth"
 
     @property
-    def n_outputs(self) -> int:
-        """See `Filter.n_outputs`."""
-        return self.coefficients.n_channels
-
-    @property
-    def _taps(self) -> int:
-        """Steps from a drive's first effect to its end."""
-        return int(self.coefficients.h.shape[2])
-
-    @property
-    def _furthest_hold(self) -> int:
-        return int(self.coefficients.furthest_hold.max())
-
-    @property
-    def max_hold(self) -> Ints:
-        """See `Filter.max_hold`."""
-        return np.full(len(self.coefficients.lengths), self._furthest_hold, dtype=np.int64)
+    def taps(self) -> Ints:
+        """See `Filter.taps`: drives are of all populations together."""
+        return np.full(len(self.coefficients.lengths), self.coefficients.h.shape[2])
 
     @property
     def error(self) -> Array:
@@ -62,16 +106,10 @@ class SeparableFilter:
 
     def microseconds(self, every: int) -> float:
         """See `Filter.microseconds`."""
-        r = self.separated.courses
-        return separable_microseconds(
-            populations=len(self.coefficients.lengths),
-            channels=self.coefficients.n_channels,
-            courses=self._courses,
-            moves=r.moves,
-            kicks=r.kicks,
-            states=r.order,
-            every=every,
-        )
+        r, c = self.separated.courses, self.coefficients
+        states = MOVE * (r.moves + r.kicks + r.order / every)
+        weights = WEIGHT * len(c.lengths) * self._courses
+        return float(node_microseconds(len(c.lengths)) + c.n_channels * (states + weights))
 
     def __str__(self) -> str:
         return (
@@ -96,7 +134,6 @@ class SeparableFilter:
         idle = ((0, 0), (0, courses - self._courses))
         B, tail = np.pad(r.B, idle), np.pad(r.tail, idle)
         stride = courses * channels + 1
-        rows = self._taps + self._furthest_hold + 1
         vectors: dict[str, Any] = {
             "pole_re": r.rotation.real,
             "pole_im": r.rotation.imag,
@@ -134,15 +171,10 @@ class SeparableFilter:
             "square": max(1, n * n),
             "table": self.separated.weights.size,
             "used": len(hold),
-            "depth": rows * stride,
-            "leaving": self._taps * stride,
+            "depth": (self.reach + 1) * stride,
+            "leaving": self.coefficients.h.shape[2] * stride,
             "every": every,
             **filled,
             "hold": for_ports(ports, hold * stride),
             "clock": [-1.0, float(until)],
         }
-
-    def expand(self, outputs: Array) -> Array:
-        """See `Filter.expand`."""
-        # A copy: what a user does to the signals must not reach the recorder's own samples.
-        return outputs.reshape(1, self.coefficients.n_channels, -1).copy()

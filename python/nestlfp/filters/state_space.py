@@ -6,55 +6,109 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import contextlib
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._types import Ints
-from ..state_space import Realization
+from ..errors import ToleranceError
+from ..state_space import Realization, realize, realize_ringing
+from .base import Filter, Method, Once, check_tolerance
+from .cache import cached_realization
 from .coefficients import Array, Coefficients, for_ports
-from .cost import state_space_microseconds
+from .cost import node_microseconds
 
+MANY_PORTS = 32
+"""With more ports than so many 'auto' does not look for such a filter, which takes minutes."""
 ROUND_UP = 4
 """Oscillators come in multiples of the processor's vectors."""
+OSCILLATOR = 1.5e-3
+"""An oscillator's step: four multiply-adds (µs)."""
+KICK = 4e-4
+"""An oscillator driven by a spike, and rid of its tail (µs)."""
+OUTPUT = 2e-4
+"""An oscillator read out into one latent: two multiply-adds (µs)."""
 
 
 @dataclass(frozen=True)
-class StateSpaceFilter:
+class StateSpace(Method, name="state-space", template="state_space_filter.nestml.jinja"):
+    """A reduced filter: the same sum with far fewer operations, to a tolerance.
+
+    Parameters
+    ----------
+    tolerance : float
+        Largest error at any lag, relative to the channel's peak over lags and populations.
+    exact_channels : bool
+        Do not compress the channels: each is realized by itself.
+
+    Raises
+    ------
+    KernelError
+        If the tolerance does not lie between 0 and 1.
+
+    Examples
+    --------
+    >>> from nestlfp import StateSpace
+    >>> StateSpace(tolerance=1e-4)
+    StateSpace(tolerance=0.0001, exact_channels=False)
+    """
+
+    tolerance: float = 1e-6
+    exact_channels: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_tolerance(self.tolerance)
+
+    def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
+        """See `Method.design`; what was found is kept in the user's cache folder."""
+        c, options = coefficients, {**vars(self), "joint": coefficients.groups == 1}
+
+        def find() -> Realization:
+            if c.ringing is not None:
+                with contextlib.suppress(ToleranceError):
+                    return realize_ringing(c.h, c.ringing, **options)
+            return realize(c.h, **options)
+
+        return StateSpaceFilter(self, c, once(lambda: cached_realization(self, c, find)))
+
+    def least(self, coefficients: Coefficients, every: int) -> float:
+        """See `Method.least`: that of a single oscillator."""
+        n = len(coefficients.lengths)
+        if n > MANY_PORTS and "pre" not in coefficients.by:
+            return np.inf
+        return node_microseconds(n) + OSCILLATOR + KICK * n + OUTPUT / every
+
+
+@dataclass(frozen=True)
+class StateSpaceFilter(Filter):
     """Kernels as a few damped oscillators, their outputs compressed across channels.
 
     Parameters
     ----------
-    coefficients : Coefficients
-        What to compute.
+    options, coefficients
+        See `Filter`.
     realization : Realization
         How; of ``coefficients.h``, and with states of their own for each population where the
         contributions of the populations are kept apart.
     """
 
-    coefficients: Coefficients
     realization: Realization
-    method: str = field(default="state-space", init=False)
-    template: str = field(default="state_space_filter.nestml.jinja", init=False)
-    grows: str = field(default="depth", init=False)
+    grows: ClassVar[str] = "depth"
 
     @property
-    def n_outputs(self) -> int:
-        """See `Filter.n_outputs`."""
-        return self.coefficients.groups * self.realization.latents
+    def taps(self) -> Ints:
+        """See `Filter.taps`."""
+        return np.asarray(self.realization.taps, dtype=np.int64)
 
     @property
-    def _rows(self) -> int:
-        """Steps for which a node remembers spike counts, the present one among them."""
-        return int((self.coefficients.furthest_hold + self.realization.taps).max()) + 1
-
-    @property
-    def max_hold(self) -> Ints:
-        """See `Filter.max_hold`."""
-        return np.asarray(self._rows - 1 - self.realization.taps, dtype=np.int64)
+    def expansion(self) -> Array:
+        """See `Filter.expansion`."""
+        return self.realization.expansion
 
     @property
     def error(self) -> Array:
@@ -69,13 +123,10 @@ class StateSpaceFilter:
     def microseconds(self, every: int) -> float:
         """See `Filter.microseconds`."""
         modes = self._modes
-        return state_space_microseconds(
-            populations=modes.input.shape[0],
-            oscillators=modes.pole.size,
-            kicked=int(np.sum(modes.last - modes.first)),
-            latents=self.realization.latents,
-            every=every,
-        )
+        populations, oscillators = modes.input.shape
+        step = OSCILLATOR * oscillators + KICK * int(np.sum(modes.last - modes.first))
+        read = OUTPUT * oscillators * self.realization.latents / every
+        return node_microseconds(populations) + step + read
 
     def __str__(self) -> str:
         r = self.realization
@@ -93,7 +144,7 @@ class StateSpaceFilter:
             "first": modes.first,
             "last": modes.last,
             "entering": hold * populations,
-            "leaving": (hold + self.realization.taps) * populations,
+            "leaving": (hold + self.taps) * populations,
         }
         return {
             "outputs": self.n_outputs,
@@ -103,18 +154,12 @@ class StateSpaceFilter:
             "inputs": populations * n,
             "reads": n * latents,
             "used": populations,
-            "depth": self._rows * populations,
+            "depth": (self.reach + 1) * populations,
             "every": every,
             **{name: np.asarray(values, dtype=float) for name, values in vectors.items()},
             **{name: for_ports(ports, values) for name, values in of_ports.items()},
             "clock": [-1.0, float(until)],
         }
-
-    def expand(self, outputs: Array) -> Array:
-        """See `Filter.expand`."""
-        groups = self.coefficients.groups
-        latents = outputs.reshape(groups, self.realization.latents, -1)
-        return self.realization.expansion @ latents
 
     @cached_property
     def _modes(self) -> _Modes:

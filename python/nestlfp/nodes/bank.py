@@ -11,9 +11,9 @@ import xarray as xr
 from .._types import Ints
 from ..display import card, table
 from ..errors import KernelError
-from ..filters.choose import Once, make_filter
+from ..filters.base import Once, here
 from ..filters.coefficients import Array, Coefficients
-from ..filters.options import Method, Options, Separable, StateSpace
+from ..filters.options import Method, Options
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.checks import found_instead
 from ..simulator import Simulator
@@ -105,7 +105,7 @@ class FilterBank:
         by: str | Iterable[str] = (),
         interval: float | None = None,
         antialias: bool = False,
-        once: Once | None = None,
+        once: Once = here,
     ) -> None:
         modes = modes_of(kernels)
         populations: Mapping[str, Sequence[str]] = {name: [name] for name in modes.pre}
@@ -118,12 +118,8 @@ class FilterBank:
             modes = modes.lowpass(options.interval)
         self.kernels = modes
         self.neurons = NeuronKernels(modes, populations, weights)
-        self.filter, self._choice = make_filter(
-            Coefficients(modes, options.by),
-            options.method,
-            self.every,
-            **({"once": once} if once else {}),
-        )
+        coefficients = Coefficients(modes, options.by)
+        self.filter = options.method.design(coefficients, self.every, once)
 
     @property
     def model(self) -> Model:
@@ -169,12 +165,11 @@ class FilterBank:
     @property
     def provenance(self) -> dict[str, Any]:
         """All of the bank that its signals depend on, as attributes of a file."""
-        found = {"kernels": self.kernels.fingerprint, "method": self.filter.method}
-        method = self.options.method
-        if isinstance(method, StateSpace | Separable) and self.filter.method != "fir":
-            exact = isinstance(method, StateSpace) and method.exact_channels
-            return {**found, "tolerance": method.tolerance, "exact_channels": int(exact)}
-        return {**found, "tolerance": 0.0, "exact_channels": 0}
+        return {
+            "kernels": self.kernels.fingerprint,
+            "method": self.filter.method,
+            "method_options": repr(self.filter.options),
+        }
 
     @property
     def error(self) -> xr.Dataset:
@@ -223,7 +218,8 @@ class FilterBank:
         )
 
     def _method(self) -> str:
-        chosen = f", {self._choice}" if self._choice else ""
+        choice = self.filter.choice
+        chosen = f", chosen by 'auto': {choice}" if choice else ""
         return f"method {self.filter.method!r}{chosen}"
 
     def _repr_html_(self) -> str:

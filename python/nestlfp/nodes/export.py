@@ -36,7 +36,7 @@ def export(bank: FilterBank, folder: Path, stem: str) -> tuple[Path, Path]:
     """
     parameters = folder / f"{stem}.filter.json"
     parameters.write_text(json.dumps(description(bank), default=_plain), encoding="utf-8")
-    nestml = folder / Path(bank.filter.template).with_suffix("").name
+    nestml = folder / Path(bank.filter.options.template).stem
     nestml.write_text(_commented(bank), encoding="utf-8")
     return parameters, nestml
 
@@ -64,7 +64,7 @@ def description(bank: FilterBank) -> dict[str, Any]:
         "ports": {name: i + 1 for i, name in enumerate(bank.ports)},
         "lag_ms": dict(zip(bank.ports, c.first_lags * c.dt, strict=True)),
         "outputs": _outputs(bank),
-        "expansion": _expansion(bank) if filter_.method == "state-space" else None,
+        "expansion": None if filter_.expansion is None else _expansion(bank),
     }
 
 

@@ -13,9 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from ..filters.fir import FIRFilter
-from ..filters.separable import SeparableFilter
-from ..filters.state_space import StateSpaceFilter
+from ..filters.options import METHODS
 from ..simulator import Simulator
 from .render import render, synapse_header
 
@@ -33,17 +31,16 @@ class Model:
         Its NESTML source.
     ports : int
         Presynaptic populations that it can tell apart.
+    method : str
+        What it computes; empty where it is no filter node.
     """
 
     name: str
     text: str
     ports: int
+    method: str = ""
 
 
-METHODS: dict[str, str] = {
-    kind.method: kind.template for kind in (FIRFilter, StateSpaceFilter, SeparableFilter)
-}
-"""The template of each method's node."""
 SIZES = (2, 4, 8, 16)
 """Spike ports of the models that nearly all kernels need."""
 
@@ -59,26 +56,39 @@ def capacity(ports: int) -> int:
     return -(-ports // step) * step
 
 
+def node_methods() -> list[str]:
+    """Names of the methods that have a node."""
+    return [name for name, kind in METHODS.items() if kind.template]
+
+
 @functools.cache
 def model_for(method: str, ports: int) -> Model:
     """The model of a method with so many ports, whatever the kernels."""
-    draft = render(METHODS[method], model="MODEL", ports=ports)
+    template = METHODS[method].template
+    draft = render(template, model="MODEL", ports=ports)
     digest = hashlib.sha256((draft + synapse_header().read_text("utf-8")).encode()).hexdigest()[:8]
     name = f"nestlfp_{method.replace('-', '_')}_p{ports}_{digest}"
-    return Model(name, render(METHODS[method], model=name, ports=ports), ports)
+    return Model(name, render(template, model=name, ports=ports), ports, method)
+
+
+def model_named(name: str) -> Model | None:
+    """The model of this name, if there is one.
+
+    A model of another version of nestlfp has another digest in its name, and is none.
+    """
+    for method in node_methods():
+        pattern = rf"nestlfp_{method.replace('-', '_')}_p(\d+)_[0-9a-f]{{8}}"
+        if parts := re.fullmatch(pattern, name):
+            model = model_for(method, int(parts[1]))
+            return model if model.name == name else None
+    return None
 
 
 def fitting(known: Collection[str], method: str, ports: int) -> Model | None:
-    """The smallest model of a method with so many ports or more among NEST's models, if any.
-
-    A model of another version of nestlfp has another digest in its name, and is passed over.
-    """
-    pattern = re.compile(rf"nestlfp_{method.replace('-', '_')}_p(\d+)_[0-9a-f]{{8}}")
-    found = {int(match[1]): match[0] for name in known if (match := pattern.fullmatch(name))}
-    for size in sorted(size for size in found if size >= ports):
-        if (model := model_for(method, size)).name in known:
-            return model
-    return None
+    """The smallest model of a method with so many ports or more among NEST's models, if any."""
+    found = filter(None, map(model_named, known))
+    large = [model for model in found if model.method == method and model.ports >= ports]
+    return min(large, key=lambda model: model.ports, default=None)
 
 
 def create_nodes(

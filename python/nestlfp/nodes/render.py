@@ -16,18 +16,22 @@ SYNAPSE = "nestlfp_synapse"
 """Name of the synapse model of recorders' connections, which each module brings."""
 
 
-def render(template: str, *, model: str, ports: int) -> str:
-    """NESTML source of a model with this name and number of spike ports."""
+def render(template: str | Path, *, model: str, ports: int) -> str:
+    """NESTML source of a model with this name and number of spike ports.
+
+    The template is a file in ``models/``, or a path.
+    """
     import jinja2
 
+    path = Path(project_dir(), "models", template)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(project_dir() / "models"),
+        loader=jinja2.FileSystemLoader([path.parent, project_dir() / "models"]),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(model=model, ports=int(ports))
+    return environment.get_template(path.name).render(model=model, ports=int(ports))
 
 
 def module_name(models: Sequence[str]) -> str:

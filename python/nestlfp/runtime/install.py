@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..build.prebuilt import COMPILED, Taken, obtain
 from ..errors import KernelError, NetworkError, ToolchainError
-from ..filters.options import Auto, Method, method_named
+from ..filters.options import Method, method_named
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank, modes_of
-from ..nodes.model import METHODS, SIZES, Model, capacity, fitting, model_for
+from ..nodes.model import SIZES, Model, capacity, fitting, model_for, node_methods
 from ..simulator import Simulator
 
 
@@ -117,10 +116,8 @@ def _wanted(
         if isinstance(ports, bool) or not isinstance(ports, int | np.integer) or ports < 1:
             raise KernelError(f"ports must be a whole number from 1 on, found {ports!r}")
         n = int(ports)
-    names: Iterable[str] = METHODS
-    if method is not None:
-        chosen = method_named(method)
-        names = METHODS if isinstance(chosen, Auto) else [chosen.name]
+    chosen = None if method is None else method_named(method)
+    names = [chosen.name] if chosen and chosen.template else node_methods()
     return {name: model_for(name, capacity(n)) for name in names}
 
 

@@ -22,8 +22,7 @@ _MUST_AGREE = (
     "interval_ms",
     "resolution_ms",
     "method",
-    "tolerance",
-    "exact_channels",
+    "method_options",
     "weights",
     "delays",
 )

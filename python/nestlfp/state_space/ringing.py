@@ -37,9 +37,7 @@ class Ringing:
     after: Array
 
 
-def realize_ringing(
-    h: Array, ringing: Ringing, tolerance: float, *, joint: bool = True
-) -> Realization:
+def realize_ringing(h: Array, ringing: Ringing, tolerance: float, **options: Any) -> Realization:
     """As `realize`, of kernels that end like this; they start without leading zeros.
 
     Parameters
@@ -48,7 +46,7 @@ def realize_ringing(
     ringing : Ringing
     tolerance : float
         Largest error at any lag, relative to the largest value.
-    joint : bool
+    **options
         See `realize`.
 
     Raises
@@ -60,7 +58,7 @@ def realize_ringing(
     driven = np.where(inside, h, 0.0)
     peak = float(np.abs(h).max())
     share = 0.5 * tolerance * peak / float(np.abs(driven).max())
-    found = realize(driven, min(share, 0.5), joint=joint)
+    found = realize(driven, min(share, 0.5), **options)
     real = ringing.poles[ringing.poles.imag == 0].real
     pairs = ringing.poles[ringing.poles.imag != 0]
     left = np.stack([_left(h[p, 0, found.taps[p] :], real, pairs) for p in range(len(h))], axis=1)
