@@ -1,13 +1,14 @@
 # make demo: everything from kernels to figures, under out/
-# make test: all tests; make lint: ruff and mypy; make lowest: quick tests with old packages
+# make test: all tests; make quick: those of a minute or two, without NEST and compiler
+# make lint: ruff and mypy; make lowest: quick tests with old packages
 # make docs: the documentation site, under out/docs/html
 # make dist, make wheel: packages, under dist/: pure ones, and one that needs no compiler
 PYTHON ?= python3
 BIN := .venv/bin
-QUICK := not compile and not mpi and not bare and not docs
+QUICK := not compile and not mpi and not bare and not docs and not slow
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 
-.PHONY: demo docs test lowest lint format inference nest-mpi benchmarks dist wheel clean
+.PHONY: demo docs test quick lowest lint format inference nest-mpi benchmarks dist wheel clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
@@ -20,6 +21,9 @@ docs: .venv/ready
 
 test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+quick: .venv/ready
+	$(BIN)/python -m pytest -n auto -m "$(QUICK)"
 
 # With the lowest versions that pyproject.toml allows, in an environment in the user's cache folder.
 lowest: .venv/ready

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from environments import OPTIONAL
 
 TESTS = Path(__file__).parent
@@ -52,6 +54,7 @@ def without(packages, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_files_are_collected_without_any_optional_package():
     told = without(OPTIONAL, "--collect-only", "-qq")
     assert "matplotlib is missing: pip install 'nestlfp[plot]'" in told

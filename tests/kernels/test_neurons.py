@@ -470,6 +470,7 @@ def test_mean_kernels_are_those_of_populations(hagen):
     assert again.fingerprint == hagen.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"modes": 1}, {"modes": 3}, {"left_out": 0.1}])
 def test_mean_kernels_do_not_depend_on_rates(tmp_path, options):
     """All neurons count alike in them, whatever the modes were made for, and however few."""

@@ -18,7 +18,7 @@ LABELS = {
     "positions": {"LFP": np.arange(6.0).reshape(2, 3) * 100.0},
 }
 SHAPES = {"LFP": (2, 12), "CDM": (3, 12)}
-SEEDS = range(3)
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 
 
 def rates_of(seed):
@@ -141,6 +141,7 @@ def test_the_same_for_each_neuron_alone(verb, make, seed):
             assert_same(found.single(x)[signal].values, own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [measured, made])
 @pytest.mark.parametrize("verb", VERBS)
 def test_means_are_changed_alike(verb, make, tmp_path):
