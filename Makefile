@@ -8,7 +8,7 @@ BIN := .venv/bin
 QUICK := not compile and not mpi and not bare and not docs and not slow
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 
-.PHONY: demo docs test quick lowest lint format inference nest-mpi benchmarks dist wheel clean
+.PHONY: demo docs test quick coverage lowest lint format inference nest-mpi benchmarks dist wheel clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
@@ -19,11 +19,16 @@ docs: .venv/ready
 	$(BIN)/python -m sphinx -q -W --keep-going -n -d out/docs/doctrees docs out/docs/html
 	@echo "out/docs/html/index.html"
 
+# The longest files first, in the order of tests/order.py, and not those of the most tests.
 test: .venv/ready nest-mpi
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 quick: .venv/ready
 	$(BIN)/python -m pytest -n auto -m "$(QUICK)"
+
+# Which lines of the package the quick tests reach; fails below a floor.
+coverage: .venv/ready
+	$(BIN)/python -m pytest -n auto -m "$(QUICK)" --cov --cov-report=term:skip-covered
 
 # With the lowest versions that pyproject.toml allows, in an environment in the user's cache folder.
 lowest: .venv/ready

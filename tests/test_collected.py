@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from environments import OPTIONAL
+from order import LONGEST
 
 TESTS = Path(__file__).parent
 # What pytest would read, without reading it.
@@ -39,6 +40,10 @@ def test_every_file_is_collected():
     lines = done.stdout.splitlines()
     found = {Path(line.removeprefix("found ")) for line in lines if line.startswith("found ")}
     assert found == set(TESTS.rglob("test_*.py")), done.stdout + done.stderr
+
+
+def test_the_longest_files_are_there():
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
 
 
 def without(packages, *arguments):
