@@ -40,6 +40,7 @@ def missed(kernels, single=SINGLE, rates=RATES, signal="LFP"):
     return left, whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", [0.1, 1e-2, 1e-4, 1e-8])
 def test_what_is_left_out_is_told_beforehand(left_out):
     kernels = NeuronKernels.from_arrays(SINGLE, left_out=left_out, rates=RATES, **LABELS)

@@ -181,6 +181,7 @@ def test_every_file_of_a_store_that_is_missing_is_named(intact, kind):
 
 
 # ---------------------------------------------------------------------- attributes of other types
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["saved.zarr", "streamed.zarr"])
 @settings(MANY, max_examples=30)
 @given(data=st.data(), wrong=st.sampled_from(WRONG))

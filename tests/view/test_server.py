@@ -79,6 +79,7 @@ def test_a_page_for_this_machine(private):
     assert websocket(url) == "open"
 
 
+@pytest.mark.slow
 def test_nothing_listens_elsewhere(private):
     port = int(private[0].rsplit(":", 1)[1].strip("/"))
     for address in {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None)}:
@@ -134,6 +135,7 @@ def test_others_need_the_token(guarded):
         assert websocket(url, Cookie=f"nestlfp_view_{url[17:-1]}={wrong}") == 403
 
 
+@pytest.mark.slow
 def test_the_token_opens_the_page(guarded):
     url, token = guarded
     kept = cookies()
