@@ -12,8 +12,10 @@ import pytest
 
 import nestlfp
 from environments import lacked
+from order import LONGEST
 
-DATA = Path(__file__).parent / "data"
+TESTS = Path(__file__).parent
+DATA = TESTS / "data"
 PROBES = {"LFP": "GaussCylinderPotential", "CDM": "KernelApproxCurrentDipoleMoment"}
 
 
@@ -51,10 +53,16 @@ def nest():
 
 
 def pytest_collection_modifyitems(items):
-    """What starts NEST loads a module, which may have to be compiled."""
+    """What starts NEST loads a module, which may have to be compiled.
+
+    Processes that share the tests begin with the longest files, so that none ends alone.
+    """
     for item in items:
         if "nest" in item.fixturenames:
             item.add_marker(pytest.mark.compile)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = {TESTS / name: i for i, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
 def skipped_where_lacking(report, told, path, line):

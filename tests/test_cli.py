@@ -50,6 +50,7 @@ def fails(*arguments):
 
 
 # ---------------------------------------------------------------------- the command itself
+@pytest.mark.slow
 def test_version_and_exit_code_of_a_real_process():
     command = [sys.executable, "-m", "nestlfp"]
     told = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
@@ -94,6 +95,7 @@ def test_info_of_kernels_and_signals(files, hagen):
         assert "LFP: 13 channels, mV" in told.stdout
 
 
+@pytest.mark.slow
 def test_modes_of_neurons(files, hagen, tmp_path):
     kernels = nestlfp.NeuronKernels.by_pathway(hagen)
     kernels.save(tmp_path / "neurons.nc")

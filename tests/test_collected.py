@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from environments import OPTIONAL
+from order import LONGEST
 
 TESTS = Path(__file__).parent
 # What pytest would read, without reading it.
@@ -39,6 +42,10 @@ def test_every_file_is_collected():
     assert found == set(TESTS.rglob("test_*.py")), done.stdout + done.stderr
 
 
+def test_the_longest_files_are_there():
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
+
+
 def without(packages, *arguments):
     """What pytest prints where packages are not there, if nothing fails."""
     path = os.pathsep.join([str(TESTS / "without"), os.environ.get("PYTHONPATH", "")])
@@ -52,6 +59,7 @@ def without(packages, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_files_are_collected_without_any_optional_package():
     told = without(OPTIONAL, "--collect-only", "-qq")
     assert "matplotlib is missing: pip install 'nestlfp[plot]'" in told

@@ -269,6 +269,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_name_of_the_reference_works_after_importing_nestlfp_alone():
     """Each as the first: another name may have imported its module before."""
     names = re.findall(r"^   (nestlfp\.\S+)", PAGES["api"], re.M)

@@ -143,10 +143,8 @@ def test_spack_knows_what_nestlfp_needs():
 def test_contributors_are_told_what_is_there():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    quick = '-m "not compile and not mpi and not bare and not docs"'
-    assert quick in text
-    assert quick in architecture
-    assert f"QUICK := {quick[4:-1]}\n" in (ROOT / "Makefile").read_text()
+    assert "make quick\n" in text
+    assert "make quick " in architecture
     targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"(?:^|`)make ([\w-]+)", text, re.MULTILINE)) <= set(targets)
     for name in re.findall(r"\]\(([^)#]+)\)", text):
@@ -156,10 +154,52 @@ def test_contributors_are_told_what_is_there():
         assert any((folder / name).exists() for folder in (ROOT, package)), name
 
 
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def commands_of(job):
+    """What the steps of a job run, one string."""
+    return "\n".join(step.get("run", "") for step in job["steps"])
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
+def test_workflows_call_what_is_there(path):
+    """Targets of make, folders of tests, jobs that others need."""
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert workflow[True], "YAML takes the key on for true"
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([\w./-]+):", makefile, re.MULTILINE)
+    for job in workflow["jobs"].values():
+        assert job.get("needs", next(iter(workflow["jobs"]))) in workflow["jobs"]
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step)
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[\w./-]+", step.get("uses", "a/b@c"))
+        told = commands_of(job)
+        asked = re.findall(r"^(?:sudo env \S+ )?make ([\w./-]+)", told, re.MULTILINE)
+        assert set(asked) <= set(targets), asked
+        for name in re.findall(r"\btests/[\w./]+", told):
+            assert (ROOT / name).exists(), name
+
+
 def test_the_workflow_calls_what_is_called_here():
-    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
-    steps = workflow["jobs"]["test"]["steps"]
-    assert any(".ci/run" in step.get("run", "") for step in steps)
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert ".ci/run" in commands_of(jobs["test"])
+    pythons = jobs["quick"]["strategy"]["matrix"]["python"]
+    offered = {f"Programming Language :: Python :: {number}" for number in pythons}
+    assert offered == {
+        name for name in PROJECT["classifiers"] if re.search(r":: Python :: 3\.\d", name)
+    }
+    assert "QUICK :=" in commands_of(jobs["macos"])
+    updates = yaml.safe_load((ROOT / ".github" / "dependabot.yml").read_text())["updates"]
+    assert {"github-actions", "pip"} == {each["package-ecosystem"] for each in updates}
+
+
+def test_hooks_are_programs_that_pyproject_asks_for():
+    told = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    entries = [hook["entry"].split()[0] for repo in told["repos"] for hook in repo["hooks"]]
+    asked = {re.match(r"[\w-]+", requirement)[0] for requirement in EXTRAS["test"]}
+    assert {Path(entry).name for entry in entries} == {"ruff", "mypy"} <= asked
+    assert {Path(entry).parent for entry in entries} == {Path(".venv/bin")}
     forms = list((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
     assert len(forms) >= 3
     for form in forms:
@@ -203,6 +243,7 @@ def test_files_that_are_named_exist():
         assert list(ROOT.glob(name)), f"{path} names {name}"
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_asked_for():
     """Here, and by the extra that the error names where it is missing."""
     packages = importlib.metadata.packages_distributions()
@@ -217,7 +258,7 @@ def test_what_is_imported_is_asked_for():
             elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "require":
                 module, extra = node.args
                 if isinstance(module, ast.Constant):
-                    extra = extra.value if isinstance(extra, ast.Constant) else constant_of(path)
+                    extra = value_in(path, extra)
                     name = module.value.partition(".")[0]
                     assert normal(packages.get(name, [name])[0]) in brought[extra], path
                 continue
@@ -231,10 +272,10 @@ def test_what_is_imported_is_asked_for():
 KNOWN = {"nestlfp", "typing_extensions", *sys.stdlib_module_names}
 
 
-def constant_of(path):
-    """The module's EXTRA."""
+def value_in(path, node):
+    """What an expression in this module is there, such as EXTRA or lfpykernels.EXTRA."""
     parts = path.relative_to(ROOT / "python").with_suffix("").parts
-    return importlib.import_module(".".join(parts)).EXTRA
+    return eval(ast.unparse(node), vars(importlib.import_module(".".join(parts))))
 
 
 def normal(name):

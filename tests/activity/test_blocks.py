@@ -42,6 +42,7 @@ def test_direct_and_by_fft(n_spikes, shape):
         assert np.abs(got[index] - wanted).max() <= 1e-12 * max(np.abs(wanted).max(), 1e-300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "lags"), [(1, 1), (0, 5), (-3, 2), (-30, 41), (7, 3), (300, 20), (1, 333)]
 )
@@ -102,6 +103,7 @@ def test_a_missing_extra(hagen, tmp_path, monkeypatch):
         activity.convolve("kernels.nc", tmp_path / "a.h5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["h5", "csv"])
 def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch, kind):
     """Four times as long takes no more: not all spikes, not all steps, not all signals."""
@@ -132,6 +134,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch, kind):
     assert peaks[2] < 1.25 * peaks[1] + 500_000  # times of samples: 8 bytes each, when it is opened
 
 
+@pytest.mark.slow
 def test_reading_needs_no_simulator(tmp_path):
     code = (
         "import nestlfp.activity, sys; "

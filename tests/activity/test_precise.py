@@ -6,6 +6,7 @@ import pytest
 import nestlfp
 from nestlfp import activity
 from nestlfp.errors import ActivityError, KernelError, NetworkError
+from nestlfp.simulator.recorders import events_of
 from nestlfp.sources import hybrid
 from networks import exponential_kernels, installed
 
@@ -79,6 +80,38 @@ def test_as_the_recorder_hears_them(nest, tmp_path):
         same(neurons.convolve(network.spikes, DURATION), signal)
     precise = {name: (times[name], np.zeros(times[name].size, int)) for name in times}
     same(neurons.convolve(precise, DURATION, rounding="up"), signal)
+
+
+def test_offsets_of_steps_are_not_added(nest, tmp_path):
+    """A time in steps is the end of the spike's step; NEST's offset points back from there.
+
+    Neither sign of it may enter: spikes would be half a step early or late, or in other steps.
+    """
+    kernels = exponential_kernels(dt=0.1)
+    signal, populations, devices = run(nest, kernels, tmp_path)
+    in_ms, in_steps = devices["memory"].events, devices["steps"].events
+    steps, offsets = np.asarray(in_steps["times"]), np.asarray(in_steps["offsets"])
+    assert np.ptp(offsets) > 0.05  # or there would be nothing to mistake
+    np.testing.assert_allclose(in_ms["times"], steps * 0.1 - offsets, atol=1e-9)
+    np.testing.assert_array_equal(np.ceil(in_ms["times"] / 0.1 - 1e-6), steps)
+
+    senders, times = events_of(devices["steps"], "E", nest)
+    np.testing.assert_array_equal(times, steps * 0.1)
+    np.testing.assert_array_equal(senders, in_steps["senders"])
+    np.savez(tmp_path / "steps.npz", **in_steps)
+    (tmp_path / "steps.csv").write_text(
+        "senders,times,offsets\n"
+        + "".join(f"{n},{t},{o}\n" for n, t, o in zip(senders, steps, offsets, strict=True))
+    )
+    where = {
+        name: f"{nodes[0].global_id}:{nodes[-1].global_id}" for name, nodes in populations.items()
+    }
+    for name in ("steps-*.dat", "steps.npz", "steps.csv"):
+        files = str(tmp_path / name)
+        same(
+            activity.convolve(kernels, files, populations=where, unit="0.1", duration=DURATION),
+            signal,
+        )
 
 
 def test_only_the_steps_of_iaf_tum_2000_count(nest, tmp_path):

@@ -38,6 +38,7 @@ def told_in(site, code):
     return run(f'python -S -c "{code}" 2>&1 || true', PYTHONPATH=f"{ours}{os.pathsep}{site}")
 
 
+@pytest.mark.slow
 def test_every_package_of_every_extra_is_told(tmp_path):
     tomllib = pytest.importorskip("tomllib")  # of Python 3.11
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -53,6 +54,7 @@ def test_every_package_of_every_extra_is_told(tmp_path):
     assert len({line[9:].partition(":")[0] for line in lines}) == len(lines) > 15
 
 
+@pytest.mark.slow
 def test_a_package_that_is_missing_or_too_old(tmp_path):
     site = site_without(tmp_path / "site", "pynwb", "elephant", "neo")
     (site / "neo-0.1.dist-info").mkdir()
@@ -63,6 +65,7 @@ def test_a_package_that_is_missing_or_too_old(tmp_path):
     assert re.search(r"optional neo: 0\.1, nestlfp needs >=[\d.]+; .*'nestlfp\[neo\]'", told)
 
 
+@pytest.mark.slow
 def test_what_nestlfp_needs(tmp_path):
     """Another installation may have replaced it."""
     site = site_without(tmp_path / "site", "xarray", "tqdm")
@@ -75,6 +78,7 @@ def test_what_nestlfp_needs(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_nestlfp_that_is_not_installed(tmp_path):
     site = site_without(tmp_path / "site", "nestlfp")
     assert told_in(site, NEEDED).startswith("not looked at: nestlfp is on Python's path")

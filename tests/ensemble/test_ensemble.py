@@ -133,6 +133,7 @@ def test_a_run_that_fails_leaves_a_row_that_says_so(tmp_path, values):
         assert not found.data_vars
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_fails_its_run_only(tmp_path):
     with pytest.warns(UserWarning, match="1 of 3 runs failed"):
         found = ensemble.run(
@@ -270,6 +271,7 @@ def test_what_cannot_be_run(tmp_path):
         ensemble.load(tmp_path / "nothing.zarr")
 
 
+@pytest.mark.slow
 def test_a_script_that_processes_would_run_again(tmp_path):
     pytest.importorskip("zarr")
     script = tmp_path / "script.py"
@@ -314,6 +316,7 @@ def test_one_writer_at_a_time(tmp_path):
 
 
 # ---------------------------------------------------------------------- processes
+@pytest.mark.slow
 def test_each_run_has_a_process_of_its_own(tmp_path):
     found = ensemble.run(
         runs.process_id, {"a": np.arange(5)}, tmp_path / "e.zarr", workers=2, progress=False
@@ -330,6 +333,7 @@ def children(store):
     return [line for line in listed.stdout.splitlines() if str(store) in line]
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments(tmp_path):
     """40 runs on two workers, killed again and again: none is lost, none is there twice."""
     pytest.importorskip("zarr")
@@ -365,6 +369,7 @@ def test_kill_at_random_moments(tmp_path):
     assert not children(store)
 
 
+@pytest.mark.slow
 def test_an_executor_that_breaks_is_told(tmp_path):
     store = tmp_path / "e.zarr"
     with (
@@ -377,6 +382,7 @@ def test_an_executor_that_breaks_is_told(tmp_path):
     assert ensemble.load(store)["run"].values.tolist() == [0]
 
 
+@pytest.mark.slow
 def test_interrupted(tmp_path):
     pytest.importorskip("zarr")
     process = subprocess.Popen(

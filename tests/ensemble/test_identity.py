@@ -156,6 +156,7 @@ def test_what_cannot_be_taken_apart_and_what_contains_itself():
     assert identity(len) != identity(max)
 
 
+@pytest.mark.slow
 def test_digests_are_those_of_another_process(tmp_path):
     """Of sets too, whose order changes from process to process."""
     script = tmp_path / "of_a_script.py"
@@ -197,6 +198,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_run_or_two(tmp_path):
     """Four results of 16 MB. The store, too, has no more than what they are."""
     (tmp_path / "script.py").write_text(LARGE)

@@ -20,6 +20,7 @@ def response(kernels, filter_):
     return impulse_responses(filter_.realization, n), np.pad(h, [(0, 0), (0, 0), (0, 500)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("band", "order"), BANDS)
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-8])
 def test_real_kernels(hagen, band, order, tolerance):

@@ -90,6 +90,7 @@ SHAPES = shapes()
 
 
 # ---------------------------------------------------------------------- offline
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-6, 1e-8])
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_certified_error_is_that_of_the_responses(name, tolerance):
@@ -132,6 +133,7 @@ def test_white_noise_is_refused():
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_step_is_refused_with_its_smallest_error():
     h = sheet(20, 3, 200)
     h[::2, :, 100:] = 0

@@ -75,6 +75,7 @@ def relative_error(realization: Realization, h, steps):
     return difference.max(axis=2) / np.where(peak > 0, peak, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tolerance", TOLERANCES)
 @pytest.mark.parametrize("name", ZOO)
 def test_kernels_are_met_beyond_the_last_tap_too(name, tolerance):
@@ -98,6 +99,7 @@ def test_published_kernels_need_few_states(tolerance):
     assert realization.latents <= 14
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_kernels_are_realized(name):
     h = LARGE[name]()
@@ -200,6 +202,7 @@ def test_the_attributes_describe_the_recursion(name):
             assert not np.delete(B[state], block).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["two populations", "gauss", "box", "cubic alpha", "delays"])
 def test_dense_spikes_do_not_drift(name):
     h = ZOO[name]

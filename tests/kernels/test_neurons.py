@@ -40,6 +40,7 @@ def missed(kernels, single=SINGLE, rates=RATES, signal="LFP"):
     return left, whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", [0.1, 1e-2, 1e-4, 1e-8])
 def test_what_is_left_out_is_told_beforehand(left_out):
     kernels = NeuronKernels.from_arrays(SINGLE, left_out=left_out, rates=RATES, **LABELS)
@@ -470,6 +471,7 @@ def test_mean_kernels_are_those_of_populations(hagen):
     assert again.fingerprint == hagen.fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"modes": 1}, {"modes": 3}, {"left_out": 0.1}])
 def test_mean_kernels_do_not_depend_on_rates(tmp_path, options):
     """All neurons count alike in them, whatever the modes were made for, and however few."""

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import nestlfp
 from nestlfp import KernelError, NeuronKernels, validity
 from nestlfp.kernels.neurons.singles import datasets
+from nestlfp.kernels.neurons.validity import Validity
 
 DT = 0.5
 SIZES = {"E": 30, "I": 12}
@@ -197,3 +199,50 @@ def test_what_does_not_fit(hagen):
             validity(kernels, **options)
     with pytest.raises(KernelError, match="weights of 'E' are not known"):
         validity(nestlfp.NeuronKernels.by_pathway(hagen))
+
+
+def of_two_sizes(r2):
+    """Kernels of 20 neurons, half of them larger: what population kernels reach is known."""
+    apart = np.sqrt(1 / r2 - 1)  # R² = 1 - the variance of sizes / the mean of their squares
+    sizes = np.repeat([1 - apart, 1 + apart], 10)[:, None, None]
+    course = np.exp(-np.arange(LAGS) / 5.0)
+    return NeuronKernels.from_arrays(
+        {"E": {"LFP": sizes * course}}, dt=DT, units={"LFP": "mV"}, modes=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("r2", "targets", "enough"),
+    [
+        (0.995, (0.99, 0.999), True),  # between the two: the first decides
+        (0.9901, (0.99, 0.999), True),
+        (0.9899, (0.99, 0.999), False),
+        (0.985, (0.99, 0.999), False),
+        (0.985, (0.999, 0.98), True),  # in any order
+        (0.995, (0.999,), False),
+        (0.6, (0.5,), True),
+        (0.4, (0.5,), False),
+    ],
+)
+def test_population_kernels_do_from_the_first_target_on(r2, targets, enough):
+    found = validity(of_two_sizes(r2), targets=targets)
+    np.testing.assert_allclose(found.independent["LFP"], r2, rtol=1e-6)
+    assert found.advice.startswith("Use population kernels: " if enough else "Use modes: ")
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_lowest_channel_decides(recorded):
+    """For the recorded spikes where there are any; a channel just at the target reaches it."""
+
+    def of(*values):
+        return xr.Dataset({"LFP": ("LFP_channel", list(values))}, {"LFP_channel": [0, 1]})
+
+    modes = {0.99: {"E": 2}, 0.999: None}
+    for values, start in (
+        ((1.0, 0.99), "Use population kernels: "),
+        ((1.0, 0.98999), "Use modes: 2 modes"),
+    ):
+        r2 = (of(0.5, 0.5), of(*values)) if recorded else (of(*values), None)
+        advice = Validity(*r2, modes, {}).advice
+        assert advice.startswith(start)
+        assert "the lowest at LFP 1" in advice

@@ -18,7 +18,7 @@ LABELS = {
     "positions": {"LFP": np.arange(6.0).reshape(2, 3) * 100.0},
 }
 SHAPES = {"LFP": (2, 12), "CDM": (3, 12)}
-SEEDS = range(3)
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
 
 
 def rates_of(seed):
@@ -141,6 +141,7 @@ def test_the_same_for_each_neuron_alone(verb, make, seed):
             assert_same(found.single(x)[signal].values, own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [measured, made])
 @pytest.mark.parametrize("verb", VERBS)
 def test_means_are_changed_alike(verb, make, tmp_path):
@@ -156,6 +157,7 @@ def test_means_are_changed_alike(verb, make, tmp_path):
     assert repr(loaded) == repr(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", [v for v in VERBS if v not in ("finer", "coarser")])
 def test_what_is_left_out_is_right_or_not_known(verb):
     (kernels, exact), rates = (measured(3, modes=n) for n in (2, 30)), rates_of(3)
@@ -254,6 +256,7 @@ def test_rates_make_the_signal_of_the_mean_kernels():
         kernels.convolve(spike_times={"E": ([0.1], [0])})
 
 
+@pytest.mark.slow
 def test_fingerprint_tells_modes_weights_and_populations_apart(tmp_path):
     kernels = made(1)
     modes, populations, weights = kernels.modes, kernels.populations, kernels.weights

@@ -33,6 +33,7 @@ def random_kernels(rng):
     return exponential_kernels(leads, lengths, channels, pre=names, post=["Y"])
 
 
+@pytest.mark.slow
 def test_few_models_serve_many_kernels():
     rng = np.random.default_rng(0)
     models = {FilterBank(random_kernels(rng)).model.name for _ in range(200)}

@@ -70,6 +70,7 @@ def test_save(hagen, tmp_path):
         plotting.save(figure, tmp_path / "nowhere" / "k.png")
 
 
+@pytest.mark.slow
 def test_matplotlib_is_only_needed_to_draw(hagen, monkeypatch):
     code = "import nestlfp.plotting, sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

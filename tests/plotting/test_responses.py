@@ -112,6 +112,7 @@ LONG = ["layer 2/3 pyramidal cells, intratelencephalic", "layer 4 parvalbumin ba
         "thalamocortical relay (VPM)"]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [2, 50])
 @pytest.mark.parametrize("shape", [(1, 2), (2, 3), (3, 3)])
 def test_long_names_of_populations_do_not_overlap(shape, channels):

@@ -7,6 +7,7 @@ import pytest
 from scipy.signal import decimate
 
 import nestlfp
+from nestlfp.filters.coefficients import Coefficients
 from networks import exponential_kernels, installed, replayed, reset, streamed_network
 
 KERNELS = exponential_kernels()
@@ -92,9 +93,33 @@ def test_warning_of_aliasing(nest, hagen):
         nestlfp.FieldRecorder(bank, populations, interval=0.1)
 
 
-def test_energy_above_the_nyquist_frequency(hagen):
-    from nestlfp.filters.coefficients import Coefficients
+def two_signals(sizes):
+    """A fast signal and a slow one, each of this size in one channel: 0.9 and 0.1 kHz."""
+    t = np.arange(2000) * 0.1
+    fast, slow = (np.sin(2 * np.pi * khz * t) * np.hanning(2000) for khz in (0.9, 0.1))
+    return nestlfp.KernelSet.from_arrays(
+        {"LFP": sizes[0] * fast[None, None, None], "CDM": sizes[1] * slow[None, None, None]},
+        pre=["E"],
+        post=["E"],
+        dt=0.1,
+        units={"LFP": "mV", "CDM": "nA µm"},
+    )
 
+
+@pytest.mark.parametrize("sizes", [(1.0, 1.0), (1e-6, 1e6), (1e6, 1e-6)])
+def test_each_channel_has_a_measure_of_its_own(nest, sizes):
+    """Signals have other units: how large the numbers of another channel are says nothing."""
+    kernels = two_signals(sizes)
+    np.testing.assert_allclose(Coefficients(kernels).energy_above_nyquist(10), 1.0, atol=1e-6)
+    slow = kernels.select(signals=["CDM"])
+    np.testing.assert_allclose(Coefficients(slow).energy_above_nyquist(10), 0.0, atol=1e-6)
+    reset(nest)
+    bank = installed(kernels)
+    with pytest.warns(UserWarning, match="a kernel of 'E' has 1e\\+02 % of the energy"):
+        nestlfp.FieldRecorder(bank, {"E": replayed(nest, [[2.0]])}, interval=1.0)
+
+
+def test_energy_above_the_nyquist_frequency(hagen):
     t = np.arange(2000) * 0.1
     waves = np.sin(2 * np.pi * np.array([[0.1], [0.9]]) * t) * np.hanning(2000)  # kHz
     kernels = nestlfp.KernelSet.from_arrays(

@@ -159,6 +159,7 @@ def test_what_it_cannot_be_made_of(monkeypatch):
         current_source_density(in_mm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["KCSD1D", "StepiCSD"])
 def test_elephant_needs_no_mpi_library(method):
     """It imports mpi4py where that is installed, which may find no library."""

@@ -147,6 +147,7 @@ def damage(data, content):
     return bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @MANY
 @given(data=st.data())
@@ -180,6 +181,7 @@ def test_every_file_of_a_store_that_is_missing_is_named(intact, kind):
 
 
 # ---------------------------------------------------------------------- attributes of other types
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["saved.zarr", "streamed.zarr"])
 @settings(MANY, max_examples=30)
 @given(data=st.data(), wrong=st.sampled_from(WRONG))
@@ -207,6 +209,7 @@ def test_a_coordinate_that_lies_along_another_dimension(intact):
         assert "'CDM_channel' must lie along the dimension of its name" in copy.told()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["kernels.nc", "signals.nc"])
 @settings(MANY, max_examples=30)
 @given(data=st.data(), wrong=st.sampled_from([5, 2.5, "text", "", [1, 2], ["a", "b"], b"\xff"]))
@@ -272,6 +275,7 @@ def test_values_of_a_store_that_was_replaced_are_not_read(tmp_path):
         found["LFP"].load()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_replaced_again_and_again_can_be_read(tmp_path):
     streamed(tmp_path / "x.zarr", 20)
     lengths = [10, 20] * 5
@@ -423,6 +427,7 @@ def test_commands_on_damaged_files(intact, kind, command):
             file.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_a_command_on_a_damaged_chunk_of_many_prints_one_line(tmp_path):
     streamed(tmp_path / "x.zarr", n=1)
     assert len(list((tmp_path / "x.zarr" / "LFP").iterdir())) > 40

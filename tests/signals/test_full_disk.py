@@ -47,6 +47,7 @@ print("alive")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
 @pytest.mark.parametrize("limit", [100, 5000, 20_000])
 @pytest.mark.parametrize(
@@ -62,6 +63,7 @@ def test_the_process_lives(tmp_path, name, limit):
     assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a file system")
 @pytest.mark.parametrize("name", ["signals.nc", "signals.nwb", "kernels.nc"])
 def test_a_file_system_that_is_full(tmp_path, name):

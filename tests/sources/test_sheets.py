@@ -71,6 +71,7 @@ RADIUS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blur", [0.0, 30.0])
 @pytest.mark.parametrize("profile", RADIUS, ids=str)
 def test_probe_is_the_mean_of_line_sources_of_turned_and_scattered_cells(profile, blur):

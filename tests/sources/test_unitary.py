@@ -21,6 +21,7 @@ def both(left_out=1e-4, n_E=300, n_I=80, **options):
     return kernels, places
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", [1e-2, 1e-4, 1e-8])
 def test_telenczuk_equals_tklfp_but_for_what_is_left_out(left_out):
     rates = {"E": 3.0, "I": 6.0}

@@ -55,6 +55,7 @@ def test_rwslfp_equals_wslfp(amplitude, normalize_peak, threshold, tail, bound):
     assert agreement(found, expected) < bound
 
 
+@pytest.mark.slow
 def test_rwslfp_averages_positions_over_the_population():
     somata = cells(20)
     options = {"dt": DT, **WEIGHTS, "amplitude": "mazzoni15_nrn"}
@@ -63,6 +64,7 @@ def test_rwslfp_averages_positions_over_the_population():
     np.testing.assert_allclose(mean.values, np.mean(each, axis=0), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_rwslfp_knows_where_and_what_it_is():
     kernels = rwslfp(CONTACTS, [0.0, 0.0, 0.0], dt=DT, **WEIGHTS, post="pyramids")
     assert (kernels.pre, kernels.post) == (("E", "I"), ("pyramids",))

@@ -84,6 +84,7 @@ def damage_positions(place):
     (place / "LFP_z" / "0").write_bytes(b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [damage_metadata, damage_values, damage_times, damage_positions])
 def test_a_damaged_store_gets_a_sentence(place, damage):
     written(place, 200).close()

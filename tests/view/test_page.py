@@ -60,6 +60,7 @@ def grown(tmp_path_factory):
         yield url, places
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_is_in_the_stores(page, grown):
     url, places = grown
     page.goto(url)
@@ -88,6 +89,7 @@ def test_the_page_shows_what_is_in_the_stores(page, grown):
         raise AssertionError("no image on the page")
 
 
+@pytest.mark.slow
 def test_pausing_scrolling_and_back_to_live(page, grown):
     url, _ = grown
     page.goto(url)
@@ -103,6 +105,7 @@ def test_pausing_scrolling_and_back_to_live(page, grown):
     status(page, "Not live: shown up to 3.?000 ms")
 
 
+@pytest.mark.slow
 def test_choosing(page, grown):
     """Signal, population, channels and length of the window."""
     url, places = grown

@@ -68,6 +68,7 @@ def websocket(url, **headers):
     return asyncio.run(connect())
 
 
+@pytest.mark.slow
 def test_a_page_for_this_machine(private):
     url, told = private
     assert url.startswith("http://127.0.0.1:")
@@ -78,6 +79,7 @@ def test_a_page_for_this_machine(private):
     assert websocket(url) == "open"
 
 
+@pytest.mark.slow
 def test_nothing_listens_elsewhere(private):
     port = int(private[0].rsplit(":", 1)[1].strip("/"))
     for address in {found[4][0] for found in socket.getaddrinfo(socket.gethostname(), None)}:
@@ -86,6 +88,7 @@ def test_nothing_listens_elsewhere(private):
                 socket.create_connection((address, port), timeout=5).close()
 
 
+@pytest.mark.slow
 def test_pages_of_other_sites_cannot_use_it(private):
     url, _ = private
     host = url.removeprefix("http://").strip("/")
@@ -97,6 +100,7 @@ def test_pages_of_other_sites_cannot_use_it(private):
     assert websocket(url, Host="evil.example", Origin="http://evil.example") == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     ["[::1", "[::1]x", "[", "localhost:x", "127.0.0.1:80:1", "::1"],
@@ -108,6 +112,7 @@ def test_hosts_and_origins_that_are_none(private, guarded, wrong):
     assert websocket(private[0], Origin=f"http://{wrong}") == 400
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 def test_a_page_at_an_address_of_ipv6(tmp_path):
     with served(tmp_path / "x.zarr", "--port", 0, "--address", "::1") as (url, told):
@@ -119,6 +124,7 @@ def test_a_page_at_an_address_of_ipv6(tmp_path):
         assert status(url, Host="evil.example") == 403
 
 
+@pytest.mark.slow
 def test_others_need_the_token(guarded):
     url, token = guarded
     assert len(token) >= 20
@@ -129,6 +135,7 @@ def test_others_need_the_token(guarded):
         assert websocket(url, Cookie=f"nestlfp_view_{url[17:-1]}={wrong}") == 403
 
 
+@pytest.mark.slow
 def test_the_token_opens_the_page(guarded):
     url, token = guarded
     kept = cookies()
@@ -144,6 +151,7 @@ def test_the_token_opens_the_page(guarded):
     assert websocket(url, **evil) == 403
 
 
+@pytest.mark.slow
 def test_a_token_of_ones_own_keeps_others_on_this_machine_out(tmp_path):
     with served(tmp_path / "x.zarr", "--port", 0, "--token", "open_sesame") as (url, told):
         assert url.endswith("?token=open_sesame")
@@ -181,6 +189,7 @@ def test_a_port_that_is_taken():
     assert "Address already in use. Another port is chosen by --port" in result.stderr
 
 
+@pytest.mark.slow
 def test_commands_of_the_docs(tmp_path):
     """They find no stores here, and wait for them."""
     blocks = re.findall(r"^```bash\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)

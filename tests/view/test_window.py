@@ -55,6 +55,7 @@ def test_only_the_window_is_read(tmp_path):
         store.part(slice(470, 490))
 
 
+@pytest.mark.slow
 def test_bins_of_a_store_that_grows(tmp_path):
     """Whatever was looked at before; the last bin is not complete most of the time."""
     whole = noise(30_000, channels=3)
@@ -108,6 +109,7 @@ def test_what_is_not_finite_is_missing(tmp_path):
     assert np.isnan(found.mean[[0, 1], [10 // width, 20 // width]]).all()
 
 
+@pytest.mark.slow
 def test_memory_does_not_depend_on_the_window(tmp_path):
     """48 MB of values are read in pieces; what is kept is bounded."""
     written(tmp_path / "x.zarr", 60_000, chunk=2000, channels=100).close()

@@ -260,6 +260,7 @@ def large():
     nest.ResetKernel()
 
 
+@pytest.mark.slow
 def test_a_sample_is_as_good_as_it_says(large, monkeypatch):
     assert network.describe(large).populations["E"].read == 2000  # of small networks all are read
     monkeypatch.setattr(reading, "ALL", 50_000)
