@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nestlfp.errors import told
+from nestlfp.errors import message_for
 from networks import exponential_kernels
 
 pytestmark = pytest.mark.compile
@@ -105,6 +105,6 @@ def test_a_cache_that_is_a_file(tmp_path):
 
 
 def test_a_defect_keeps_its_traceback():
-    assert told(ZeroDivisionError()) is None
-    assert told(KeyError("x")) is None
-    assert told(PermissionError(13, "Permission denied", "/x")) == "'/x': Permission denied"
+    assert message_for(ZeroDivisionError()) is None
+    assert message_for(KeyError("x")) is None
+    assert message_for(PermissionError(13, "Permission denied", "/x")) == "'/x': Permission denied"

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .errors import NestLFPError, told
+from .errors import NestLFPError, message_for
 
 
 class _Commands(TyperGroup):
-    """Commands whose errors are a line on stderr and exit code 1, no traceback, see `told`."""
+    """Commands whose errors are a line on stderr (`message_for`) and exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -26,7 +26,7 @@ class _Commands(TyperGroup):
         except BrokenPipeError:
             raise  # Typer's: the program that reads our output has enough
         except Exception as error:
-            line = told(error)
+            line = message_for(error)
             if line is None:
                 raise
             typer.echo(f"nestlfp: {line}", err=True)

@@ -92,8 +92,8 @@ class KernelsMismatchWarning(UserWarning):
     """Kernels are made for another network than the one that they are used with."""
 
 
-def told(error: BaseException) -> str | None:
-    """What a person is told of an error of theirs or of their machine.
+def message_for(error: BaseException) -> str | None:
+    """The line for a user whose input or machine is the cause of an error.
 
     None for any other error: that is a defect, and its traceback is needed.
     """
@@ -112,7 +112,7 @@ def told(error: BaseException) -> str | None:
 
 
 def tell_plainly() -> None:
-    """Let this process end with one line, and no traceback, where `told` has something to say.
+    """Let this process end with one line, and no traceback, where `message_for` has a line.
 
     For scripts: to be called before anything is imported that may be missing.
     """
@@ -121,7 +121,7 @@ def tell_plainly() -> None:
     def hook(
         kind: type[BaseException], error: BaseException, traceback: TracebackType | None
     ) -> None:
-        line = told(error)
+        line = message_for(error)
         if line is None:
             others(kind, error, traceback)
         else:

@@ -11,7 +11,7 @@ from recordings import spikes, write_sonata
 
 import nestlfp
 from nestlfp import activity, signals
-from nestlfp.activity import blocks, spool
+from nestlfp.activity import blocks, disk_buffer
 from nestlfp.errors import ActivityError, MissingExtraError, NestLFPError
 from nestlfp.kernels.convolve import full_sums
 from nestlfp.testing import assert_convolution
@@ -50,7 +50,7 @@ def test_direct_and_by_fft(n_spikes, shape):
 def test_blocks_do_not_show(monkeypatch, tmp_path, first, lags, interval):
     kernels, found = kernels_with(first, lags), spikes()
     write_sonata(tmp_path / "a.h5", found)
-    monkeypatch.setattr(spool, "LIMIT", 100)  # to disk
+    monkeypatch.setattr(disk_buffer, "LIMIT", 100)  # to disk
     monkeypatch.setattr(blocks, "_VALUES", 600)  # 60 steps, or 4 times the kernels' length
     for by in ((), ("post", "pre")):
         options = {"by": by, "interval": interval, "to": tmp_path / "a.zarr" if by else None}
@@ -85,7 +85,7 @@ def test_files_of_signals(hagen, tmp_path):
 
 
 def test_a_failure_leaves_nothing(hagen, tmp_path, monkeypatch):
-    monkeypatch.setattr(spool, "LIMIT", 100)
+    monkeypatch.setattr(disk_buffer, "LIMIT", 100)
     found = spikes()
     write_sonata(tmp_path / "a.h5", {**found, "X": found["E"]})
     for name in ("a.zarr", "a.nc", "a.nwb"):
@@ -108,7 +108,7 @@ def test_a_missing_extra(hagen, tmp_path, monkeypatch):
 def test_memory_does_not_grow_with_the_recording(tmp_path, monkeypatch, kind):
     """Four times as long takes no more: not all spikes, not all steps, not all signals."""
     kernels = kernels_with(1, 40)
-    monkeypatch.setattr(spool, "LIMIT", 2**14)
+    monkeypatch.setattr(disk_buffer, "LIMIT", 2**14)
     monkeypatch.setattr(blocks, "_VALUES", 2**16)
     for module in (activity.text, activity.arrays):
         monkeypatch.setattr(module, "SIZE", 2**13)

@@ -6,6 +6,7 @@ import pytest
 import nestlfp
 from nestlfp import activity
 from nestlfp.errors import ActivityError, KernelError, NetworkError
+from nestlfp.simulator import Simulator
 from nestlfp.simulator.recorders import events_of
 from nestlfp.sources import hybrid
 from networks import exponential_kernels, installed
@@ -95,7 +96,7 @@ def test_offsets_of_steps_are_not_added(nest, tmp_path):
     np.testing.assert_allclose(in_ms["times"], steps * 0.1 - offsets, atol=1e-9)
     np.testing.assert_array_equal(np.ceil(in_ms["times"] / 0.1 - 1e-6), steps)
 
-    senders, times = events_of(devices["steps"], "E", nest)
+    senders, times = events_of(devices["steps"], "E", Simulator())
     np.testing.assert_array_equal(times, steps * 0.1)
     np.testing.assert_array_equal(senders, in_steps["senders"])
     np.savez(tmp_path / "steps.npz", **in_steps)

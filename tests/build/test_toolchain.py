@@ -16,8 +16,8 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
+from nestlfp.install_hints import explain
 from nestlfp.nodes.model import Model, model_for
-from nestlfp.remedies import explain
 from networks import assert_signal_is_convolution, exponential_kernels, replayed, reset
 
 pytestmark = pytest.mark.compile

@@ -6,7 +6,7 @@ import xarray as xr
 
 import nestlfp
 from nestlfp import KernelError, NeuronKernels, validity
-from nestlfp.kernels.neurons.singles import datasets
+from nestlfp.kernels.neurons.single_neurons import datasets
 from nestlfp.kernels.neurons.validity import Validity
 
 DT = 0.5

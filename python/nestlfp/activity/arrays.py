@@ -92,7 +92,7 @@ def _of_group(group: Any, label: str | None, where: str, asked: Asked) -> Iterat
         unit = unit.decode()
     if unit is None:
         asked.check_whole(times[:1], where)
-    factor = asked.factor if unit is None else asked.told(str(unit), where)
+    factor = asked.factor if unit is None else asked.factor_of(str(unit), where)
     for start in range(0, max(1, times.shape[0]), SIZE):
         part = slice(start, start + SIZE)
         yield Portion(

@@ -1,4 +1,4 @@
-"""Signals of spooled spikes, block by block."""
+"""Compute signals from buffered spikes, block by block."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._types import Floats
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.convolve import of_counts
 from ..kernels.neurons.counts import of_steps
-from .spool import Spool
+from .disk_buffer import DiskBuffer
 
 _VALUES = 2**21
 """Samples of all channels in a block: 16 MB, and some times that while it is made."""
@@ -26,7 +26,7 @@ class Blocks:
     Attributes
     ----------
     sizes : dict of str to (int or None)
-        See `Whose`.
+        See `Assignment`.
     block : int
         Steps in a block.
     """
@@ -57,10 +57,10 @@ class Blocks:
         self.block = max(min(room, 2**16), 4 * modes.n_lags) // every * every or every
 
     def made(
-        self, spool: Spool, n: int, told: Mapping[str, Any], *, shown: bool
+        self, buffer: DiskBuffer, n: int, facts: Mapping[str, Any], *, shown: bool
     ) -> Iterator[xr.Dataset]:
         """First signals with no samples, then those of each block up to step n."""
-        yield self._labelled(0, 0, np.zeros((len(self.modes.pre), 2)), 0, told)
+        yield self._labelled(0, 0, np.zeros((len(self.modes.pre), 2)), 0, facts)
         first = self.modes.first_lag_steps
         before = max(first + self.modes.n_lags - 1, 1)  # steps of which spikes reach a sample
         after = max(-first, 0)
@@ -74,15 +74,15 @@ class Blocks:
                     del counts[number]
                 for number in needed:
                     if number not in counts:
-                        counts[number] = self._counts(spool, number)
+                        counts[number] = self._counts(buffer, number)
                 window = np.concatenate([counts[number] for number in needed], axis=1)
                 skipped = earliest - needed[0] * self.block
                 window = window[:, skipped : skipped + stop + after - earliest + 1]
-                yield self._labelled(start, stop, window, before, told)
+                yield self._labelled(start, stop, window, before, facts)
                 advance((stop - start) * self.modes.dt)
 
     def _labelled(
-        self, start: int, stop: int, window: Floats, before: int, told: Mapping[str, Any]
+        self, start: int, stop: int, window: Floats, before: int, facts: Mapping[str, Any]
     ) -> xr.Dataset:
         """Signals at the samples in steps start + 1 ... stop; the window begins `before` those."""
         made = of_counts(self.modes.dataset, window, self._keep)
@@ -96,13 +96,13 @@ class Blocks:
             interval_ms=self._every * self.modes.dt,
             resolution_ms=self.modes.dt,
             kernels=self.modes.fingerprint,
-            **told,
+            **facts,
         )
 
-    def _counts(self, spool: Spool, number: int) -> Floats:
+    def _counts(self, buffer: DiskBuffer, number: int) -> Floats:
         """Spikes of each population or mode in the steps of a block, (pre, step)."""
         counts = np.zeros((len(self.modes.pre), self.block))
-        found = spool.read(number) if number >= 0 else spool.read(0)[:0]
+        found = buffer.read(number) if number >= 0 else buffer.read(0)[:0]
         for k, (name, own) in enumerate(self._groups.items()):
             mine = found[found["population"] == k]
             if mine.size:

@@ -1,4 +1,4 @@
-"""Which reader reads which file."""
+"""Choose the reader of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers of recorded spikes give: portions of a file, which may be longer than memory."""
+"""What readers return: portions of a file, which may be larger than memory."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Asked:
             )
         return self.factor
 
-    def told(self, unit: str, where: str) -> float:
+    def factor_of(self, unit: str, where: str) -> float:
         """From the unit that a file says to ms; an error if the user says another."""
         found = in_ms(unit, f"the unit of {where}")
         if self.unit is not None and self.factor != found:

@@ -26,11 +26,11 @@ from ..kernels.names import by_dims
 from ..signals.files import FORMATS
 from ..signals.stream import ZarrStream
 from .blocks import Blocks, bar, filled
+from .disk_buffer import DiskBuffer
 from .formats import portions
+from .populations import Assignment, files, rules
 from .portion import Asked
-from .spool import Spool
 from .times import steps_of
-from .whose import Whose, files, rules
 
 
 def convolve(
@@ -144,25 +144,25 @@ def convolve(
     if n is not None and n < every:
         raise ActivityError(f"duration must be at least {every * modes.dt:g} ms, found {duration}")
     of = Blocks(kernels, modes, keep, every)
-    whose = Whose(of.sizes, rules(populations), skip_unknown)
+    assignment = Assignment(of.sizes, rules(populations), skip_unknown)
     listed = files(spikes, of.sizes)
     asked = Asked(unit, column)
-    with Spool(of.block, None if place is None else place.parent) as spool:
+    with DiskBuffer(of.block, None if place is None else place.parent) as buffer:
         used, late = _read(
-            spool, listed, whose, asked, of=of, rounding=rounding, n=n, shown=progress
+            buffer, listed, assignment, asked, of=of, rounding=rounding, n=n, shown=progress
         )
         if n is None:
-            if spool.last < 0:
+            if buffer.last < 0:
                 raise ActivityError(
                     f"there are no spikes in {_few(listed)}: a duration gives a signal of zeros"
                 )
-            n = max(spool.last + max(modes.first_lag_steps + modes.n_lags - 1, 0), every)
-        told = {
+            n = max(buffer.last + max(modes.first_lag_steps + modes.n_lags - 1, 0), every)
+        facts = {
             "spikes": json.dumps(used),
-            "spikes_passed_over": late + whose.skipped,
+            "spikes_passed_over": late + assignment.skipped,
             "spike_files": json.dumps([str(path) for _, path in listed]),
         }
-        parts = of.made(spool, n, told, shown=progress)
+        parts = of.made(buffer, n, facts, shown=progress)
         template = next(parts)
         if place is not None and place.suffix == ".zarr":
             with ZarrStream(place, template, 1, of.block // every, overwrite=overwrite) as store:
@@ -203,9 +203,9 @@ def _few(listed: list[tuple[str | None, Path]]) -> str:
 
 
 def _read(
-    spool: Spool,
+    buffer: DiskBuffer,
     listed: list[tuple[str | None, Path]],
-    whose: Whose,
+    assignment: Assignment,
     asked: Asked,
     *,
     of: Blocks,
@@ -213,13 +213,13 @@ def _read(
     n: int | None,
     shown: bool,
 ) -> tuple[dict[str, int], int]:
-    """All spikes into the spool: how many of each population, and how many are too late."""
+    """All spikes into the buffer: how many of each population, and how many are too late."""
     used, late = Counter(dict.fromkeys(of.sizes, 0)), 0
     names = list(of.sizes)
     with bar(len(listed), "reading", " files", shown) as advance:
         for given, path in listed:
             for portion in portions(path, asked):
-                for name, times, rows in whose.assigned(portion, given, path):
+                for name, times, rows in assignment.assigned(portion, given, path):
                     at = steps_of(
                         times,
                         of.modes.dt,
@@ -228,10 +228,12 @@ def _read(
                         printed=portion.printed,
                     )
                     inside = slice(None) if n is None else at <= n
-                    spool.add(names.index(name), at[inside], None if rows is None else rows[inside])
+                    buffer.add(
+                        names.index(name), at[inside], None if rows is None else rows[inside]
+                    )
                     used[name] += at[inside].size
                     late += at.size - at[inside].size
             advance(1)
-    whose.check_rules()
-    spool.finish()
+    assignment.check_rules()
+    buffer.finish()
     return dict(used), late

@@ -63,7 +63,7 @@ def read_text(path: Path, asked: Asked) -> Iterator[Portion]:
     if labels is None and asked.column != Asked.column:
         raise ActivityError(f"{where} has no column {asked.column!r}, it has {table.names}")
     stepped = "steps" in roles
-    factor = asked.factor if unit is None else asked.told(unit, where)
+    factor = asked.factor if unit is None else asked.factor_of(unit, where)
     options: dict[str, Any] = {"printed": 0.0 if stepped else table.printed}
     if labels is not None and senders is not None:  # SONATA's ids are places in a population
         options["from_zero"] = _plain(table.names[senders]).startswith("node_id")

@@ -36,7 +36,7 @@ def read_nwb(path: Path, asked: Asked) -> Iterator[Portion]:
             raise ActivityError(
                 f"{str(path)!r} has no table of units with spike_times, found {others or 'nothing'}"
             )
-        factor = asked.told("s", repr(str(path)))
+        factor = asked.factor_of("s", repr(str(path)))
         labels = _labels(units, asked, path)
         place: Counter[str | None] = Counter()
         for i in range(len(units)):
@@ -84,7 +84,7 @@ def read_neo(path: Path, asked: Asked) -> Iterator[Portion]:
         raise ActivityError(
             f"{str(path)!r} has no spike trains, Neo finds {', '.join(others) or 'nothing'}"
         )
-    asked.told("ms", f"Neo's {str(path)!r}")
+    asked.factor_of("ms", f"Neo's {str(path)!r}")
     place: Counter[str | None] = Counter()
     for i, train in enumerate(trains):
         label = train.annotations.get(asked.column)

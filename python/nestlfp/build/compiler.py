@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ToolchainError
-from ..remedies import remedy
+from ..install_hints import install_hint
 from .toolchain import Nest
 
 OWN_HEADERS = Path(__file__).parent / "headers"
@@ -77,7 +77,7 @@ def find_compiler(nest: Nest) -> Compiler:
             return Compiler((program,))
     raise ToolchainError(
         "no C++ compiler found (looked at CXX, c++, g++, clang++): "
-        f"{remedy('compiler')}, or set CXX"
+        f"{install_hint('compiler')}, or set CXX"
     )
 
 
@@ -90,7 +90,7 @@ def find_cmake() -> str:
     except (ImportError, AttributeError):
         program = shutil.which("cmake")
     if program is None:
-        raise ToolchainError(f"no CMake found: {remedy('CMake')}")
+        raise ToolchainError(f"no CMake found: {install_hint('CMake')}")
     return program
 
 
@@ -102,7 +102,7 @@ def find_make() -> tuple[str, str]:
         program = shutil.which(name, path=path)
         if program:
             return program, kind
-    raise ToolchainError(f"neither make nor ninja found: {remedy('make')}")
+    raise ToolchainError(f"neither make nor ninja found: {install_hint('make')}")
 
 
 def after_all_others(nest: Nest) -> list[str]:

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from packaging.requirements import Requirement
 
 from ..errors import ToolchainError
+from ..install_hints import install_hint
 from ..nodes.model import model_for
-from ..remedies import remedy
 from ..sources import mechanisms
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
 from .modules import compile_module, modules_dir, problem_with, try_cached, untried
@@ -142,7 +142,8 @@ def _compiler(nest: Nest) -> str:
     compiler = find_compiler(nest)
     if compiler.find_header("vector", nest) is None:
         raise ToolchainError(
-            f"{compiler} does not compile a program with <vector>: {remedy('compiler')}, or set CXX"
+            f"{compiler} does not compile a program with <vector>: {install_hint('compiler')}, or "
+            "set CXX"
         )
     return f"{compiler}, {compiler.version}"
 
@@ -152,7 +153,7 @@ def _header(name: str, nest: Nest) -> str:
     found = find_compiler(nest).find_header(name, nest)
     if found is None:
         package = name.partition("/")[0] + "/" if "/" in name else name
-        raise ToolchainError(f"NEST's headers include {name}: {remedy(package)}")
+        raise ToolchainError(f"NEST's headers include {name}: {install_hint(package)}")
     if found.is_relative_to(OWN_HEADERS):
         return f"{found}, nestlfp's own: the system has none"
     packaged = "boost_headers" in found.parts
@@ -224,7 +225,7 @@ def _version(package: str, what: str) -> str:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        raise ToolchainError(f"{package} is not installed: {remedy(what)}") from None
+        raise ToolchainError(f"{package} is not installed: {install_hint(what)}") from None
 
 
 def _cache() -> str:

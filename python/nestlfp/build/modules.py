@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ToolchainError
+from ..install_hints import explain
 from ..nodes.model import Model, model_named
 from ..nodes.render import module_name, synapse_header
 from ..paths import cache_dir, project_dir
-from ..remedies import explain
 from .compiler import Compiler, find_cmake, find_compiler, find_make
 from .toolchain import Nest, find_nest
 from .trial import try_module

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import ToolchainError
-from ..remedies import remedy
+from ..install_hints import install_hint
 
 SUPPORTED = (3, 10)  # the oldest NEST whose extension interface the generated code fits
 
@@ -126,8 +126,8 @@ def _imported_package() -> Path:
     spec = importlib.util.find_spec("nest")
     if spec is None or spec.origin is None:
         raise ToolchainError(
-            f"Python does not find NEST (import nest fails): {remedy('NEST')}, or activate the "
-            "environment that has it"
+            f"Python does not find NEST (import nest fails): {install_hint('NEST')}, or activate "
+            "the environment that has it"
         )
     return Path(spec.origin).resolve().parent
 

@@ -1,4 +1,4 @@
-"""What runs mostly need and takes a second to import: imported once, by the server they fork from.
+"""Import what most runs need once, in the server that they are forked from.
 
 NEST is not among it: with MPI it must not be copied to another process.
 """

@@ -1,4 +1,4 @@
-"""Where the runs of an ensemble land: a Zarr store that grows along ``run``.
+"""The Zarr store of an ensemble, which grows along ``run``.
 
 Runs are appended as they end, so that rows are in that order; each is committed when it is written
 (see `nestlfp.signals.stores`), with its parameters. What is in the store is finished.

@@ -1,4 +1,4 @@
-"""What kernels must be like: numbers, times and the layout of a whole set."""
+"""Checks of kernels: numbers, times and the layout of a set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in a kernel set: for people, and as a digest that tells two sets apart."""
+"""Describe a kernel set: for people, and as a digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a readout crosses a threshold: what a trigger's node is told, and the same in NumPy."""
+"""Detect when a readout crosses a threshold: a trigger's node, and the same in NumPy."""
 
 from __future__ import annotations
 

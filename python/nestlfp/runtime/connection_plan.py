@@ -1,4 +1,4 @@
-"""Connections from a network to filter nodes: planned and checked first, then made."""
+"""Plan, check and make the connections from a network to filter nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose spikes reach the ports of a filter node, with which factors and lags."""
+"""Which neurons are connected to the ports of a filter node, with which weights and lags."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from scipy import sparse
 from .._types import Floats, Ints
 from ..errors import KernelError, NetworkError
 from ..kernels import NeuronKernels
-from ..kernels.neurons.singles import Weights, checked_weights
+from ..kernels.neurons.single_neurons import Weights, checked_weights
 from ..simulator import Simulator
+from ..simulator.node_models import is_stimulator, stands_for_many
 from ..simulator.populations import population_ids
-from ..simulator.senders import is_stimulator, told_apart
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def gather_inputs(
                 "has no order: give them as a list"
             )
         if members.size and found.shape[0] != members.size:
-            if (why := told_apart(int(members[0]), sim)) is not None:
+            if (why := stands_for_many(int(members[0]), sim)) is not None:
                 raise NetworkError(
                     f"population {name!r}: {why}, but there are kernels, or weights, of "
                     f"{found.shape[0]} neurons. The population's kernel is that of "
@@ -279,7 +279,7 @@ def _per_neuron(
                 "has no order: give them as a list"
             )
         if values.ndim and values.shape != members.shape:
-            if members.size and (why := told_apart(int(members[0]), sim)) is not None:
+            if members.size and (why := stands_for_many(int(members[0]), sim)) is not None:
                 raise NetworkError(
                     f"{what} of {name!r}: {why}: give one number, or one for each of "
                     f"{members.size} nodes, found shape {values.shape}"

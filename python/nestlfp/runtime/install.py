@@ -1,4 +1,4 @@
-"""`install`: have NEST load the models of filter nodes, which are compiled where it is needed."""
+"""`install`: load the NEST models of filter nodes, and compile them where needed."""
 
 from __future__ import annotations
 

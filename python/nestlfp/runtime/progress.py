@@ -1,4 +1,4 @@
-"""What a person at a terminal sees of a run, and how she stops it."""
+"""Progress bars, and interrupts by the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading what nodes put out: a multimeter that asks all of them, and the sum over them."""
+"""Read the outputs of filter nodes with one multimeter, and add them up over the nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples of a recorder on their way: in NEST, waiting in memory, in a store."""
+"""The samples of a recorder: in NEST, in memory, or in a store."""
 
 from __future__ import annotations
 

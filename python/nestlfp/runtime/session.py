@@ -1,4 +1,4 @@
-"""One life of NEST's kernel, from one ``nest.ResetKernel()`` to the next, and its recorders."""
+"""The recorders and connections that nestlfp has made since the last ``nest.ResetKernel()``."""
 
 from __future__ import annotations
 

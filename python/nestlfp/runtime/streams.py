@@ -1,4 +1,4 @@
-"""Whole chunks of recorders' signals, handed to a store and a callback while the network runs."""
+"""Write chunks of the recorders' signals to a store, or hand them to a callback, during a run."""
 
 from __future__ import annotations
 

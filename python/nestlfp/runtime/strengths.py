@@ -1,4 +1,4 @@
-"""How strongly each neuron drives its targets, as the network's connections say."""
+"""Out-strengths: how strongly each neuron drives its targets, by the network's connections."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..kernels.names import by_dims
 from ..simulator import Simulator, synapses
+from ..simulator.node_models import stands_for_many
 from ..simulator.populations import population_ids
-from ..simulator.senders import told_apart
 
 _BLOCK = 1_000_000
 """Connections that NEST is asked for at once: 60 bytes each. It looks through all it has each time,
@@ -90,7 +90,7 @@ def out_strengths(
     pre = _ids(populations, "populations", sim)
     targets = pre if post is None else _ids(post, "post", sim)
     for name, ids in pre.items():
-        if (why := told_apart(int(ids[0]), sim)) is not None:
+        if (why := stands_for_many(int(ids[0]), sim)) is not None:
             raise NetworkError(
                 f"population {name!r}: {why}: it has no out-strengths of neurons, leave it out"
             )

@@ -1,4 +1,4 @@
-"""When spikes reach a filter node, and which time its samples have.
+"""Choose the delays of connections to filter nodes, and the times of their samples.
 
 `schedule` chooses delays inside the network's own range and relabels time where a kernel starts
 earlier, so that there is neither latency nor shift.

@@ -1,4 +1,4 @@
-"""Where nodes are in NEST, and how populations are connected to them."""
+"""Place filter nodes in NEST, and connect populations to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from .._types import Floats, Ints
 from ..errors import NetworkError
 from ..simulator import Simulator
-from ..simulator.senders import scaled_spikes
+from ..simulator.node_models import scaled_spikes
 from .inputs import PortInput
 
 GENERATORS_SYNAPSE = "static_synapse"

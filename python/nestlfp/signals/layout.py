@@ -1,4 +1,4 @@
-"""What signals look like.
+"""The layout of signals: dimensions, coordinates and attributes.
 
 A set of signals is a plain `xarray.Dataset` with one variable per signal, of dimensions
 ``([post,] [pre,] <signal>_channel, time)``, its unit in the attribute ``units``, contact

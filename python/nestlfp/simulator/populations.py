@@ -10,7 +10,7 @@ import numpy as np
 
 from .._types import Ints
 from ..errors import NetworkError
-from .senders import check_senders
+from .node_models import check_senders
 from .simulator import Simulator
 
 

@@ -1,4 +1,4 @@
-"""NEST itself: all of it that nestlfp asks and changes, and the quirks that it works around.
+"""The door to NEST: all that nestlfp asks and changes, and NEST's quirks.
 
 Numbers such as #3489 are those of issues at github.com/nest/nest-simulator.
 """

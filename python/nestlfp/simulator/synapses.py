@@ -1,4 +1,4 @@
-"""What a spike weighs at its targets: the connections that NEST lists, by their synapse models.
+"""What a spike weighs: the connections that NEST lists, by their synapse models.
 
 `connections` gives those that carry spikes, and the weight of a spike that comes after a long
 silence, or at a given rate. The sum over a neuron's connections counts each of them, multapses

@@ -25,8 +25,8 @@ from filelock import FileLock
 
 from ..errors import ToolchainError
 from ..extras import require
+from ..install_hints import explain
 from ..paths import cache_dir, prebuilt_dir
-from ..remedies import explain
 
 OWN = Path(__file__).parent / "mod"
 # Where nrnivmodl puts mechanisms on Linux, and neuron.load_mechanisms looks for them.

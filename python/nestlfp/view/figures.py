@@ -23,7 +23,7 @@ from bokeh.plotting import figure
 from .._types import Floats
 from ..plotting.reduction import evenly
 from ..plotting.style import INK, PALETTE, nice, number, shortened
-from .shown import Image, Spectrum, Traces, rounded_ticks
+from .figure_data import Image, Spectrum, Traces, rounded_ticks
 
 _LEFT, _RIGHT = 75, 85  # pixels: figures below each other have the same time above each other
 _BLUE_TO_RED = interp_palette(RdBu11, 256)

@@ -15,9 +15,9 @@ from ..plotting.reduction import MAX_TRACES
 from ..plotting.style import number, shortened
 from ..signals.csd import UNIT
 from ..signals.stores import Committed
+from .figure_data import Signal, as_lines, dipole_moment
 from .figures import ComponentsFigure, ImageFigure, SpectrumFigure, TracesFigure
 from .following import Follower
-from .shown import Signal, as_lines, dipole_moment
 from .window import Binned, Bins, Source
 
 EVERYONE = "all, added up"

@@ -13,7 +13,7 @@ from ...errors import KernelError
 from ...grid import Rounding, spike_steps, step
 from ...trains import paired
 from ..names import check_known
-from .singles import Weights
+from .single_neurons import Weights
 
 
 def weighted(kernels: Any, spikes: Any, duration: float, rounding: Rounding) -> Floats:

@@ -21,7 +21,7 @@ from ..moments import mean_and_sd
 from ..names import channel_dim, check_known
 from .modes import FAINT, Singles
 from .pathways import check_apart
-from .singles import Weights, checked_rates
+from .single_neurons import Weights, checked_rates
 
 OF = ["signal", "left out"]
 

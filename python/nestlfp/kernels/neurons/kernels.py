@@ -21,7 +21,7 @@ from ..set import KernelSet
 from ..sums import factors_of, scaled, summed
 from . import counts, energies, layout, pathways
 from .reduction import reduced
-from .singles import Weights, datasets, grouped, weights_of_all
+from .single_neurons import Weights, datasets, grouped, weights_of_all
 
 
 class NeuronKernels:

@@ -16,7 +16,7 @@ from ..strengths import (
     with_strengths,
     without_strengths,
 )
-from .singles import Weights, same_but
+from .single_neurons import Weights, same_but
 
 _LAST = ("post", "pre", ..., "lag")
 

@@ -11,7 +11,7 @@ import xarray as xr
 from ..set import KernelSet
 from . import energies, layout
 from .modes import decomposed
-from .singles import checked_counts, checked_singles, with_labels
+from .single_neurons import checked_counts, checked_singles, with_labels
 
 
 def reduced(

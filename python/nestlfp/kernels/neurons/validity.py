@@ -19,7 +19,7 @@ from . import energies
 from .counts import mean_rates
 from .energies import at_least, between
 from .kernels import NeuronKernels
-from .singles import checked_singles
+from .single_neurons import checked_singles
 
 _FINE = 0.1  # how much less than the last target modes leave out that all is found from
 

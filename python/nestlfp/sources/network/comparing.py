@@ -1,4 +1,4 @@
-"""Kernels that came from elsewhere, beside the network that they are to serve.
+"""Compare kernels from elsewhere with the network that they are used in.
 
 What has to agree is what a spike brings to each population, charge or conductance, not the number
 of neurons: kernels of a full-size network, scaled, serve a smaller one.
@@ -18,7 +18,7 @@ from ...kernels import KernelSet
 from ...kernels.checks import found_instead
 from ...kernels.strengths import CHARGE, CONDUCTANCE, strengths
 from ...simulator import Simulator
-from ...simulator.senders import is_stimulator, told_apart
+from ...simulator.node_models import is_stimulator, stands_for_many
 from .currents import Synapse
 from .description import Description, Pathway
 from .reading import describe, sampled
@@ -60,7 +60,9 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
     own = {
         name: ids
         for name, ids in populations.items()
-        if ids.size and not is_stimulator(int(ids[0]), sim) and told_apart(int(ids[0]), sim) is None
+        if ids.size
+        and not is_stimulator(int(ids[0]), sim)
+        and stands_for_many(int(ids[0]), sim) is None
     }
     known = [pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)]
     if _warned or not known:

@@ -1,4 +1,4 @@
-"""Kernels of a network that NEST knows, and of cells that the user, or nobody, names."""
+"""`kernels`: kernels of the network that is in NEST."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from ...kernels.checks import positive, real
 from ...kernels.names import check_name
 from ...simulator import Simulator
 from ...simulator import synapses as synapse_models
+from ...simulator.node_models import CURRENTS
 from ...simulator.populations import nodes_by_model, population_ids
-from ...simulator.senders import CURRENTS
 from .currents import Synapse, Waveform, parameters_of, waveform
 from .description import WITHOUT_CELLS, Description, Drive, Pathway, Population
 

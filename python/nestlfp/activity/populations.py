@@ -1,4 +1,4 @@
-"""Whose spikes are whose: from names and ids in files to populations of the kernels."""
+"""Assign neurons in files to populations of the kernels, by names and ids."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _paths(given: Any) -> list[Any]:
 
 
 @dataclass
-class Whose:
+class Assignment:
     """Assigns spikes to populations.
 
     Attributes

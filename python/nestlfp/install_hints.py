@@ -1,4 +1,4 @@
-"""What to install for a thing that is missing: by apt, conda and pip."""
+"""Commands that install what is missing, by apt, conda and pip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PACKAGES = {
 }
 
 
-def remedy(what: str) -> str:
+def install_hint(what: str) -> str:
     """The commands that install it, such as "install it with pip install cmake"."""
     commands = [f"'{_COMMANDS[by].format(package)}'" for by, package in _PACKAGES[what].items()]
     return f"install it with {' or '.join(commands)}"
@@ -39,7 +39,7 @@ def explain(log: str) -> str:
     missing = re.search(r"fatal error: '?([\w./+-]+)'?(?:: No such file| file not found)", log)
     if missing:
         known = next((name for name in _PACKAGES if missing[1].startswith(name)), None)
-        mend = remedy(known) if known else "which package of your system brings it?"
+        mend = install_hint(known) if known else "which package of your system brings it?"
         return f"the header {missing[1]} is missing: {mend} ({_line_of(missing, log)})"
     for pattern in (r"^nestlfp: (.*)$", r"^.*\b(?:fatal )?error: .*$", r"^CMake Error.*(?:\n.+)?"):
         found = re.search(pattern, log, re.MULTILINE)

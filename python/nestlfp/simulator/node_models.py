@@ -1,4 +1,4 @@
-"""Which of NEST's models can stand for a population, and what a recorder hears of them."""
+"""Which of NEST's models send spikes, and which can be a population."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def is_stimulator(node: int, sim: Simulator) -> bool:
     return bool(sim.default(model, "element_type") == "stimulator")
 
 
-def told_apart(node: int, sim: Simulator) -> str | None:
+def stands_for_many(node: int, sim: Simulator) -> str | None:
     """Why the neurons of this node cannot be told apart, if it stands for many."""
     found = sim.nodes([node])
     model = str(found.get("model"))

@@ -7,8 +7,8 @@ from served import noise
 
 from nestlfp.errors import SignalError
 from nestlfp.plotting.reduction import MAX_TRACES
+from nestlfp.view.figure_data import Signal, dipole_moment, rounded_ticks, rounded_up
 from nestlfp.view.panel import window_of
-from nestlfp.view.shown import Signal, dipole_moment, rounded_ticks, rounded_up
 from nestlfp.view.window import Binned
 
 

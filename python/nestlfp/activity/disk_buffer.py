@@ -1,4 +1,4 @@
-"""Spikes put in order of time on disk, however they come: memory does not grow with them."""
+"""Buffer spikes on disk in order of time, so that memory does not grow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LIMIT = 2**19
 """Spikes that are kept in memory: 14 bytes each."""
 
 
-class Spool:
+class DiskBuffer:
     """Spikes by blocks of steps; to be used in a `with`, which removes its files.
 
     Parameters
@@ -35,7 +35,7 @@ class Spool:
         self._folder = folder
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> DiskBuffer:
         return self
 
     def __exit__(

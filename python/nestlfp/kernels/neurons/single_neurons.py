@@ -1,4 +1,4 @@
-"""What single neurons' kernels, their rates and their weights must be like."""
+"""Checks of single neurons' kernels, rates and weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures show of a window: plain arrays, labels and limits."""
+"""The data of the figures for a window: plain arrays, labels and limits."""
 
 from __future__ import annotations
 
