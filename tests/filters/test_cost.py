@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp.filters import cost
+from nestlfp.filters import cost, separable, state_space
 from networks import bank_of
 
 PORTS, CHANNELS, TAPS = 20, 3, 2000
@@ -48,8 +48,8 @@ def test_separable(name, every):
     expected = (
         cost.NODE
         + (cost.PORT + cost.SPIKE) * PORTS
-        + CHANNELS * cost.MOVE * (moves + kicks + states / every)
-        + CHANNELS * cost.WEIGHT * PORTS * len(courses)
+        + CHANNELS * separable.MOVE * (moves + kicks + states / every)
+        + CHANNELS * separable.WEIGHT * PORTS * len(courses)
     )
     np.testing.assert_allclose(found.microseconds(every), expected, rtol=1e-12)
 
@@ -66,8 +66,8 @@ def test_state_space(name, every):
     expected = (
         cost.NODE
         + (cost.PORT + cost.SPIKE)
-        + cost.OSCILLATOR * oscillators
-        + cost.KICK * (real + pairs)
-        + cost.OUTPUT * oscillators * r.latents / every
+        + state_space.OSCILLATOR * oscillators
+        + state_space.KICK * (real + pairs)
+        + state_space.OUTPUT * oscillators * r.latents / every
     )
     np.testing.assert_allclose(found.microseconds(every), expected, rtol=1e-12)
