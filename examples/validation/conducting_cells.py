@@ -8,6 +8,7 @@ mean excitatory conductance to the published one.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import LFPy
 import lfpykernels
@@ -126,7 +127,7 @@ def kernels(
     """Kernels in LFPykernels' own way, averaged over depths, and around the cells' potential."""
     mechanisms.load()
     own = {post: operating_point(approx, depths)[0] for post, approx in described.items()}
-    ways = {
+    ways: dict[str, dict[str, Any]] = {
         "LFPykernels": {"depths": "LFPykernels", "Vrest": p.V_REST},
         "by depth": {"depths": depths, "Vrest": p.V_REST},
         "own potential": {"depths": depths, "Vrest": own},

@@ -70,10 +70,7 @@ def try_module(
     request = {
         "module": str(module),
         "spacing": SPACING,
-        "nodes": [
-            {"model": model.name, "ports": model.ports, "defaults": _defaults(model, bank)}
-            for model, bank in banks.items()
-        ],
+        "nodes": [{"model": model.name, **_node(model, bank)} for model, bank in banks.items()],
     }
     with tempfile.TemporaryDirectory(prefix="nestlfp_") as name:
         folder = Path(name)
@@ -123,10 +120,12 @@ def _bank(model: Model) -> FilterBank:
     return FilterBank(kernels, method=METHODS[model.method]())
 
 
-def _defaults(model: Model, bank: FilterBank) -> dict[str, Any]:
-    """Parameters of a node whose connections have a delay of one step."""
-    hold = bank.filter.coefficients.first_lags - 1
-    return bank.filter.parameters(model.ports, hold, every=1, until=0) | RECORDING
+def _node(model: Model, bank: FilterBank) -> dict[str, Any]:
+    """Parameters of a node that holds spikes back as long as it can, and delays for the rest."""
+    first_lags = bank.filter.coefficients.first_lags
+    hold = np.minimum(first_lags - 1, bank.filter.max_hold)
+    parameters = bank.filter.parameters(model.ports, hold, every=1, until=0)
+    return {"defaults": parameters | RECORDING, "delays": first_lags - hold}
 
 
 def _difference(bank: FilterBank, outputs: Floats) -> str | None:

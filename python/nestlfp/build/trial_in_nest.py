@@ -23,17 +23,18 @@ def main(folder: Path) -> None:
     nest.Install(request["module"])
     dt, spacing = float(nest.resolution), request["spacing"]
     multimeters = []
-    for told in request["nodes"]:
-        nest.SetDefaults(told["model"], told["defaults"])
-        node = nest.Create(told["model"])
-        for port in range(told["ports"]):
+    for wanted in request["nodes"]:
+        nest.SetDefaults(wanted["model"], wanted["defaults"])
+        node = nest.Create(wanted["model"])
+        for port, steps in enumerate(wanted["delays"]):
             times = {"spike_times": [(1 + port * spacing) * dt]}
             generator = nest.Create("spike_generator", params=times)
-            nest.Connect(generator, node, syn_spec={"receptor_type": port + 1, "delay": dt})
-        outputs = [f"Y_{i}" for i in range(told["defaults"]["outputs"])]
+            synapse = {"receptor_type": port + 1, "delay": steps * dt}
+            nest.Connect(generator, node, syn_spec=synapse)
+        outputs = [f"Y_{i}" for i in range(wanted["defaults"]["outputs"])]
         multimeter = nest.Create("multimeter", params={"record_from": outputs, "interval": dt})
         nest.Connect(multimeter, node, syn_spec={"delay": dt})
-        multimeters.append((multimeter, outputs, told["ports"] * spacing))
+        multimeters.append((multimeter, outputs, len(wanted["delays"]) * spacing))
     nest.Simulate((2 + max(steps for _, _, steps in multimeters)) * dt if multimeters else dt)
     answer = []
     for multimeter, outputs, steps in multimeters:
