@@ -141,7 +141,7 @@ def _difference(bank: FilterBank, outputs: Floats) -> str | None:
     for p, first in enumerate(c.first_lags):
         expected[p, :, first : first + taps] = c.h[p]
     peak = np.abs(expected).max(axis=(0, 2))[:, None]
-    allowed = filter_.error[:, None] + ROUNDING
+    allowed = 2 * filter_.error[:, None] + ROUNDING  # of its own spike, and what others left
 
     def off(by: int) -> Floats:
         """The largest error of each port against its kernel, so many steps later."""
