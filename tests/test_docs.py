@@ -3,6 +3,7 @@
 Those of README.md are in test_readme.py; notebooks are run when the site is built, in test_site.py.
 """
 
+import builtins
 import doctest
 import importlib
 import re
@@ -307,3 +308,5 @@ def test_docstrings(name):
         raise failed.exc_info[1] from None
     except doctest.DocTestFailure as failed:
         pytest.fail(f"{failed.example.source}gave {failed.got}wanted {failed.example.want}")
+    finally:  # the last result is left among the builtins, with which quantities cannot be imported
+        vars(builtins).pop("_", None)

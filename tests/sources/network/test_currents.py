@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 import nestlfp
 from nestlfp.sources.network.currents import (
@@ -253,7 +254,7 @@ def test_the_course_of_a_synapse(synapse):
         "beta": np.abs(decay - np.exp(-t / (synapse.tau_rise or 1.0))),
     }[synapse.shape]
     np.testing.assert_allclose(shape.at(t), course / course.max(), atol=1e-5)
-    assert shape.area == pytest.approx(np.trapezoid(course / course.max(), t), rel=1e-5)
+    assert shape.area == pytest.approx(trapezoid(course / course.max(), t), rel=1e-5)
     assert not shape.at([-1.0, -1e-9]).any()
 
 
