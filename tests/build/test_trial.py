@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import pytest
 
 import nestlfp
 from nestlfp.build import doctor, modules, trial
-from nestlfp.build.modules import child_environment, compile_module, try_cached, untried
+from nestlfp.build.modules import (
+    child_environment,
+    compile_module,
+    problem_with,
+    try_cached,
+    untried,
+)
 from nestlfp.build.toolchain import find_nest
 from nestlfp.filters.base import METHODS
 from nestlfp.nodes.model import model_for, node_methods
@@ -138,6 +145,12 @@ def test_a_module_that_cannot_be_tried(tmp_path, monkeypatch):
     assert untried(nest) == []
     note = module.with_suffix(".json")
     note.write_text(json.dumps(json.loads(note.read_text()) | {"tried": False}))
+    assert untried(nest) == [module]
+    for number, damaged in enumerate(("[1", "[]", "3", "", "{}")):
+        other = module.parent.with_name(f"damaged-{number}")
+        shutil.copytree(module.parent, other)
+        (other / note.name).write_text(damaged)
+        assert problem_with(other / module.name, nest)
     assert untried(nest) == [module]
     module.write_bytes(b"no library")
     with pytest.raises(nestlfp.ToolchainError, match="NEST does not load"):

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..digests import digest_of_file
 from ..errors import ToolchainError
 from ..install_hints import explain
 from ..nodes.model import Model, model_named
@@ -88,11 +89,7 @@ def library_digest(nest: Nest) -> str:
 @functools.cache
 def _digest(library: Path, changed: int) -> str:
     """Of a large file, as of a time of change."""
-    digest = hashlib.sha256()
-    with library.open("rb") as file:
-        while part := file.read(2**20):  # not all of it at once, which takes twice as long
-            digest.update(part)
-    return digest.hexdigest()
+    return digest_of_file(library)
 
 
 def compile_module(
@@ -153,15 +150,14 @@ def problem_with(module: Path, nest: Nest) -> str | None:
     Loading half a file can end the process, so that a module is read against the note that
     was written beside it when it was complete.
     """
-    note = module.with_suffix(".json")
     try:
-        told = json.loads(note.read_text(encoding="utf-8"))
-        digest = hashlib.sha256(module.read_bytes()).hexdigest()
+        note = _note(module)
+        digest = digest_of_file(module)
     except (OSError, ValueError) as error:
         return f"it is incomplete ({error})"
-    if told.get("nest") != nest.version:
-        return f"it was compiled for NEST {told.get('nest')}, this is NEST {nest.version}"
-    return None if told.get("sha256") == digest else "its content is not what was compiled"
+    if note.get("nest") != nest.version:
+        return f"it was compiled for NEST {note.get('nest')}, this is NEST {nest.version}"
+    return None if note.get("sha256") == digest else "its content is not what was compiled"
 
 
 def _build(entry: CachedModule, progress: bool) -> None:
@@ -194,7 +190,7 @@ def _build(entry: CachedModule, progress: bool) -> None:
                 stacklevel=2,
             )
         note = {
-            "sha256": hashlib.sha256(Path(built).read_bytes()).hexdigest(),
+            "sha256": digest_of_file(Path(built)),
             "nest": entry.nest.version,
             "nestml": importlib.metadata.version("nestml"),
             "tried": reason is None,
@@ -251,15 +247,15 @@ def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
 
 def untried(nest: Nest) -> list[Path]:
     """Modules in the cache for this NEST that could not be tried when they were compiled."""
-    here = {"tried": False, "nest": nest.version, "nestml": importlib.metadata.version("nestml")}
-    notes = sorted(modules_dir().glob("*/*.json"))
-    return [note.with_suffix(".so") for note in notes if _note(note).items() >= here.items()]
+    here = {"tried": False, "nestml": importlib.metadata.version("nestml")}
+    modules = (note.with_suffix(".so") for note in sorted(modules_dir().glob("*/*.json")))
+    sound = (module for module in modules if problem_with(module, nest) is None)
+    return [module for module in sound if _note(module).items() >= here.items()]
 
 
 def try_cached(module: Path, nest: Nest) -> str | None:
     """Try a module of the cache, see `try_module`; one that is wrong is deleted."""
-    path = module.with_suffix(".json")
-    note = _note(path)
+    note = _note(module)
     models = [model for model in map(model_named, note["models"]) if model]
     try:
         reason = try_module(module, models, nest, child_environment(nest))
@@ -267,12 +263,17 @@ def try_cached(module: Path, nest: Nest) -> str | None:
         shutil.rmtree(module.parent)
         raise
     if reason is None:
-        path.write_text(json.dumps(note | {"tried": True}), encoding="utf-8")
+        tried = json.dumps(note | {"tried": True})
+        module.with_suffix(".json").write_text(tried, encoding="utf-8")
     return reason
 
 
-def _note(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+def _note(module: Path) -> dict[str, Any]:
+    """What was written beside a module when it was complete; a `ValueError` where it is damaged."""
+    note = json.loads(module.with_suffix(".json").read_text(encoding="utf-8"))
+    if not isinstance(note, dict):
+        raise ValueError(f"its note is {note!r}")
+    return note
 
 
 def child_environment(nest: Nest) -> dict[str, str]:

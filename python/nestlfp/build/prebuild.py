@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ..digests import digest_of_file
 from ..errors import NestLFPError, ToolchainError
 from ..nodes.model import SIZES, Model, model_for, node_methods
 from ..paths import prebuilt_dir
@@ -88,7 +89,7 @@ def prebuild(
 def prebuild_mechanisms(target: Path, wheels: Iterable[Path] = ()) -> Path:
     """The same with NEURON's mechanisms of nestlfp, and the wheels of NEURON they are to serve."""
     neuron = _neuron_files()
-    builds = {_sha256(neuron.library): "wheel in use"}
+    builds = {digest_of_file(neuron.library): "wheel in use"}
     for wheel in wheels:
         builds[_same_build(wheel, neuron)] = wheel.name
     folder = target / f"neuron-{importlib.metadata.version('neuron')}"
@@ -111,7 +112,7 @@ def prebuild_mechanisms(target: Path, wheels: Iterable[Path] = ()) -> Path:
         shutil.copyfile(build / mechanisms.LIBRARY, library)
     told = {
         "sources": mechanisms.digest_of(sources),
-        "sha256": _sha256(library),
+        "sha256": digest_of_file(library),
         "builds": builds,
     }
     (folder / mechanisms.NOTE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
@@ -129,7 +130,7 @@ def _for_older_systems(nest: Nest) -> Iterator[None]:
         yield  # another NEST is of this machine
         return
     header = OLDER / "older_libraries.h"
-    digest = hashlib.sha256(header.read_bytes()).hexdigest()[:8]
+    digest = digest_of_file(header)[:8]
     # The digest is for the module cache, whose key has the flags, and not what they name.
     flags = f"-include {header.name} -fno-sized-deallocation -DNESTLFP_OLDER=0x{digest}"
     before = dict(os.environ)
@@ -206,10 +207,6 @@ def _settled(header: bytes) -> bytes:
     """A header without the lines that differ from build to build: temporary folders, Pythons."""
     lines = rb"#define (NEST_INSTALL_PREFIX|NEURON_DATA_DIR|NRN_LIBDIR) |\w+_python_\w+\{"
     return re.sub(rb"(?m)^.*(?:%b).*$" % lines, b"", header)
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def main(arguments: list[str] | None = None) -> None:

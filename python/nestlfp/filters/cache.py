@@ -17,6 +17,7 @@ import numpy as np
 import scipy
 
 from .. import state_space
+from ..digests import digest_of_code
 from ..errors import ToleranceError
 from ..kernels.files import replacing
 from ..paths import cache_dir
@@ -54,12 +55,11 @@ def key(options: Method, coefficients: Coefficients) -> str:
     """Digest of everything that decides what is found, the code that finds it among it."""
     c, ringing = coefficients, coefficients.ringing
     ends = [ringing.after.tolist(), ringing.poles.tolist()] if ringing else None
-    decisive = [options.name, options, c.h.shape, c.groups, ends, np.__version__, scipy.__version__]
+    code = digest_of_code(Path(state_space.__file__).parent, Path(__file__).parent)
+    versions = [np.__version__, scipy.__version__, code]
+    decisive = [options.name, options, c.h.shape, c.groups, ends, *versions]
     digest = hashlib.sha256(repr(decisive).encode())
     digest.update(np.ascontiguousarray(c.h, dtype=float).tobytes())
-    for package in (Path(state_space.__file__).parent, Path(__file__).parent):
-        for source in sorted(package.glob("*.py")):
-            digest.update(source.read_bytes())
     return digest.hexdigest()[:24]
 
 

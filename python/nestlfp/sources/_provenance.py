@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..digests import digest_of_file
 
 
 def package_version(package: str) -> str:
@@ -35,7 +36,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, str | os.PathLike) and os.path.isabs(value) and os.path.isfile(value):
         path = Path(value)
-        return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        return {"file": path.name, "sha256": digest_of_file(path)}
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)  # strict JSON knows neither inf nor nan
     if value is None or isinstance(value, bool | int | float | str):

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ..digests import digest_of_file
 from ..errors import ToolchainError
 from ..extras import require
 from ..install_hints import explain
@@ -32,6 +33,8 @@ OWN = Path(__file__).parent / "mod"
 # Where nrnivmodl puts mechanisms on Linux, and neuron.load_mechanisms looks for them.
 LIBRARY = f"{platform.machine()}/libnrnmech.so"
 NOTE = "mechanisms.json"
+ALPHA = 0.9999
+"""Largest tau1 / tau2 of Exp2Syn and Exp2SynI: from there on their course is an alpha function."""
 
 
 def compiled(folder: str | os.PathLike[str] | None = None) -> str:
@@ -117,8 +120,8 @@ def prebuilt(sources: Sequence[Path]) -> Path | None:
         told = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         fits = (
             told["sources"] == digest_of(sources)
-            and told["sha256"] == _sha256(folder / LIBRARY)
-            and _sha256(neuron_data() / "lib" / "libnrniv.so") in told["builds"]
+            and told["sha256"] == digest_of_file(folder / LIBRARY)
+            and digest_of_file(neuron_data() / "lib" / "libnrniv.so") in told["builds"]
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -149,10 +152,6 @@ def nrnivmodl(
             f"nrnivmodl could not compile {', '.join(arguments)}: {explain(log.read_text())}\n"
             f"The whole log is {log}"
         )
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _obtained(sources: Sequence[Path]) -> str:

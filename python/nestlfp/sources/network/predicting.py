@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ...digests import digest_of_code
 from ...errors import KernelError, NetworkError
 from ...geometry import check_micrometres, check_no_group, is_probe, positions
 from ...kernels import KernelSet
@@ -382,9 +383,5 @@ def _order(synapses: Synapses) -> tuple[str, int, bool]:
 def _tools() -> list[str]:
     """What calculates: versions of packages, and nestlfp's own code."""
     package = Path(__file__).parents[2]
-    code = hashlib.sha256()
-    for folder in ("cells", "sources"):
-        for path in sorted((package / folder).rglob("*")):
-            if path.suffix in (".py", ".mod"):
-                code.update(path.read_bytes())
-    return [*map(package_version, _TOOLS), code.hexdigest()]
+    code = digest_of_code(package / "cells", package / "sources")
+    return [*map(package_version, _TOOLS), code]
