@@ -8,7 +8,6 @@ seeds of the network and the cells, and conductances of several strengths. Write
 and a report; `docs/validation.md` says what they show.
 """
 
-import csv
 import json
 import os
 import time
@@ -26,6 +25,7 @@ import conducting_cells as cc
 import matplotlib.pyplot as plt
 import nest
 import numpy as np
+import pandas as pd
 import small_network as net
 import typer
 import xarray as xr
@@ -253,9 +253,9 @@ def figure(summary: list[dict], runs: list[dict]) -> Figure:
 
 def write(rows: list[dict], report: dict, out: Path) -> None:
     """Tables, figure and report of the seeds so far."""
-    write_table(rows, out / "table.csv")
+    pd.DataFrame(rows).to_csv(out / "table.csv", index=False, na_rep="nan")
     summary = over_seeds(rows)
-    write_table(summary, out / "summary.csv")
+    pd.DataFrame(summary).to_csv(out / "summary.csv", index=False, na_rep="nan")
     nestlfp.plotting.save(
         figure(summary, report["runs"]), out / "validation_conductances.png", overwrite=True
     )
@@ -278,13 +278,6 @@ def as_text(summary: list[dict]) -> str:
             + "  ".join(values)
         )
     return "\n".join(lines)
-
-
-def write_table(table: list[dict], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
 
 
 def say(text: str) -> None:

@@ -9,7 +9,6 @@ single neurons. Writes a table, figures and a report; `docs/validation.md` says
 what they show.
 """
 
-import csv
 import json
 import os
 import time
@@ -28,6 +27,7 @@ import figures
 import modes
 import nest
 import numpy as np
+import pandas as pd
 import small_network as net
 import typer
 import xarray as xr
@@ -112,10 +112,10 @@ def main(
         kernel_set.save(out / f"kernels_{label}.nc", overwrite=True)
         nestlfp.signals.save(online[name], out / f"online_{label}.nc", overwrite=True)
     table = compare.table(full, online, singles, rates)
-    write_table(table, out / "table.csv")
+    pd.DataFrame(table).to_csv(out / "table.csv", index=False, na_rep="nan")
     neurons["left out 0.001"].save(out / "neuron_kernels.nc", overwrite=True)
     refined = modes.table(full, recorded, convolved, neurons, rates)
-    write_table(refined, out / "modes.csv")
+    pd.DataFrame(refined).to_csv(out / "modes.csv", index=False, na_rep="nan")
     nestlfp.plotting.save(modes.figure(refined), out / "modes.png", overwrite=True)
     nestlfp.plotting.save(
         figures.comparison(full, online, table, SHOWN), out / "validation.png", overwrite=True
@@ -174,13 +174,6 @@ def record_online(
         recorders[name] = nestlfp.FieldRecorder(kernel_set, inputs, interval=net.p.DT)
     nestlfp.simulate(duration)
     return {name: found.signals() for name, found in recorders.items()}, built.spike_times()
-
-
-def write_table(table: list[dict], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
 
 
 def say(text: str) -> None:

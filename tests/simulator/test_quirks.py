@@ -78,13 +78,14 @@ def test_nodes_in_another_place_are_told(nest):
         OneMore().check_placement(np.asarray(nodes.tolist()))
 
 
-def test_a_single_node_here(nest):
+def test_a_single_node_here_and_none(nest):
     node = nest.Create("parrot_neuron")
     with pytest.warns(UserWarning, match="NodeCollection"), pytest.raises(IndexError):
         nest.GetLocalNodeCollection(node)
     sim = Simulator()
     sim.ranks.n = 2  # as with MPI
     assert sim.here(node).tolist() == node.tolist()
+    assert sim.here(sim.nodes([])).tolist() == []
 
 
 def test_the_printed_form_of_nodes_has_their_models(nest):

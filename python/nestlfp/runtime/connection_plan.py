@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,9 +68,10 @@ class ConnectionPlan:
         dt = sim.resolution
         ids, ports = gather_inputs(bank.neurons, given, dt=dt, sim=sim)
         check_generators(sim, ports)
-        for name, nodes in ids.items():
-            if nodes.size and not any(port.everywhere for port in ports if port.name == name):
-                sim.ranks.agree(partial(sim.check_placement, nodes))
+        everywhere = {port.name for port in ports if port.everywhere}
+        placed = [nodes for name, nodes in ids.items() if name not in everywhere]
+        neurons = np.unique(np.concatenate([np.zeros(0, np.int64), *placed]))
+        sim.ranks.agree(lambda: sim.check_placement(neurons))
         models = _synapse_models(sim, bank.populations, given.synapse_models or {})
         min_delay, max_delay = delay_range(sim, given.unconnected, what)
         timed = schedule(

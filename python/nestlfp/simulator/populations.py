@@ -71,7 +71,7 @@ def _whole_numbers(nodes: Any, name: str, sim: Simulator) -> Ints:
     try:
         if isinstance(nodes, str | bytes | Mapping) or not isinstance(nodes, Iterable):
             raise TypeError
-        ids = np.array(list(_flat(nodes, sim)))
+        ids = np.array(list(flat(nodes, sim)))
         if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
             raise TypeError
     except (TypeError, ValueError):
@@ -87,15 +87,15 @@ def _whole_numbers(nodes: Any, name: str, sim: Simulator) -> Ints:
     return ids
 
 
-def _flat(nodes: Iterable[Any], sim: Simulator) -> Iterator[Any]:
-    """What is in lists of NodeCollections and ids, nested to any depth, in their order."""
-    for each in nodes:
-        if sim.are_nodes(each):
-            yield from (sim.present(each)).tolist()  # refused of another life's nodes
-        elif isinstance(each, Iterable) and not isinstance(each, str | bytes | Mapping):
-            yield from _flat(each, sim)
-        else:
-            yield each
+def flat(nodes: Any, sim: Simulator) -> Iterator[Any]:
+    """What is in NodeCollections, ids and lists of them, nested to any depth, in their order."""
+    if sim.are_nodes(nodes):
+        yield from sim.present(nodes).tolist()
+    elif isinstance(nodes, Iterable) and not isinstance(nodes, str | bytes | Mapping):
+        for each in nodes:
+            yield from flat(each, sim)
+    else:
+        yield nodes
 
 
 def _check_range(ids: Ints, name: str, sim: Simulator) -> None:

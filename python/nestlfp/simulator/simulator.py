@@ -165,14 +165,14 @@ class Simulator:
 
         Of such nodes other questions are answered, wrongly, or end the process.
         """
-        return self.module.NodeCollection([]) + nodes
+        return self.nodes([]) + nodes
 
     def here(self, nodes: Any) -> Any:
         """Those of the nodes that live on this rank, to be asked by `get` alone."""
-        if self.ranks.n == 1:
+        if self.ranks.n == 1 or not len(nodes):
             return nodes
         if len(nodes) == 1:  # GetLocalNodeCollection takes `local` of one node for an index
-            return nodes if nodes.local else self.module.NodeCollection([])
+            return nodes if nodes.local else self.nodes([])
         with warnings.catch_warnings():  # that its result is not for all functions of NEST
             warnings.simplefilter("ignore")
             return self.module.GetLocalNodeCollection(nodes)

@@ -12,10 +12,10 @@ import xarray as xr
 from ..extras import require
 from ..kernels.strengths import with_strengths
 from ._mixture import Part
+from .mechanisms import ALPHA
 
 _CURRENTS = {"ExpSynI": "ExpSyn", "Exp2SynI": "Exp2Syn"}
 """Mechanisms whose weight is a current (nA), and those of the same course whose weight is in µS."""
-_ALPHA = 0.9999  # largest tau1 / tau2 that NEURON takes
 
 
 def with_described_strengths(dataset: xr.Dataset, parts: Sequence[Part]) -> xr.Dataset:
@@ -57,4 +57,4 @@ def _area(syntype: str, synapse: Mapping[str, Any]) -> float:
         return math.nan
     rise, decay = (synapse.get(name, math.nan) for name in ("tau1", "tau2"))
     integral = require("lfpykernels.kernel_approximator", "lfpykernels").integrate_beta
-    return float(integral(min(rise, _ALPHA * decay), decay))
+    return float(integral(min(rise, ALPHA * decay), decay))

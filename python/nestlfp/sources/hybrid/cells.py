@@ -16,8 +16,8 @@ from ..._types import Floats, Ints
 from ...errors import NetworkError, ToolchainError
 from ...extras import require
 from ..lfpykernels import EXTRA
+from ..mechanisms import ALPHA
 
-_ALPHA = 0.9999  # largest tau1 / tau2: beyond it the double exponential is an alpha function
 _MOST_MULTAPSES = 99
 _TRIES = 1000
 
@@ -134,7 +134,7 @@ class Synapses:
     def parameters(self) -> dict[str, Any]:
         """Arguments of ``LFPy.Synapse``, which passes over what a mechanism does not have."""
         courses = {
-            "tau1": min(self.tau1, _ALPHA * self.tau2),
+            "tau1": min(self.tau1, ALPHA * self.tau2),
             "tau2": self.tau2,
             "tau": self.tau2,
         }

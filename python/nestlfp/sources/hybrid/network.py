@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..._types import Floats, Ints
 from ...errors import NetworkError
 from ...grid import Rounding, check_rounding, spike_steps, steps
 from ...simulator import Simulator, synapses
+from ...simulator.populations import flat
 from ...simulator.recorders import brief, index_of, recorded_spikes
 from ...trains import paired
 
@@ -194,7 +195,7 @@ class Network:
 def _ids(nodes: Any, name: str, sim: Simulator) -> Ints:
     """Ids of a population's nodes, which send spikes, in the order in which they were given."""
     try:
-        found = list(_flat(nodes, sim))
+        found = list(flat(nodes, sim))
         if not found or not all(map(_is_id, found)):
             raise NetworkError(
                 f"population {name!r} must be a nest.NodeCollection that is not empty, a list of "
@@ -219,14 +220,3 @@ def _ids(nodes: Any, name: str, sim: Simulator) -> Ints:
 
 def _is_id(node: Any) -> bool:
     return isinstance(node, int | np.integer) and not isinstance(node, bool)
-
-
-def _flat(nodes: Any, sim: Simulator) -> Iterator[Any]:
-    """What is in lists of NodeCollections and ids, nested to any depth, in their order."""
-    if sim.are_nodes(nodes):
-        yield from (sim.present(nodes)).tolist()  # refused after ResetKernel
-    elif isinstance(nodes, Iterable) and not isinstance(nodes, str | bytes | Mapping):
-        for each in nodes.tolist() if isinstance(nodes, np.ndarray) else nodes:
-            yield from _flat(each, sim)
-    else:
-        yield nodes

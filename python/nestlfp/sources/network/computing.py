@@ -40,7 +40,6 @@ _BELOW, _APART = 200.0, 100.0  # µm: lowest contact under the somata, and dista
 _WIDER = 1.5  # times the reach of the widest cell is the least radius of the column
 _DEPTHS = 15  # over which a current source density is averaged
 _FEW = 4  # populations with cells: for less, starting processes takes longer than it spares
-_ALPHA = 0.9999  # as near to an alpha function as a difference of exponentials comes
 
 
 @dataclass(frozen=True)
@@ -477,7 +476,7 @@ class Standing:
         if wave.shape == "exp":
             courses = {"syntype": "ExpSyn", "tau": wave.tau}
         else:
-            rise = _ALPHA * wave.tau if wave.tau_rise is None else wave.tau_rise
+            rise = mechanisms.ALPHA * wave.tau if wave.tau_rise is None else wave.tau_rise
             courses = {"syntype": "Exp2Syn", "tau1": rise, "tau2": wave.tau}
         found = {**courses, "weight": 1e-3 * own.peak, "e": wave.reversal or 0.0}
         return found if self.conductances else {**found, "syntype": f"{courses['syntype']}I"}
