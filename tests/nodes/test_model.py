@@ -128,8 +128,19 @@ def spoil(method, changes, when="later"):
 
 @pytest.mark.compile
 def test_nothing_beyond_the_ring_is_touched():
-    changes = {"span": [1e9, 0.0], "start": [1e12, 0.0], "hold": [1e9, -5.0], "lane": [1e9, 0.0]}
+    changes = {
+        "span": [1e9, 0.0],
+        "start": [1e12, 0.0],
+        "longer": [1e9, 0.0],
+        "hold": [1e9, -5.0],
+        "wait": [1e9, 0.0],
+        "lane": [1e9, 0.0],
+    }
     assert spoil("fir", list(changes.items())) == len(changes)
+    # Rows that are not its own, within the table: another signal, and no harm.
+    spoil("fir", [("wait", [-1e9, 0.0]), ("longer", [-1e9, 0.0]), ("span", [-1e9, 0.0])])
+    clocks = [[1e9, 0.0], [-7.0, -1.0], [0.0, 1e9], [0.0, -3.0]]
+    assert spoil("fir", [("clock", clock) for clock in clocks]) == len(clocks)
 
 
 @pytest.mark.compile
@@ -156,7 +167,7 @@ def test_nothing_beyond_the_drives_is_touched():
 @pytest.mark.parametrize(
     ("method", "sizes"),
     [
-        ("fir", "groups channels outputs stride ring table"),
+        ("fir", "groups channels outputs stride ring table every"),
         ("state-space", "groups latents outputs reads depth inputs oscillators used"),
         (
             "separable",

@@ -39,9 +39,10 @@ class FIRFilter(Filter):
     bound = error
 
     def microseconds(self, every: int) -> float:
-        """See `Filter.microseconds`; how often it is sampled makes no difference here."""
+        """See `Filter.microseconds`; a spike adds the taps that fall on a sample."""
         c = self.coefficients
-        return node_microseconds(c.lengths.size) + float(TAP * c.n_channels * c.lengths.sum())
+        taps = float(c.n_channels * c.lengths.sum()) / every
+        return node_microseconds(c.lengths.size) + TAP * taps
 
     def __str__(self) -> str:
         return "the kernels as they are"
@@ -49,20 +50,30 @@ class FIRFilter(Filter):
     def parameters(self, ports: int, hold: Ints, every: int, until: int) -> dict[str, Any]:
         """See `Filter.parameters`."""
         c = self.coefficients
-        span = c.lengths * c.n_channels
-        stride = self.reach * c.n_channels
-        taps = [kernels[:, :n].T.ravel() for kernels, n in zip(c.h, c.lengths, strict=True)]
-        lane = stride * (np.arange(span.size) if c.groups > 1 else np.zeros(span.size))
+        used = range(c.lengths.size)
+        span = c.lengths // every * c.n_channels
+        stride = -(-self.reach // every) * c.n_channels
+        sizes = c.lengths * c.n_channels
+        lane = stride * np.array(used) * (c.groups > 1)
         return {
             "outputs": self.n_outputs,
             "channels": c.n_channels,
             "groups": c.groups,
-            "table": int(span.sum()),
+            "table": int(sizes.sum()),
             "stride": stride,
             "ring": c.groups * stride,
-            "coefficients": np.concatenate(taps),
-            "start": for_ports(ports, np.cumsum(span) - span),
+            "every": every,
+            "coefficients": np.concatenate([self._by_phase(p, every) for p in used]),
+            "start": for_ports(ports, np.cumsum(sizes) - sizes),
             "span": for_ports(ports, span),
-            "hold": for_ports(ports, hold * c.n_channels),
+            "longer": for_ports(ports, c.lengths % every),
+            "hold": for_ports(ports, hold // every * c.n_channels),
+            "wait": for_ports(ports, hold % every),
             "lane": for_ports(ports, lane),
+            "clock": [-1.0, float(until)],
         }
+
+    def _by_phase(self, p: int, every: int) -> Array:
+        """Taps of a population in rows of channels, sorted by their number modulo `every`."""
+        taps = self.coefficients.h[p, :, : self.coefficients.lengths[p]].T
+        return np.concatenate([taps[phase::every] for phase in range(every)]).ravel()
