@@ -44,7 +44,7 @@ def recordings(draw):
 @given(recordings(), st.sampled_from([(), ("pre",)]), st.integers(1, 2))
 @pytest.mark.filterwarnings("ignore:samples every")
 def test_a_sample_is_the_same_however_many_are_between(nest, recording, by, threads):
-    """Each sample is the convolution, and equals to the last bit that of a recorder of all steps."""
+    """Each sample is the convolution, and equals that of a recorder of all steps to the bit."""
     leads, lengths, every, start, trains = recording
     names = [f"P{i}" for i in range(len(leads))]
     kernels = exponential_kernels(leads, lengths, channels=3, pre=names, post=["Y"])
