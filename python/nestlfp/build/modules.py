@@ -7,6 +7,7 @@ wait for the one that compiles; what a killed one left behind is never loaded.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -26,11 +27,10 @@ from ..digests import digest_of_file
 from ..errors import ToolchainError
 from ..install_hints import explain
 from ..nodes.model import Model, model_named
-from ..nodes.render import module_name, synapse_header
+from ..nodes.render import module_name, sources
 from ..paths import cache_dir, project_dir
 from .compiler import Compiler, find_cmake, find_compiler, find_make
 from .toolchain import Nest, find_nest
-from .trial import try_module
 
 
 def modules_dir() -> Path:
@@ -51,8 +51,7 @@ class CachedModule:
         """Digest of everything that decides what the compiled module looks like."""
         library = self.nest.library
         parts = [
-            *(model.text for model in self.models),
-            synapse_header().read_text(encoding="utf-8"),
+            *(f"{model.name} {model.ports} {sources(model.template)}" for model in self.models),
             self.nest.version,
             str(library),
             library_digest(self.nest),
@@ -82,14 +81,22 @@ class CachedModule:
 
 
 def library_digest(nest: Nest) -> str:
-    """SHA-256 of the library that holds NEST's kernel: what this build of NEST is."""
-    return _digest(nest.library, nest.library.stat().st_mtime_ns)
+    """SHA-256 of the library that holds NEST's kernel: what this build of NEST is.
 
-
-@functools.cache
-def _digest(library: Path, changed: int) -> str:
-    """Of a large file, as of a time of change."""
-    return digest_of_file(library)
+    It is large, and each process asks: what it was at a time of change is kept in the cache folder.
+    """
+    file = nest.library.stat()
+    seen = f"{nest.library} {file.st_size} {file.st_mtime_ns} {file.st_ctime_ns}"
+    known = cache_dir() / "libraries" / hashlib.sha256(seen.encode()).hexdigest()[:24]
+    with contextlib.suppress(OSError):
+        digest = known.read_text(encoding="ascii")
+        if len(digest) == 64:
+            return digest
+    digest = digest_of_file(nest.library)
+    with contextlib.suppress(OSError):
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(digest, encoding="ascii")
+    return digest
 
 
 def compile_module(
@@ -125,12 +132,12 @@ def compile_module(
     UserWarning
         If a module was compiled and could not be tried, since NEST cannot be started here.
     """
-    import filelock
-
     nest = nest or find_nest()
     entry = CachedModule(tuple(models), nest, find_compiler(nest))
     if not rebuild and problem_with(entry.path, nest) is None:
         return entry.path
+    import filelock
+
     try:
         entry.folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{entry.folder}.lock"):
@@ -161,6 +168,8 @@ def problem_with(module: Path, nest: Nest) -> str | None:
 
 
 def _build(entry: CachedModule, progress: bool) -> None:
+    from .trial import try_module
+
     if progress:
         print(
             f"nestlfp: compiling {', '.join(model.name for model in entry.models)} for NEST "
@@ -255,6 +264,8 @@ def untried(nest: Nest) -> list[Path]:
 
 def try_cached(module: Path, nest: Nest) -> str | None:
     """Try a module of the cache, see `try_module`; one that is wrong is deleted."""
+    from .trial import try_module
+
     note = _note(module)
     models = [model for model in map(model_named, note["models"]) if model]
     try:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from .._types import Ints
+from .._types import Array, Ints
 from ..errors import KernelError
-from .coefficients import Array, Coefficients
+
+if TYPE_CHECKING:  # xarray takes longer to import than all that `nestlfp.install` does
+    from .coefficients import Coefficients
 
 T = TypeVar("T")
 
@@ -84,6 +86,11 @@ class Method(ABC):
         infinite where it is not to look at this one.
         """
         return np.inf
+
+
+def for_ports(ports: int, values: Any) -> Array:
+    """A value for each port from one for each population; idle ports have 0."""
+    return np.pad(np.asarray(values, dtype=float), (0, ports - len(values)))
 
 
 def check_tolerance(tolerance: Any) -> None:

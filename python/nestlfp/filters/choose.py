@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 from ..errors import ToleranceError
 from .base import METHODS, Filter, Once
-from .coefficients import Coefficients
 from .fir import FIR
 from .state_space import StateSpace
+
+if TYPE_CHECKING:
+    from .coefficients import Coefficients
 
 
 @dataclass(frozen=True)

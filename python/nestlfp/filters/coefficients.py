@@ -9,13 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from .._types import Array
 from ..errors import KernelError
 from ..kernels import KernelSet, by_dims
 from ..kernels.readout import butterworth
 from ..kernels.strengths import without_strengths
 from ..state_space import Ringing
-
-Array = NDArray[np.floating[Any]]
 
 
 class Coefficients:
@@ -155,8 +154,3 @@ def _without_zeros_around(
     # A population without kernels imposes no lag of its own.
     first_lags = np.where(lengths > 0, starts, starts[lengths > 0].min()) + first_lag
     return moved, first_lags, lengths
-
-
-def for_ports(ports: int, values: NDArray[Any]) -> Array:
-    """A value for each port from one for each population; idle ports have 0."""
-    return np.pad(np.asarray(values, dtype=float), (0, ports - len(values)))

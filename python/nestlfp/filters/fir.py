@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._types import Ints
-from .base import Filter, Method, Once
-from .coefficients import Array, Coefficients, for_ports
+from .._types import Array, Ints
+from .base import Filter, Method, Once, for_ports
 from .cost import node_microseconds
+
+if TYPE_CHECKING:
+    from .coefficients import Coefficients
 
 TAP = 3.3e-4
 """A channel of a tap: one multiply-add (µs)."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import KernelError
 from ..grid import step
-from ..kernels import by_dims
 
 # Importing a filter registers it.
 from .base import METHODS, Method
@@ -72,6 +71,8 @@ class Options:
     antialias: bool = False
 
     def __post_init__(self) -> None:
+        from ..kernels import by_dims
+
         object.__setattr__(self, "by", by_dims(self.by))
         if not isinstance(self.antialias, bool):
             raise KernelError(f"antialias must be True or False, found {self.antialias!r}")
@@ -88,7 +89,7 @@ class Options:
         antialias: bool = False,
     ) -> Options:
         """Options as `FilterBank` takes them."""
-        return cls(method_named(method), by_dims(by), interval, antialias)
+        return cls(method_named(method), by, interval, antialias)  # type: ignore[arg-type]
 
     def every(self, dt: float) -> int:
         """Steps of `dt` (ms) between two samples; of 1 ms where no interval was asked for."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._types import Ints
+from .._types import Array, Ints
 from ..errors import KernelError
-from ..state_space import Separated, separate
-from .base import Filter, Method, Once, check_tolerance
-from .coefficients import Array, Coefficients, for_ports
+from .base import Filter, Method, Once, check_tolerance, for_ports
 from .cost import node_microseconds
+
+if TYPE_CHECKING:
+    from ..state_space import Separated
+    from .coefficients import Coefficients
 
 FEW_PORTS = 16
 """With so many ports or fewer 'auto' does not look for such a filter."""
@@ -63,6 +65,8 @@ class Separable(Method, name="separable", template="separable_filter.nestml.jinj
                 "keep them apart, found by='pre': leave it away, or use method='fir' or "
                 "'state-space'"
             )
+        from ..state_space import separate
+
         found = once(lambda: separate(coefficients.h, **vars(self)))
         return SeparableFilter(self, coefficients, found)
 

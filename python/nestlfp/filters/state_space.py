@@ -9,18 +9,19 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .._types import Ints
+from .._types import Array, Ints
 from ..errors import ToleranceError
-from ..state_space import Realization, realize, realize_ringing
-from .base import Filter, Method, Once, check_tolerance
-from .cache import cached_realization
-from .coefficients import Array, Coefficients, for_ports
+from .base import Filter, Method, Once, check_tolerance, for_ports
 from .cost import node_microseconds
+
+if TYPE_CHECKING:
+    from ..state_space import Realization
+    from .coefficients import Coefficients
 
 MANY_PORTS = 32
 """With more ports than so many 'auto' does not look for such a filter, which takes minutes."""
@@ -66,6 +67,9 @@ class StateSpace(Method, name="state-space", template="state_space_filter.nestml
 
     def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
         """See `Method.design`; what was found is kept in the user's cache folder."""
+        from ..state_space import realize, realize_ringing
+        from .cache import cached_realization
+
         c, options = coefficients, {**vars(self), "joint": coefficients.groups == 1}
 
         def find() -> Realization:

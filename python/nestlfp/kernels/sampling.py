@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.interpolate import CubicSpline, PchipInterpolator, make_interp_spline
 
 from .._types import Floats
 from ..errors import KernelError
@@ -17,20 +16,18 @@ from .checks import dt_ms, first_lag_steps, positive_ms
 MOST_LAGS = 1_000_000
 """A second at NEST's finest resolution. A dt in the wrong unit would fill the memory."""
 
-_INTERPOLATORS = {
-    "cubic": CubicSpline,
-    "pchip": PchipInterpolator,
-    "linear": lambda x, y, axis: make_interp_spline(x, y, k=1, axis=axis),
-}
+_METHODS = ("cubic", "linear", "pchip")
 
 
 def resampled(dataset: xr.Dataset, dt: float, method: str) -> xr.Dataset:
     """Kernels at another distance of lags; see `KernelSet.resample`."""
     dt, old = positive_ms(dt, "dt"), dt_ms(dataset)
-    if method not in _INTERPOLATORS:
-        raise KernelError(f"method must be one of {sorted(_INTERPOLATORS)}, found {method!r}")
+    if method not in _METHODS:
+        raise KernelError(f"method must be one of {list(_METHODS)}, found {method!r}")
     if np.isclose(dt, old, rtol=1e-12, atol=0):
         return dataset
+    from scipy import interpolate  # takes as long to import as NEST, and most scripts need it not
+
     first = first_lag_steps(dataset)
     # One lag before the first, where the kernel is zero, anchors the interpolation.
     knots = (first - 1 + np.arange(dataset.sizes["lag"] + 2)) * old
@@ -45,10 +42,11 @@ def resampled(dataset: xr.Dataset, dt: float, method: str) -> xr.Dataset:
 
     def at_new_lags(values: Floats) -> Any:
         padded = np.pad(values, [(0, 0)] * 3 + [(1, 1)])
-        x = knots
-        if method != "linear":  # the kernel need not reach zero right after its last lag
-            padded, x = padded[..., :-1], knots[:-1]
-        return _INTERPOLATORS[method](x, padded, axis=-1)(new)
+        if method == "linear":
+            return interpolate.make_interp_spline(knots, padded, k=1, axis=-1)(new)
+        kind = interpolate.CubicSpline if method == "cubic" else interpolate.PchipInterpolator
+        # The kernel need not reach zero right after its last lag.
+        return kind(knots[:-1], padded[..., :-1], axis=-1)(new)
 
     return _with_lags(dataset, at_new_lags, new, dt)
 

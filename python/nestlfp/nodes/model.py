@@ -11,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..filters.options import METHODS
 from ..simulator import Simulator
-from .render import render, synapse_header
+from .render import render, sources
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,9 @@ class Model:
     Parameters
     ----------
     name : str
-        Its name in NEST: the method, the number of ports and a digest of the text and of the
-        synapse model's, so that modules of the same name are the same.
-    text : str
-        Its NESTML source.
+        Its name in NEST.
+    template : str or Path
+        Its template: a file in ``models/``, or a path.
     ports : int
         Presynaptic populations that it can tell apart.
     method : str
@@ -36,9 +36,14 @@ class Model:
     """
 
     name: str
-    text: str
+    template: str | Path
     ports: int
     method: str = ""
+
+    @property
+    def text(self) -> str:
+        """Its NESTML source."""
+        return render(self.template, model=self.name, ports=self.ports)
 
 
 SIZES = (2, 4, 8, 16)
@@ -63,12 +68,14 @@ def node_methods() -> list[str]:
 
 @functools.cache
 def model_for(method: str, ports: int) -> Model:
-    """The model of a method with so many ports, whatever the kernels."""
+    """The model of a method with so many ports, whatever the kernels.
+
+    Its name has a digest of all that it is made of, so that models of the same name are the same.
+    """
     template = METHODS[method].template
-    draft = render(template, model="MODEL", ports=ports)
-    digest = hashlib.sha256((draft + synapse_header().read_text("utf-8")).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(sources(template).encode()).hexdigest()[:8]
     name = f"nestlfp_{method.replace('-', '_')}_p{ports}_{digest}"
-    return Model(name, render(template, model=name, ports=ports), ports, method)
+    return Model(name, template, ports, method)
 
 
 def model_named(name: str) -> Model | None:

@@ -16,14 +16,23 @@ SYNAPSE = "nestlfp_synapse"
 """Name of the synapse model of recorders' connections, which each module brings."""
 
 
-def render(template: str | Path, *, model: str, ports: int) -> str:
-    """NESTML source of a model with this name and number of spike ports.
+def template_path(template: str | Path) -> Path:
+    """The file of a template: one in ``models/``, or a path."""
+    return Path(project_dir(), "models", template)
 
-    The template is a file in ``models/``, or a path.
-    """
+
+def sources(template: str | Path) -> str:
+    """All that decides what a module of a template computes: it, its parts, the synapse model."""
+    parts = sorted((project_dir() / "models").glob("head_*.jinja"))
+    paths = [template_path(template), *parts, synapse_header()]
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def render(template: str | Path, *, model: str, ports: int) -> str:
+    """NESTML source of a model with this name and number of spike ports."""
     import jinja2
 
-    path = Path(project_dir(), "models", template)
+    path = template_path(template)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([path.parent, project_dir() / "models"]),
         undefined=jinja2.StrictUndefined,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..build.prebuilt import COMPILED, Taken, obtain
 from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Method, method_named
-from ..kernels import KernelSet, NeuronKernels
-from ..nodes.bank import FilterBank, modes_of
 from ..nodes.model import SIZES, Model, capacity, fitting, model_for, node_methods
 from ..simulator import Simulator
+
+if TYPE_CHECKING:  # they take longer to import than the rest of `install()`
+    from ..kernels import KernelSet, NeuronKernels
+    from ..nodes.bank import FilterBank
 
 
 def install(
@@ -108,10 +110,12 @@ def _wanted(
 ) -> dict[str, Model]:
     """A model for each method that is asked for."""
     n = SIZES[-1]
-    if isinstance(kernels, FilterBank):
-        n, method = len(kernels.ports), method or kernels.filter.method
-    elif kernels is not None:
-        n, method = len(modes_of(kernels).pre), method or "fir"
+    if kernels is not None:
+        from ..nodes.bank import FilterBank, modes_of
+
+        bank = kernels if isinstance(kernels, FilterBank) else None
+        n = len(bank.ports if bank else modes_of(kernels).pre)
+        method = method or (bank.filter.method if bank else "fir")
     if ports is not None:
         if isinstance(ports, bool) or not isinstance(ports, int | np.integer) or ports < 1:
             raise KernelError(f"ports must be a whole number from 1 on, found {ports!r}")
