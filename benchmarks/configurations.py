@@ -1,11 +1,12 @@
-"""The four configurations of the cost benchmark, as plain arrays (pre, channel, tap).
+"""The five configurations of the cost benchmark, as plain arrays (pre, channel, tap).
 
 A and D come from the kernels that LFPykernels predicts for the two-population network of Hagen et
 al. (2022): 13 contacts from 1000 to -200 µm in mV, three dipole components in nA µm, lags 2^-4 ms
 to 50 ms; D is slower, by splines. B and C are those of examples/microcircuit: sixteen cell types,
 nine presynaptic populations, the LFP at 16 and at 384 contacts. They are computed when they are
 asked for the first time, C within minutes, and kept in the user's cache folder. All are summed over
-postsynaptic populations; nothing is random.
+postsynaptic populations. E has the size of all signals of the microcircuit, and random kernels:
+what the exact filter costs depends on nothing else.
 """
 
 from __future__ import annotations
@@ -62,6 +63,12 @@ def slow_kernels(path: Path = KERNELS) -> Array:
     return stretch(two_populations(path), 20.0, 0.1, 10_000)
 
 
+def any_kernels() -> Array:
+    """E: 9 populations, 36 channels, 700 taps of 0.1 ms that decay."""
+    noise = np.random.default_rng(0).standard_normal((9, 36, 700))
+    return np.asarray(noise * np.exp(-np.arange(700) / 100))
+
+
 def _lfp(contacts: Array) -> Array:
     """Kernels of the microcircuit's LFP at contacts with these depths (µm)."""
     import responses  # with NEURON, which A and D do not need
@@ -101,5 +108,6 @@ CONFIGURATIONS = {
     "B": microcircuit,
     "C": dense_probe,
     "D": slow_kernels,
+    "E": any_kernels,
 }
 """Name and builder of each configuration."""

@@ -1,5 +1,8 @@
 """What a step of the filter nodes costs: published design, FIR and state space, side by side.
 
+"one tap" is an exact filter of the same populations and channels with a single tap: what any node
+pays for spikes on their way to it, and for its samples.
+
 Measured is the processor time of nest.Simulate on one thread with all filter nodes of one virtual
 process, less that of the same simulation without them: nodes, spikes on their way to them and
 samples every millisecond. Dense input is a spike of every population in every step, sparse input
@@ -41,17 +44,21 @@ NAMES = {
     "B": "laminar microcircuit",
     "C": "high-density probe",
     "D": "slow kernels",
+    "E": "any kernels",
 }
 DESIGNS: dict[str, nestlfp.FIR | nestlfp.StateSpace | None] = {
     "published": None,
     "fir": nestlfp.FIR(),
     "state-space 1e-6": nestlfp.StateSpace(tolerance=1e-6),
     "state-space 1e-9": nestlfp.StateSpace(tolerance=1e-9),
+    "one tap": nestlfp.FIR(),
 }
+LEFT_OUT = {"E": ("state-space 1e-6", "state-space 1e-9")}
+"""Noise has no reduced filter."""
 GAPS = {"dense": 1, "sparse": 100}
-POST = {"A": 2, "B": 8, "C": 8, "D": 2}
+POST = {"A": 2, "B": 8, "C": 8, "D": 2, "E": 8}
 """Postsynaptic populations: the published design has a node for each of them."""
-PUBLISHED_SHARE = {"C": 10}
+PUBLISHED_SHARE = {"C": 10, "E": 10}
 """Where the published design is too slow to run whole, one in so many of its nodes is run."""
 REPEATS = 3
 MORE_REPEATS = 11
@@ -66,6 +73,10 @@ class Simulation:
     """Spikes of every population every `gap` steps, and the filter nodes of one design."""
 
     def __init__(self, kernels: nestlfp.KernelSet, config: str, design: str | None, gap: int):
+        if design == "one tap":
+            kernels = kernel_set(
+                np.ones((*kernels["signal"].shape[1:3], 1)), kernels.dt, kernels.pre
+            )
         self.kernels, self.config, self.design, self.gap = kernels, config, design, gap
         self.bank: nestlfp.FilterBank | None = None
 
@@ -146,7 +157,7 @@ def measure(config: str) -> dict[str, Any]:
         "published_nodes": h.shape[0] * h.shape[1] * POST[config],
         "designs": {},
     }
-    for design in DESIGNS:
+    for design in (name for name in DESIGNS if name not in LEFT_OUT.get(config, ())):
         costs = {name: microseconds(kernels, config, design, gap) for name, gap in GAPS.items()}
         result["designs"][design] = costs
         print(config, f"{design:17}", {k: round(v["us_per_step"], 3) for k, v in costs.items()})
@@ -169,11 +180,12 @@ def ratios(result: dict[str, Any]) -> dict[str, dict[str, float]]:
 def figure(results: dict[str, Any]) -> plt.Figure:
     """Bars of dense input, points of sparse input."""
     fig, ax = plt.subplots(figsize=(8, 4.2), layout="constrained")
-    colours = dict(zip(DESIGNS, ("#888888", "#d98c3f", "#2f6fab", "#8fbbe0"), strict=True))
-    width = 0.2
-    for d, (design, colour) in enumerate(colours.items()):
-        at = np.arange(len(results)) + (d - 1.5) * width
-        costs = [result["designs"][design] for result in results.values()]
+    colours = ("#888888", "#d98c3f", "#2f6fab", "#8fbbe0", "#d0d0d0")
+    width = 0.17
+    for d, (design, colour) in enumerate(zip(DESIGNS, colours, strict=True)):
+        has = [i for i, result in enumerate(results.values()) if design in result["designs"]]
+        at = np.array(has) + (d - 2) * width
+        costs = [list(results.values())[i]["designs"][design] for i in has]
         dense = [cost["dense"]["us_per_step"] for cost in costs]
         sparse = [cost["sparse"]["us_per_step"] for cost in costs]
         bars = ax.bar(at, dense, 0.9 * width, color=colour, label=design)
@@ -199,7 +211,7 @@ def figure(results: dict[str, Any]) -> plt.Figure:
     ]
     ax.set_xticks(range(len(results)), labels, fontsize=8)
     ax.set_ylabel("µs per step, all filter nodes of\na virtual process (bars: dense input)")
-    ax.legend(ncols=5, fontsize=7.5, frameon=False, loc="upper center")
+    ax.legend(ncols=6, fontsize=7.5, frameon=False, loc="upper center")
     ax.spines[["top", "right"]].set_visible(False)
     if any(c["dense"]["extrapolated"] for r in results.values() for c in r["designs"].values()):
         ax.set_title("* extrapolated from a tenth of the nodes", fontsize=8, loc="right")
@@ -224,6 +236,11 @@ def main() -> None:
         for name, values in result["ratios"].items():
             told = ", ".join(f"{design} {value:,.0f}" for design, value in values.items())
             print(f"{config} {name}: times cheaper than the published design: {told}")
+        dense = {name: costs["dense"]["us_per_step"] for name, costs in result["designs"].items()}
+        result["over_one_tap"] = {name: cost / dense["one tap"] for name, cost in dense.items()}
+        reduced = result["over_one_tap"].get("state-space 1e-6")
+        if reduced is not None:
+            print(f"{config} dense: state-space 1e-6 takes {reduced:.2f} times as long as one tap")
         if result["designs"]["published"]["dense"]["extrapolated"]:
             print(f"{config}: the published design was extrapolated from a part of its nodes")
     report = {"nest": nest.__version__, "machine": platform.machine(), "results": results}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ SOURCE = Path(__file__).with_name("published_filter.nestml.jinja")
 def install(nest: Any, taps: int) -> None:
     """Compile (cached) and load the published filter node for kernels of this length."""
     text = jinja2.Template(SOURCE.read_text(encoding="utf-8")).render(taps=taps)
-    model = Model(f"published_filter_{taps}", text, ports=1)
-    nest.Install(str(compile_module([model])))
+    with tempfile.TemporaryDirectory() as folder:
+        template = Path(folder, SOURCE.stem)
+        template.write_text(text, encoding="utf-8")
+        model = Model(f"published_filter_{taps}", template, ports=1)
+        nest.Install(str(compile_module([model])))
 
 
 def record(
