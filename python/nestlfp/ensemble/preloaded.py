@@ -7,10 +7,11 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-import jinja2  # noqa: F401
+import scipy.interpolate  # noqa: F401
 import scipy.signal  # noqa: F401
 
-from .. import signals  # noqa: F401
+from .. import signals, state_space  # noqa: F401
+from ..filters import cache, coefficients  # noqa: F401
 from ..kernels import KernelSet
 from ..runtime import recorder, simulate  # noqa: F401
 
