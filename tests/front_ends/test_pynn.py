@@ -43,11 +43,6 @@ def spikes_of(some, segment=0):
     return [train.rescale("ms").magnitude for train in trains]
 
 
-def on_steps(trains):
-    """All spikes, in the step of NEST at whose end they are."""
-    return np.ceil(np.concatenate(trains) / DT - 1e-9) * DT
-
-
 @pytest.mark.parametrize("options", [{}, {"min_delay": 0.5, "threads": 2}], ids=["auto", "set"])
 @pytest.mark.parametrize("precision", ["on_grid", "off_grid"])
 def test_views_and_several_runs(nest, sim, options, precision):
@@ -65,7 +60,7 @@ def test_views_and_several_runs(nest, sim, options, precision):
     steps = np.concatenate(trains[True]) / DT
     assert (np.abs(steps - np.rint(steps)).max() > 0.1) == (precision == "off_grid")
     signals = recorder.signals().sel(time=slice(None, 150.0))
-    spikes = {"E": on_steps(trains[True][:40]), "I": on_steps(trains[True][40:])}
+    spikes = {"E": np.concatenate(trains[True][:40]), "I": np.concatenate(trains[True][40:])}
     assert_signal_is_convolution(signals, KERNELS, spikes, 151.0)
     assert signals.sizes["time"] == 1500
 
@@ -84,7 +79,7 @@ def test_assemblies_and_spike_sources(nest, sim):
     inputs = nestlfp.Inputs({"E": sources[0] + sources[1], "I": None}, weights={"E": [1.0, -2.0]})
     recorder = nestlfp.FieldRecorder(KERNELS, inputs, interval=DT)
     sim.run(30.0)
-    trains = [on_steps(spikes_of(each)) for each in sources]
+    trains = [np.concatenate(spikes_of(each)) for each in sources]
     assert [train.size for train in trains] == [3, 1]
     alone = [convolved(KERNELS, "LFP", {"E": train, "I": []}, 300) for train in trains]
     signals = recorder.signals()
@@ -108,7 +103,7 @@ def test_reset(nest, sim):
     assert sum(map(len, later)) > 200
     signals = recorder.signals().sel(time=slice(start, None))
     signals = signals.assign_coords(time=signals["time"] - start).sel(time=slice(10.0, 79.0))
-    spikes = {"E": on_steps(later[:40]), "I": on_steps(later[40:])}
+    spikes = {"E": np.concatenate(later[:40]), "I": np.concatenate(later[40:])}
     assert signals.sizes["time"] > 680
     signals = signals.assign_coords(time=np.rint(signals["time"] / DT) * DT)
     assert_signal_is_convolution(signals, KERNELS, spikes, 80.0)
@@ -150,5 +145,5 @@ def test_streaming_begins_after_a_first_run(nest, sim, tmp_path):
     trains = spikes_of(cells)
     assert sum(map(len, trains)) > 300
     signals = recorder.signals().sel(time=slice(None, 120.0)).load()
-    spikes = {"E": on_steps(trains[:40]), "I": on_steps(trains[40:])}
+    spikes = {"E": np.concatenate(trains[:40]), "I": np.concatenate(trains[40:])}
     assert_signal_is_convolution(signals, KERNELS, spikes, 121.0)
