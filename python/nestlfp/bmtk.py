@@ -21,7 +21,7 @@ from .kernels import KernelSet, NeuronKernels
 from .nodes.bank import FilterBank
 from .runtime.install import models_for
 from .runtime.recorder import FieldRecorder
-from .signals.sonata import chosen, contacts, to_sonata
+from .signals.sonata import contact_table, one_signal, to_sonata
 from .simulator import Simulator
 
 
@@ -97,22 +97,22 @@ def populations(network: Any, selections: Mapping[str, Any]) -> dict[str, Ints |
                 f"population {name!r} must be the name of a SONATA population or properties of its "
                 f"nodes, found {selection!r}: there are the properties {list(nodes.columns)}"
             )
-        chosen = neurons
+        selected = neurons
         for key, value in wanted.items():
-            chosen = chosen[chosen[key].isin(value if isinstance(value, list) else [value])]
-        if chosen.empty:
+            selected = selected[selected[key].isin(value if np.ndim(value) else [value])]
+        if selected.empty:
             raise NetworkError(
                 f"population {name!r}: no neuron has {dict(wanted)!r}. There are the populations "
                 f"{known}; the nodes of a virtual one are generators, which bmtk makes when it "
                 "runs: give None, and add the signal of their spikes by nestlfp.activity.convolve"
             )
-        found[name] = _nest_ids(network, chosen)
+        found[name] = _nest_ids(network, selected)
     return found
 
 
-def _nest_ids(network: Any, chosen: Any) -> Ints:
+def _nest_ids(network: Any, selected: Any) -> Ints:
     made = network.gid_map.populations
-    missing = [name for name in chosen["population"].unique() if name not in made]
+    missing = [name for name in selected["population"].unique() if name not in made]
     if missing:
         raise NetworkError(
             f"the nodes of {missing} are not there yet: call PointSimulator.from_config(config, "
@@ -120,7 +120,7 @@ def _nest_ids(network: Any, chosen: Any) -> Ints:
         )
     parts = [
         network.gid_map.get_nestids(name, rows["node_id"].to_numpy())
-        for name, rows in chosen.groupby("population")
+        for name, rows in selected.groupby("population")
     ]
     return np.concatenate(parts).astype(np.int64)
 
@@ -190,9 +190,9 @@ class FieldReport:
         found = populations(sim.net, self._selections)
         self.recorder = FieldRecorder(self._kernels, found, **self._options)
         if self._file_name is not None:
-            array = chosen(self.recorder.signals(), self._signal)
+            array = one_signal(self.recorder.signals(), self._signal)
             if self._electrodes is not None:
-                contacts(array)
+                contact_table(array)
 
     def finalize(self, sim: Any) -> None:
         """Write the signal after each run."""

@@ -58,11 +58,11 @@ def to_sonata(
     >>> nestlfp.signals.to_sonata(recorder.signals(), "ecp.h5")  # doctest: +SKIP
     """
     target = checked_path(path, SignalError)
-    array = chosen(dataset, signal)
+    array = one_signal(dataset, signal)
     step = sampling_interval(dataset)
     start, n = float(dataset["time"].values[0]), dataset.sizes["time"]
     table = None if electrodes is None else checked_path(electrodes, SignalError)
-    positions = None if table is None else contacts(array)
+    positions = None if table is None else contact_table(array)
     for place in (target, table):
         if place is not None and place.exists() and not overwrite:
             raise SignalError(f"{str(place)!r} exists: choose another name, or say overwrite=True")
@@ -87,7 +87,7 @@ def to_sonata(
         raise SignalError(f"cannot write signals to {str(target)!r}: {brief(error)}") from error
 
 
-def chosen(dataset: xr.Dataset, signal: str | None) -> xr.DataArray:
+def one_signal(dataset: xr.Dataset, signal: str | None) -> xr.DataArray:
     """The array (channel, time) that a report can hold, or a `SignalError`."""
     checked(dataset)
     names = [str(name) for name in dataset.data_vars]
@@ -109,7 +109,7 @@ def chosen(dataset: xr.Dataset, signal: str | None) -> xr.DataArray:
     return array
 
 
-def contacts(array: xr.DataArray) -> pd.DataFrame:
+def contact_table(array: xr.DataArray) -> pd.DataFrame:
     """Positions of the contacts as bmtk's table has them, or a `SignalError`."""
     missing = [axis for axis in AXES if f"{array.name}_{axis}" not in array.coords]
     if missing:
