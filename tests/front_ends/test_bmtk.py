@@ -4,7 +4,6 @@ import h5py
 import numpy as np
 import pytest
 import sonata_files
-from bmtk.simulator import pointnet
 
 import nestlfp
 from nestlfp.bmtk import FieldReport, populations
@@ -20,10 +19,20 @@ def config(tmp_path_factory):
     return sonata_files.write(tmp_path_factory.mktemp("sonata"))
 
 
-def simulator_of(config, *, kernels=None):
+def network_of(config):
+    """The configuration and the network, which has no nodes in NEST yet."""
+    from bmtk.simulator import pointnet
+
     configuration = pointnet.Config.from_json(str(config))
     configuration.build_env()
-    network = pointnet.PointNetwork.from_config(configuration)
+    return configuration, pointnet.PointNetwork.from_config(configuration)
+
+
+def simulator_of(config, *, kernels=None):
+    """The network and its simulator, which loads models if there are kernels."""
+    from bmtk.simulator import pointnet
+
+    configuration, network = network_of(config)
     if kernels is not None:
         nestlfp.bmtk.install(network, kernels)
     return network, pointnet.PointSimulator.from_config(configuration, network)
@@ -128,9 +137,9 @@ def test_selections_that_select_nothing(nest, config, selections, match):
 
 
 def test_calls_in_another_order(nest, config):
-    configuration = pointnet.Config.from_json(str(config))
-    configuration.build_env()
-    network = pointnet.PointNetwork.from_config(configuration)
+    from bmtk.simulator import pointnet
+
+    configuration, network = network_of(config)
     with pytest.raises(nestlfp.NetworkError, match=r"PointSimulator.from_config\(config, network"):
         populations(network, E_AND_I)
     simulator = pointnet.PointSimulator.from_config(configuration, network)

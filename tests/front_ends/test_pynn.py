@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from pyNN import nest as pynn
 
 import nestlfp
 from networks import assert_signal_is_convolution, convolved, exponential_kernels
@@ -13,8 +12,10 @@ DT = KERNELS.dt
 
 @pytest.fixture
 def sim(nest):
-    yield pynn
-    pynn.setup()  # forgets its populations
+    import pyNN.nest
+
+    yield pyNN.nest
+    pyNN.nest.setup()  # forgets its populations
 
 
 def network(sim, *, install=True, **options):
