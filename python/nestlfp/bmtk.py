@@ -6,7 +6,7 @@ Nothing here imports bmtk; it uses what bmtk's networks and simulators offer to 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from .build.prebuilt import obtain
 from .errors import NetworkError
 from .filters.options import Method
 from .kernels import KernelSet, NeuronKernels
-from .nodes.bank import FilterBank
+from .nodes.bank import FilterBank, modes_of
 from .runtime.install import models_for
 from .runtime.recorder import FieldRecorder
 from .signals.sonata import contact_table, one_signal, to_sonata
@@ -149,6 +149,14 @@ class FieldReport:
     recorder : FieldRecorder or None
         None until the simulator runs.
 
+    Raises
+    ------
+    KernelError
+        If these are no kernels.
+    SignalError
+        If the file could not hold the signal: of several signals none is chosen, contributions are
+        kept apart, or positions of contacts are not known.
+
     Examples
     --------
     >>> nestlfp.bmtk.install(network)  # doctest: +SKIP
@@ -170,6 +178,8 @@ class FieldReport:
         electrodes: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> None:
+        if file_name is not None:
+            _check_writable(kernels, signal, electrodes is not None, options.get("by", ()))
         self.recorder: FieldRecorder | None = None
         self._kernels, self._selections, self._options = kernels, selections, options
         self._file_name, self._signal, self._electrodes = file_name, signal, electrodes
@@ -184,15 +194,10 @@ class FieldReport:
 
     # ------------------------------------------------------------------ called by bmtk
     def initialize(self, sim: Any) -> None:
-        """Make the recorder before the first run. What could not be written is an error now."""
-        if self.recorder is not None:
-            return
-        found = populations(sim.net, self._selections)
-        self.recorder = FieldRecorder(self._kernels, found, **self._options)
-        if self._file_name is not None:
-            array = one_signal(self.recorder.signals(), self._signal)
-            if self._electrodes is not None:
-                contact_table(array)
+        """Make the recorder before the first run."""
+        if self.recorder is None:
+            found = populations(sim.net, self._selections)
+            self.recorder = FieldRecorder(self._kernels, found, **self._options)
 
     def finalize(self, sim: Any) -> None:
         """Write the signal after each run."""
@@ -208,3 +213,18 @@ class FieldReport:
                 overwrite=True,
             )
         )
+
+
+def _check_writable(
+    kernels: KernelSet | NeuronKernels | FilterBank,
+    signal: str | None,
+    positions: bool,
+    by: str | Iterable[str],
+) -> None:
+    """Raise a `SignalError` now if `to_sonata` would refuse the signals after the run."""
+    bank = kernels if isinstance(kernels, FilterBank) else None
+    modes = modes_of(kernels) if bank is None else bank.kernels
+    empty = modes.convolve({}, modes.dt, by=by if bank is None else bank.options.by)
+    array = one_signal(empty, signal)
+    if positions:
+        contact_table(array)

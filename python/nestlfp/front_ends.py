@@ -10,7 +10,7 @@ _RESETS = {
     "pyNN.nest": "PyNN's sim.setup() calls nest.ResetKernel()",
     "bmtk.simulator.pointnet": "bmtk's PointSimulator calls nest.ResetKernel(): "
     "nestlfp.bmtk.install(network) comes before it",
-    "microcircuit": "microcircuit's Network() calls nest.ResetKernel()",
+    "microcircuit.network": "microcircuit's Network() calls nest.ResetKernel()",
 }
 """Who resets NEST, by the module that a script has imported."""
 

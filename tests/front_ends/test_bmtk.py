@@ -152,10 +152,13 @@ def test_calls_in_another_order(nest, config):
         simulator.run()
 
 
-def test_what_cannot_be_written_is_told_before_the_run(nest, config):
-    kernels = exponential_kernels(leads=(3, 12), signals=("LFP", "EEG"))
-    _, simulator = simulator_of(config, kernels=kernels)
-    simulator.add_mod(FieldReport(kernels, E_AND_I, "ecp.h5"))
+@pytest.mark.parametrize("form", [lambda kernels: kernels, nestlfp.FilterBank])
+def test_what_cannot_be_written_is_told_at_once(form):
+    two = exponential_kernels(signals=("LFP", "EEG"))
     with pytest.raises(nestlfp.signals.SignalError, match="choose one, such as signal='LFP'"):
-        simulator.run()
-    assert nest.biological_time == 0.0
+        FieldReport(form(two), E_AND_I, "ecp.h5")
+    with pytest.raises(nestlfp.signals.SignalError, match="contacts of 'LFP' are not known"):
+        FieldReport(form(KERNELS), E_AND_I, "ecp.h5", electrodes="contacts.csv")
+    with pytest.raises(nestlfp.signals.SignalError, match=r"kept apart by \['pre'\]"):
+        FieldReport(KERNELS, E_AND_I, "ecp.h5", by="pre")
+    FieldReport(form(two), E_AND_I)
