@@ -87,7 +87,7 @@ wheel: .venv/ready
 .venv/ready: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[nest,all,test,docs]'
+	$(BIN)/pip install --quiet --editable '.[nest,all,test,docs,pynn,bmtk,microcircuit]'
 	touch $@
 
 clean:

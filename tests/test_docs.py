@@ -81,10 +81,29 @@ Path("my_cell.swc").write_text(
     "1 1 0 -10 0 10 -1\\n2 1 0 0 0 10 1\\n3 1 0 10 0 10 2\\n4 4 0 500 0 1 3\\n"
 )
 """
+MY_SONATA_NETWORK = f"""
+import sys
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent / "front_ends")!r})
+import sonata_files
+sonata_files.write(Path.cwd())
+"""
+MICROCIRCUIT_KERNELS = """
+import numpy as np, nestlfp
+names = [f"L{layer}{kind}" for layer in ("23", "4", "5", "6") for kind in "EI"]
+nestlfp.KernelSet.from_arrays(
+    {"LFP": np.ones((1, 8, 1, 100))}, pre=names, post=["all"], dt=0.1, units={"LFP": "mV"}
+).save("microcircuit.nc")
+"""
 # Blocks that are parts of scripts: what comes before, and what else is put in or in place of.
 PARTS = {
     "cells": (MY_CELL, {}),
     "filters": (LOADED, {}),
+    "front_ends: bmtk": (MY_SONATA_NETWORK, {}),
+    "front_ends: The package microcircuit": (
+        MICROCIRCUIT_KERNELS,
+        {'"N_scaling": 0.2, "K_scaling": 0.2': '"N_scaling": 0.02, "K_scaling": 0.1'},
+    ),
     "scaling": (f"{LOADED}nestlfp.install(kernels)\n{CONNECTED}", {}),
     "parameter_estimation": (MY_NETWORK, {"runs=1000": "runs=3"}),
 }
@@ -96,7 +115,7 @@ PARTS = {
     [name for name in SECTIONS if name.partition(":")[0] not in HAVE_TESTS_OF_THEIR_OWN],
 )
 def test_python_blocks(checkout, section):
-    before, changes = PARTS.get(section.partition(":")[0], ("", {}))
+    before, changes = PARTS.get(section) or PARTS.get(section.partition(":")[0], ("", {}))
     code = SECTIONS[section]
     if '.save("kernels.nc")' in code:  # where a reader has none yet
         (checkout / "kernels.nc").unlink()
@@ -119,6 +138,7 @@ def test_python_blocks(checkout, section):
         ("start", 1),
         ("own_network", 3),
         ("sheets", 1),
+        ("front_ends", 3),
     ],
 )
 def test_pages_have_examples(page, least):

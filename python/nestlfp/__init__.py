@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import activity, ensemble, plotting, signals, sources
+    from . import bmtk as bmtk
     from . import cells as cells
     from . import errors as errors
     from . import filters as filters
@@ -112,6 +113,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 # kernels, that a script's own variables have.
 _ROOMS = {
     "activity",
+    "bmtk",
     "cells",
     "ensemble",
     "errors",

@@ -9,6 +9,7 @@ import numpy as np
 from ..build.prebuilt import COMPILED, Taken, obtain
 from ..errors import KernelError, NetworkError, ToolchainError
 from ..filters.options import Method, method_named
+from ..front_ends import who_resets
 from ..nodes.model import SIZES, Model, capacity, fitting, model_for, node_methods
 from ..simulator import Simulator
 
@@ -80,7 +81,7 @@ def install(
         raise NetworkError(
             f"there are {n} nodes already, and NEST loads the models of filter "
             f"nodes only before the first: call {_line(kernels, ports, method)} after "
-            "nest.ResetKernel(), before nodes are created"
+            f"nest.ResetKernel(), before nodes are created{who_resets()}"
         )
     with sim.quiet():
         _load_obtained(wanted, sim, progress)
@@ -148,7 +149,7 @@ def loaded_model(sim: Simulator, bank: FilterBank) -> Model:
     raise NetworkError(
         f"NEST has no model of method {method!r} with {ports} spike ports, found "
         f"{', '.join(there) or 'none of nestlfp'}: call {line} after nest.ResetKernel() (which "
-        "unloads modules) and before the first node is created"
+        f"unloads modules) and before the first node is created{who_resets()}"
     )
 
 

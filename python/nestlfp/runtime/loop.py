@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from ..errors import NetworkError
+from ..front_ends import check_started
 from ..simulator import Simulator
 from .progress import progress_bar
 from .recorder import FieldRecorder
@@ -80,6 +81,7 @@ def loop(
     """
     sim = Simulator()
     sim.check_not_prepared("nestlfp.loop")
+    check_started("nestlfp.loop")
     session = current(sim)
     session.check_not_within("nestlfp.loop")
     dt = sim.resolution

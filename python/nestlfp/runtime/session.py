@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import NetworkError
+from ..front_ends import who_resets
 from ..nodes.render import SYNAPSE
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ class Session:
         """Raise a `NetworkError` if NEST was reset, or its time set, since `what` was made."""
         if not self.alive:
             raise NetworkError(
-                f"the network of this {what} is gone: nest.ResetKernel() was called. {remedy}"
+                f"the network of this {what} is gone: nest.ResetKernel() was called"
+                f"{who_resets()}. {remedy}"
             )
         if self._ranks.n == 1:  # with MPI, NEST loses its delays if it is asked while it runs
             self.check_clock(self._sim.step)

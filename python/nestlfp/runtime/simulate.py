@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ..errors import NetworkError
+from ..front_ends import check_started
 from ..grid import step
 from ..simulator import Simulator
 from .progress import interrupts, progress_bar
@@ -119,6 +120,7 @@ def simulate(
     """
     sim = Simulator()
     sim.check_not_prepared("nestlfp.simulate")
+    check_started("nestlfp.simulate")
     session = current(sim)
     session.check_not_within("nestlfp.simulate")
     dt = sim.resolution

@@ -6,6 +6,7 @@ from .files import file_format, load, save
 from .layout import FORMAT, checked, describe, pathways, sampling_interval
 from .neo import to_neo
 from .nwb import to_nwb
+from .sonata import to_sonata
 from .spectrum import band_power, spectrum
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "spectrum",
     "to_neo",
     "to_nwb",
+    "to_sonata",
 ]

@@ -59,7 +59,8 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
         known = ", ".join(f"{suffix} ({format_})" for suffix, format_ in FORMATS.items())
         raise SignalError(
             f"the name of a file of signals must end in one of {known}, found {str(target)!r}: "
-            f"nestlfp.signals.save(signals, {str(target.with_suffix(netcdf.SUFFIX))!r})"
+            + _CALL.format(repr(str(target.with_suffix(netcdf.SUFFIX))))
+            + "; nestlfp.signals.to_sonata writes .h5, as bmtk does" * (target.suffix == ".h5")
         )
     if target.suffix != stores.SUFFIX and os.path.isfile(target) and not overwrite:
         raise SignalError(already_there(target, _CALL))
