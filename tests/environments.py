@@ -57,6 +57,7 @@ OPTIONAL = {
     **dict.fromkeys(["neo", "quantities"], "neo"),
     "pynwb": "nwb",
     "elephant": "csd",
+    "mne": "mne",
     **dict.fromkeys(["panel", "bokeh", "tornado"], "view"),
     **dict.fromkeys(["wslfp", "tklfp"], "proxies"),
     "probeinterface": "probe",

@@ -13,7 +13,7 @@ from pynwb import NWBHDF5IO, NWBFile, TimeSeries, validate
 import nestlfp
 from nestlfp import KernelSet, NestLFPError
 from nestlfp.errors import MissingExtraError, SignalError
-from nestlfp.signals import FORMAT, describe, load, save, to_neo, to_nwb
+from nestlfp.signals import FORMAT, describe, load, save, to_mne, to_neo, to_nwb
 
 SPIKES = {"E": [1.0, 2.5, 2.5], "I": [4.0]}
 
@@ -342,7 +342,8 @@ def test_sampling_rate_must_be_known():
 
 
 @pytest.mark.parametrize(
-    ("convert", "package", "extra"), [(to_neo, "neo", "neo"), (to_nwb, "pynwb", "nwb")]
+    ("convert", "package", "extra"),
+    [(to_mne, "mne", "mne"), (to_neo, "neo", "neo"), (to_nwb, "pynwb", "nwb")],
 )
 def test_missing_packages_name_their_extra(convert, package, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

@@ -507,7 +507,9 @@ class KernelSet:
         Returns
         -------
         KernelSet
-            All signals of the kernels and the new one, with the positions of its channels (µm).
+            All signals of the kernels and the new one, with the positions of its channels (µm),
+            and of MEG the directions that they measure: coordinates ``MEG_normal_x``, ``_y``,
+            ``_z``, unit vectors.
 
         Raises
         ------

@@ -4,6 +4,7 @@ from ..errors import SignalError
 from .csd import current_source_density
 from .files import file_format, load, save
 from .layout import FORMAT, checked, describe, pathways, sampling_interval
+from .mne import to_mne
 from .neo import to_neo
 from .nwb import to_nwb
 from .spectrum import band_power, spectrum
@@ -21,6 +22,7 @@ __all__ = [
     "sampling_interval",
     "save",
     "spectrum",
+    "to_mne",
     "to_neo",
     "to_nwb",
 ]
