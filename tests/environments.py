@@ -64,7 +64,7 @@ OPTIONAL = {
     "distributed": "cluster",
     **dict.fromkeys(["sklearn", "torch", "sbi"], "inference"),
     **dict.fromkeys(["IPython", "ipykernel"], "docs"),
-    **dict.fromkeys(["playwright", "rattler_build"], "test"),
+    **dict.fromkeys(["playwright", "rattler_build", "nwbinspector"], "test"),
 }
 """Modules that a test can be skipped for, and the extra that brings each."""
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import AXES, channel_dim
+from .csd import contacts_in_line
 from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval
 
 if TYPE_CHECKING:
@@ -33,7 +35,12 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
         One segment with one `neo.AnalogSignal` per signal. Columns are the channels, one set of
         channels after another for contributions that are kept apart. Array annotations:
         ``channel``, contact positions ``x``, ``y``, ``z`` (µm), and ``post`` and ``pre`` where
-        these are kept apart. Annotations of the block: the dataset's attributes, among them the
+        these are kept apart. Where they are not, the annotation ``coordinates`` has the positions
+        as ``elephant.current_source_density.estimate_csd`` looks for them, shape (channel,
+        dimension): of three or more contacts in a line, at different depths, the distance (µm)
+        along it, upwards, or downwards where the first channel is the highest, and the first
+        contact is as far from 0 as from the next; of others those of x, y and z that differ.
+        Annotations of the block: the dataset's attributes, among them the
         kernels' fingerprint and provenance.
 
     Raises
@@ -50,6 +57,7 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
     segment = neo.Segment(name="nestlfp")
     for name, array in dataset.data_vars.items():
         parts = list(pathways(array))
+        where = _coordinates(str(name), array)
         segment.analogsignals.append(
             neo.AnalogSignal(
                 np.concatenate([part.values for _, part in parts]).T,
@@ -58,12 +66,32 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
                 t_start=float(time[0]) * pq.ms,
                 name=str(name),
                 array_annotations=_array_annotations(str(name), parts, pq),
+                **({} if where is None else {"coordinates": where * pq.um}),
             )
         )
     block = neo.Block(name="nestlfp")
     block.annotate(**{str(name): value for name, value in dataset.attrs.items()})
     block.segments.append(segment)
     return block
+
+
+def _coordinates(name: str, array: xr.DataArray) -> Floats | None:
+    """Positions (µm) as elephant wants them, shape (channel, dimension), or None.
+
+    Those of a line must increase for its inverse CSD, which z does not from the top downwards; and
+    elephant 1.2 integrates wrongly over sources that reach below 0.
+    """
+    if array.ndim > 2 or any(f"{name}_{axis}" not in array.coords for axis in AXES):
+        return None
+    places = np.transpose([array.coords[f"{name}_{axis}"].values for axis in AXES]).astype(float)
+    try:
+        order, along = contacts_in_line(places)
+    except SignalError:
+        differ = places[:, np.ptp(places, axis=0) > 0]
+        return differ if differ.size else None
+    if order[-1] == 0:  # from the top downwards
+        order, along = order[::-1], along[-1] - along[::-1]
+    return (along + along[1])[np.argsort(order)][:, np.newaxis]
 
 
 def _array_annotations(
