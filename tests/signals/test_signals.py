@@ -328,6 +328,8 @@ def test_neo_of_contributions_kept_apart(apart):
         ("mV/mm", "V/m", 1.0),
         ("A m^-2", "A/m**2", 1.0),
         ("µA/mm^3", "A/m**3", 1e3),
+        ("µA/mm³", "A/m**3", 1e3),  # of current_source_density
+        ("nA/µm³", "A/m**3", 1e9),
         ("1", "dimensionless", 1.0),
     ],
 )
@@ -380,6 +382,21 @@ def test_elephant_takes_the_positions_from_neo(summed, step):
         np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
     smooth = estimate_csd(lfp, method="KCSD1D", process_estimate=False)
     assert np.ptp(smooth.annotations["x_coords"]) == pytest.approx(1.2, rel=0.02)  # mm
+
+
+def test_a_file_of_neo_has_the_same(summed, tmp_path):
+    from neo.io import NeoMatlabIO
+
+    given = to_neo(summed)
+    NeoMatlabIO(str(tmp_path / "s.mat")).write_block(given)
+    found = NeoMatlabIO(str(tmp_path / "s.mat")).read_block()
+    for one, other in zip(
+        given.segments[0].analogsignals, found.segments[0].analogsignals, strict=True
+    ):
+        assert (other.name, other.t_start, other.sampling_rate, other.units) == (
+            one.name, one.t_start, one.sampling_rate, one.units,
+        )  # fmt: skip
+        np.testing.assert_allclose(other.magnitude, one.magnitude, rtol=1e-12)
 
 
 def test_neo_has_coordinates_of_contacts_in_space(summed, apart):

@@ -118,7 +118,8 @@ def _quantity(unit: str, pq: Any) -> Any:
     result = pq.dimensionless
     if unit == "1":
         return result
-    for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", ascii_unit(unit)):
+    plain = ascii_unit(unit).translate(str.maketrans("²³", "23"))
+    for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", plain):
         factor = _unit_factor(symbol, pq)
         if factor is None:
             raise SignalError(f"quantities knows no unit {unit!r}: Neo needs one it knows")
