@@ -167,7 +167,7 @@ def electrodes(
         )
     # |p - c|² = r² is linear in c and r² - |c|².
     equations = np.column_stack([2 * given, np.ones(len(given))])
-    centre = np.linalg.lstsq(equations, np.sum(given**2, axis=1))[0][:3]
+    centre = np.linalg.lstsq(equations, np.sum(given**2, axis=1), rcond=None)[0][:3]
     directions = given - centre
     directions *= radius / np.linalg.norm(directions, axis=1, keepdims=True)
     on_sphere = dict(zip(places, directions, strict=True))

@@ -385,6 +385,7 @@ def test_elephant_takes_the_positions_from_neo(summed, step):
 
 
 def test_a_file_of_neo_has_the_same(summed, tmp_path):
+    pytest.importorskip("neo", minversion="0.14.6")  # older ones do not read back its arrays
     from neo.io import NeoMatlabIO
 
     given = to_neo(summed)
