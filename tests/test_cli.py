@@ -304,7 +304,8 @@ def test_convolve(files, hagen, tmp_path):
 
 
 def test_export(files, tmp_path):
-    mne = pytest.importorskip("mne")
+    import mne
+
     source, raw = files / "signals.zarr", tmp_path / "lfp_raw.fif"
     assert run("export", source, "-o", raw, "-s", "LFP").exit_code == 0
     found, expected = mne.io.read_raw_fif(raw), signals.load(source)

@@ -2,16 +2,15 @@
 
 import re
 
+import mne
 import numpy as np
 import pytest
+from lfpykit import eegmegcalc as conductors
 
 import nestlfp
 from nestlfp.errors import SignalError
 from nestlfp.geometry import electrodes
 from nestlfp.signals import to_mne
-
-mne = pytest.importorskip("mne")
-conductors = pytest.importorskip("lfpykit.eegmegcalc")
 
 AT = np.array([20e3, 30e3, 55e3])  # of the dipole (µm)
 AXIS = np.array([1.0, 2.0, -0.5]) / np.linalg.norm([1.0, 2.0, -0.5])

@@ -11,8 +11,8 @@ import xarray as xr
 from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
-from ..kernels.names import AXES, channel_dim
-from ..signals.layout import checked, sampling_interval
+from ..kernels.names import channel_dim
+from ..signals.layout import checked, sampling_interval, vectors
 from ..signals.mne import to_mne
 from .reduction import known_signals
 from .style import escaped, new_figure, style
@@ -90,9 +90,9 @@ def topomap(
 
 def _places(array: xr.DataArray, signal: str) -> Floats:
     """Positions of channels (µm), of which no two are the same."""
-    if any(f"{signal}_{axis}" not in array.coords for axis in AXES):
+    found = vectors(array, signal)
+    if not np.isfinite(found).all():
         raise SignalError(f"{signal!r} has no positions of channels: {signal}_x, _y, _z")
-    found: Floats = np.transpose([array[f"{signal}_{axis}"].values for axis in AXES])
     if len(np.unique(found, axis=0)) < len(found):
         example = f"signals.isel({channel_dim(signal)}=slice(2, None, 3))"
         raise SignalError(

@@ -12,17 +12,23 @@ import xarray as xr
 from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
-from ..kernels.names import AXES, channel_dim
+from ..kernels.names import channel_dim
 from ..kernels.projection import rotation_from_z
-from .layout import PATHWAY_DIMS, ascii_unit, checked, sampling_interval
+from .layout import (
+    PATHWAY_DIMS,
+    TESLA,
+    VOLTS,
+    ascii_unit,
+    checked,
+    sampling_interval,
+    vectors,
+)
 
 if TYPE_CHECKING:
     import mne
 
 POTENTIALS = ("eeg", "ecog", "seeg", "dbs")
-_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
-_TESLA = {"T": 1.0, "mT": 1e-3, "uT": 1e-6, "nT": 1e-9, "pT": 1e-12, "fT": 1e-15}
-_FACTORS = {**dict.fromkeys(POTENTIALS, _VOLTS), "mag": _TESLA}
+_FACTORS = {**dict.fromkeys(POTENTIALS, VOLTS), "mag": TESLA}
 _AS_IT_IS = "misc"
 _BETWEEN = 1e-3  # of a sampling interval, that the first sample may lie beside MNE's clock
 
@@ -144,8 +150,8 @@ def _parts(dataset: xr.Dataset, types: Mapping[str, str]) -> list[_Part]:
                 names=[label if own else f"{name} {label}" for label in labels[name]],
                 type=kind,
                 values=_factor(str(name), array.attrs["units"], kind) * array.values,
-                places=_vectors(array, str(name)) * 1e-6,
-                normals=_vectors(array, f"{name}_normal"),
+                places=vectors(array, str(name)) * 1e-6,
+                normals=vectors(array, f"{name}_normal"),
             )
         )
     return parts
@@ -157,7 +163,7 @@ def _labels(name: str, array: xr.DataArray) -> list[Any]:
 
 
 def _usual_type(name: str, unit: str) -> str:
-    if ascii_unit(unit) in _TESLA:
+    if ascii_unit(unit) in TESLA:
         return "mag"
     for begins, kind in (("LFP", "seeg"), ("ECOG", "ecog")):
         if name.upper().startswith(begins):
@@ -185,13 +191,6 @@ def _factor(name: str, unit: str, kind: str) -> float:
         f"{'T' if kind == 'mag' else 'V'}: {hint}, or keep its numbers as they are, "
         f"to_mne(signals, types={{{name!r}: {_AS_IT_IS!r}}})"
     )
-
-
-def _vectors(array: xr.DataArray, name: str) -> Floats:
-    """The coordinates ``<name>_x``, ``_y``, ``_z`` of channels, shape (channel, 3)."""
-    unknown = np.full(array.shape[0], np.nan)
-    found: Floats = np.transpose([array.coords.get(f"{name}_{axis}", unknown) for axis in AXES])
-    return found.astype(float)
 
 
 def _first_sample(first: float, interval: float) -> int:

@@ -13,7 +13,7 @@ from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import AXES, channel_dim
 from .csd import contacts_in_line
-from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval
+from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval, vectors
 
 if TYPE_CHECKING:
     import neo
@@ -35,13 +35,14 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
         One segment with one `neo.AnalogSignal` per signal. Columns are the channels, one set of
         channels after another for contributions that are kept apart. Array annotations:
         ``channel``, contact positions ``x``, ``y``, ``z`` (µm), and ``post`` and ``pre`` where
-        these are kept apart. Where they are not, the annotation ``coordinates`` has the positions
-        as ``elephant.current_source_density.estimate_csd`` looks for them, shape (channel,
-        dimension): of three or more contacts in a line, at different depths, the distance (µm)
-        along it, upwards, or downwards where the first channel is the highest, and the first
-        contact is as far from 0 as from the next; of others those of x, y and z that differ.
-        Annotations of the block: the dataset's attributes, among them the
+        these are kept apart. Annotations of the block: the dataset's attributes, among them the
         kernels' fingerprint and provenance.
+
+        Signals that are not kept apart have the annotation ``coordinates``, which
+        ``elephant.current_source_density.estimate_csd`` looks for, shape (channel, dimension). Of
+        three or more contacts in a line, at different depths, it is the distance (µm) along it,
+        upwards, or downwards where the first channel is the highest; the first contact is as far
+        from 0 as from the next. Of other contacts it has those of x, y and z that differ.
 
     Raises
     ------
@@ -81,9 +82,9 @@ def _coordinates(name: str, array: xr.DataArray) -> Floats | None:
     Those of a line must increase for its inverse CSD, which z does not from the top downwards; and
     elephant 1.2 integrates wrongly over sources that reach below 0.
     """
-    if array.ndim > 2 or any(f"{name}_{axis}" not in array.coords for axis in AXES):
+    if array.ndim > 2:  # contributions, whose channels are at the same places
         return None
-    places = np.transpose([array.coords[f"{name}_{axis}"].values for axis in AXES]).astype(float)
+    places = vectors(array, name)
     try:
         order, along = contacts_in_line(places)
     except SignalError:

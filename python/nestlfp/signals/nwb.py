@@ -20,7 +20,16 @@ from ..errors import SignalError
 from ..extras import require
 from ..kernels.files import brief, check_seal, write_hdf5
 from ..kernels.names import AXES, channel_dim
-from .layout import FORMAT, ascii_unit, checked, pathways, sampling_interval
+from .layout import (
+    FORMAT,
+    TESLA,
+    VOLTS,
+    ascii_unit,
+    checked,
+    pathways,
+    sampling_interval,
+    vectors,
+)
 
 if TYPE_CHECKING:
     import pynwb
@@ -29,8 +38,6 @@ SUFFIX = ".nwb"
 _MODULE = "ecephys"
 _LAYOUT = "nestlfp_layout"
 """In the notes of a file, all of the dataset but its values and times, which the series have."""
-_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
-_TESLA = {"T": 1.0, "nT": 1e-9, "pT": 1e-12, "fT": 1e-15}
 
 
 def to_nwb(
@@ -66,12 +73,12 @@ def to_nwb(
         magnetic flux densities in T. Signals whose name starts with LFP are in a container ``LFP``.
         Contributions that are kept apart are series of their own, such as ``LFP_from_E_to_I``.
 
-        Electrodes have the label of the channel, ``channel_name``, and positions (µm): ``rel_x``,
-        ``rel_y``, ``rel_z`` are x, y and z; of a flat probe, whose contacts have one y, they are x,
-        z and y, for those who read probes, such as SpikeInterface, take the first two as their own
-        plane. Channels of other signals with positions are in a table, such as ``CSD_channel``.
-        ``notes`` has the dataset's attributes as JSON: the kernels'
-        fingerprint and provenance, NEST's version; and its layout, by which `load` reads the file.
+        Electrodes have the label of the channel, ``channel_name``, and positions (µm). ``rel_x``,
+        ``rel_y``, ``rel_z`` are x, y and z. Of a flat probe, whose contacts have one y, they are x,
+        z and y: SpikeInterface and others look for the contacts in the plane of the first two.
+        Channels of other signals that have positions are in a table, such as ``CSD_channel``.
+        ``notes`` has the dataset's attributes as JSON: the kernels' fingerprint and provenance,
+        NEST's version; and its layout, by which `load` reads the file.
 
     Raises
     ------
@@ -101,13 +108,13 @@ def to_nwb(
     module = nwb.create_processing_module(_MODULE, "Signals that nestlfp computed from spikes")
     lfp: Any = None
     for name, array in dataset.data_vars.items():
-        volts = _VOLTS.get(ascii_unit(array.attrs["units"]))
+        volts = VOLTS.get(ascii_unit(array.attrs["units"]))
         electrodes = None if volts is None else _electrodes(nwb, str(name), array)
         if electrodes is None and f"{name}_x" in array.coords:
             module.add(_channel_table(str(name), array))
         if electrodes is not None and lfp is None and _is_lfp(name):
             # A signal that is no potential may have the container's name.
-            taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in _VOLTS
+            taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in VOLTS
             lfp = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
             module.add(lfp)
         for populations, part in pathways(array):
@@ -119,7 +126,7 @@ def to_nwb(
             }
             if electrodes is None:
                 unit = array.attrs["units"]
-                tesla = _TESLA.get(ascii_unit(unit))
+                tesla = TESLA.get(ascii_unit(unit))
                 kept = {"unit": unit} if tesla is None else {"unit": "T", "conversion": tesla}
                 module.add(pynwb.TimeSeries(**kept, **series))
                 continue
@@ -237,7 +244,7 @@ def _electrodes(nwb: pynwb.NWBFile, name: str, array: xr.DataArray) -> Any:
     if nwb.electrodes is None:
         nwb.add_electrode_column("channel_name", "label of the channel")
     before = len(nwb.electrodes)
-    labels, places = _labels(name, array), _positions(name, array)
+    labels, places = _labels(name, array), vectors(array, name)
     if len(np.unique(places[:, 1])) == 1:  # a flat probe
         places = places[:, [0, 2, 1]]
     for label, (x, y, z) in zip(labels, places, strict=True):
@@ -251,7 +258,7 @@ def _electrodes(nwb: pynwb.NWBFile, name: str, array: xr.DataArray) -> Any:
 
 def _channel_table(name: str, array: xr.DataArray) -> Any:
     """Labels and positions of the channels of what is no potential."""
-    places = dict(zip(AXES, _positions(name, array).T, strict=True))
+    places = dict(zip(AXES, vectors(array, name).T, strict=True))
     told = {"channel_name": "label of the channel"} | {axis: f"{axis} (µm)" for axis in AXES}
     return require("pynwb.core", "nwb").DynamicTable.from_dataframe(
         pd.DataFrame({"channel_name": _labels(name, array), **places}),
@@ -263,13 +270,6 @@ def _channel_table(name: str, array: xr.DataArray) -> Any:
 
 def _labels(name: str, array: xr.DataArray) -> list[str]:
     return [str(label) for label in array[channel_dim(name)].values]
-
-
-def _positions(name: str, array: xr.DataArray) -> Floats:
-    """Positions (µm) of channels, shape (channel, 3); NaN where they are not known."""
-    unknown = np.full(array.sizes[channel_dim(name)], np.nan)
-    found: Floats = np.transpose([array.coords.get(f"{name}_{axis}", unknown) for axis in AXES])
-    return found.astype(float)
 
 
 def _series_name(name: str, populations: dict[str, str]) -> str:
