@@ -93,6 +93,15 @@ def test_mne_draws_it_without_a_window(signals):
     plt.close("all")
 
 
+@pytest.mark.parametrize("file", ["s.nc", "s.zarr", "s.nwb"])
+def test_files_keep_the_directions_of_sensors(signals, tmp_path, file):
+    nestlfp.signals.save(signals, tmp_path / file)
+    again = nestlfp.signals.load(tmp_path / file)
+    found = to_mne(again[[*signals.data_vars]])  # Zarr has them by the alphabet
+    for one, other in zip(found.info["chs"], to_mne(signals).info["chs"], strict=True):
+        np.testing.assert_array_equal(one["loc"], other["loc"])
+
+
 def forward(raw, kinds, model):
     """What MNE's own model of a sphere makes of 1 nA m at the dipole's place (V or T)."""
     dipole = mne.Dipole([0.0], [AT * 1e-6], [1e-9], [AXIS], [100.0])
