@@ -400,7 +400,7 @@ def test_a_file_of_neo_has_the_same(summed, tmp_path):
         np.testing.assert_allclose(other.magnitude, one.magnitude, rtol=1e-12)
 
 
-def test_neo_has_coordinates_of_contacts_in_space(summed, apart):
+def test_neo_has_coordinates_of_contacts_in_space(apart):
     def coordinates(*places):
         where = {f"LFP_{axis}": ("LFP_channel", v) for axis, v in zip("xyz", places, strict=True)}
         (signal,) = to_neo(small().assign_coords(where)).segments[0].analogsignals
