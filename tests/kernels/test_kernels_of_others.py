@@ -63,7 +63,7 @@ def test_the_pickle_of_ncpi(hagen, tmp_path, monkeypatch):
 def test_the_files_of_the_examples_of_lfpykernels(hagen, tmp_path, monkeypatch):
     """Probes' data of a run in which each population spikes once, all its neurons together."""
     monkeypatch.chdir(tmp_path)
-    sizes, times, length = {"E": 8192, "I": 1024}, {"E": 500.0, "I": 900.0}, 16 * 1100
+    sizes, times, length = {"E": 8192, "I": 1024}, {"E": 200.0, "I": 400.0}, 16 * 600
     for signal, file in (("LFP", "RecExtElectrode.h5"), ("CDM", "CurrentDipoleMoment.h5")):
         channels = hagen[signal].shape[2]
         data = np.zeros((channels, length), [("E", "f8"), ("I", "f8"), ("imem", "f8")])
