@@ -57,6 +57,7 @@ OPTIONAL = {
     **dict.fromkeys(["neo", "quantities"], "neo"),
     "pynwb": "nwb",
     "elephant": "csd",
+    "mne": "mne",
     **dict.fromkeys(["panel", "bokeh", "tornado"], "view"),
     **dict.fromkeys(["wslfp", "tklfp"], "proxies"),
     "probeinterface": "probe",
@@ -66,7 +67,7 @@ OPTIONAL = {
     "microcircuit": "microcircuit",
     **dict.fromkeys(["sklearn", "torch", "sbi"], "inference"),
     **dict.fromkeys(["IPython", "ipykernel"], "docs"),
-    **dict.fromkeys(["playwright", "rattler_build"], "test"),
+    **dict.fromkeys(["playwright", "rattler_build", "nwbinspector"], "test"),
 }
 """Modules that a test can be skipped for, and the extra that brings each."""
 

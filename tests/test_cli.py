@@ -303,6 +303,29 @@ def test_convolve(files, hagen, tmp_path):
         np.testing.assert_allclose(lfp, hagen.convolve({"E": [at]}, at + 50.0)["LFP"], atol=1e-15)
 
 
+def test_export(files, tmp_path):
+    import mne
+
+    source, raw = files / "signals.zarr", tmp_path / "lfp_raw.fif"
+    assert run("export", source, "-o", raw, "-s", "LFP").exit_code == 0
+    found, expected = mne.io.read_raw_fif(raw), signals.load(source)
+    np.testing.assert_allclose(found.get_data(), 1e-3 * expected["LFP"].values, rtol=1e-12)
+    assert run("export", source, "-o", tmp_path / "s.nwb").exit_code == 0
+    xr.testing.assert_identical(signals.load(tmp_path / "s.nwb"), expected.load())
+
+    assert "exists: choose another name, or add --force" in fails(
+        "export", source, "-o", raw, "-s", "LFP"
+    )
+    assert run("export", source, "-o", raw, "-s", "LFP", "--force").exit_code == 0
+    nowhere = tmp_path / "nowhere" / "lfp_raw.fif"
+    assert "nowhere" in fails("export", source, "-o", nowhere, "-s", "LFP")
+    told = fails("export", source, "-o", tmp_path / "lfp.fif", "-s", "LFP")
+    assert "MNE wants a name that ends in _raw.fif: lfp_raw.fif" in told
+    assert "no signal 'EEG'" in fails("export", source, "-o", raw, "-s", "EEG")
+    assert "'CDM' is in nA µm" in fails("export", source, "-o", tmp_path / "s_raw.fif")
+    assert "kernels, not signals" in fails("export", files / "kernels.nc", "-o", raw)
+
+
 def test_info_on_hundreds_of_modes_does_not_look_for_filters(tmp_path):
     many = [f"E/{i}" for i in range(100)]
     values = np.ones((1, 100, 1, 1)) * np.exp(-np.arange(5.0))

@@ -56,7 +56,11 @@ COMMANDS_AFTER = {
     for page in FOLLOWED
     for section in re.split("^## ", PAGES[page], flags=re.MULTILINE)
 }
-HAVE_TESTS_OF_THEIR_OWN = {"by_hand": "nodes/test_export.py"}
+HAVE_TESTS_OF_THEIR_OWN = {  # pages, or sections of pages
+    "by_hand": "nodes/test_export.py",
+    "other_programs: Kernels of ncpi": "kernels/test_kernels_of_others.py",
+    "other_programs: Kernels of LFPykernels' examples": "kernels/test_kernels_of_others.py",
+}
 LOADED = """
 import nest, nestlfp
 kernels = nestlfp.KernelSet.load("kernels.nc")
@@ -112,7 +116,11 @@ PARTS = {
 @pytest.mark.compile
 @pytest.mark.parametrize(
     "section",
-    [name for name in SECTIONS if name.partition(":")[0] not in HAVE_TESTS_OF_THEIR_OWN],
+    [
+        name
+        for name in SECTIONS
+        if not {name, name.partition(":")[0]} & HAVE_TESTS_OF_THEIR_OWN.keys()
+    ],
 )
 def test_python_blocks(checkout, section):
     before, changes = PARTS.get(section) or PARTS.get(section.partition(":")[0], ("", {}))
@@ -139,6 +147,7 @@ def test_python_blocks(checkout, section):
         ("own_network", 3),
         ("sheets", 1),
         ("front_ends", 3),
+        ("other_programs", 5),
     ],
 )
 def test_pages_have_examples(page, least):
@@ -146,7 +155,8 @@ def test_pages_have_examples(page, least):
 
 
 def test_blocks_that_are_tested_elsewhere_are():
-    for page, test in HAVE_TESTS_OF_THEIR_OWN.items():
+    for name, test in HAVE_TESTS_OF_THEIR_OWN.items():
+        page = name.partition(":")[0]
         assert f'"{page}.md"' in (ROOT / "tests" / test).read_text(encoding="utf-8")
 
 

@@ -12,6 +12,7 @@ from nestlfp.geometry import (
     cell_segments,
     cells,
     contact_positions,
+    electrodes,
     geometry_of,
     position,
     positions,
@@ -253,3 +254,57 @@ def test_contacts_of_unknown_depth_are_not_drawn_at_the_origin():
 def test_picture_of_many_contacts_does_not_name_them():
     many = np.column_stack([np.zeros(384), np.zeros(384), np.arange(384) * 10.0])
     assert len(picture(kernels(many)).axes[0].texts) == 0
+
+
+# ---------------------------------------------------------------------- electrodes of the scalp
+@pytest.mark.parametrize("montage", ["easycap-M1", "biosemi64", "GSN-HydroCel-128", "fsaverage"])
+def test_electrodes_lie_on_the_sphere(montage):
+    if montage == "fsaverage":  # electrodes of a real head, under the name that this MNE has
+        import mne
+
+        new = "fsaverage_1005" in mne.channels.get_builtin_montages()
+        montage = "fsaverage_1005" if new else "standard_1005"
+    places = electrodes(montage, radius=80e3)
+    np.testing.assert_allclose(np.linalg.norm([*places.values()], axis=1), 80e3, rtol=1e-12)
+    known = {name: place / 80e3 for name, place in places.items()}
+    if "Cz" in known:
+        for name, direction in {"Cz": [0, 0, 1], "Fpz": [0, 1, 0], "T8": [1, 0, 0]}.items():
+            assert known[name] @ direction > 0.95, (name, known[name])
+
+
+def test_spherical_electrodes_are_where_the_system_of_10_and_20_percent_has_them():
+    places = electrodes("easycap-M1", ["Cz", "C4", "Fz", "Oz"], radius=1e4)
+    angle = np.radians(46.0)  # of easycap's table: Cz to C4, and to Fz
+    expected = {
+        "Cz": [0, 0, 1],
+        "C4": [np.sin(angle), 0, np.cos(angle)],
+        "Fz": [0, np.sin(angle), np.cos(angle)],
+        "Oz": [0, -np.sin(2 * angle), np.cos(2 * angle)],
+    }
+    assert list(places) == ["Cz", "C4", "Fz", "Oz"]
+    for name, direction in expected.items():
+        np.testing.assert_allclose(places[name], 1e4 * np.array(direction), atol=1e-3)
+
+
+def test_electrodes_of_a_montage_of_the_users():
+    import mne
+
+    whole = mne.channels.make_standard_montage("easycap-M1")
+    some = electrodes(whole, ["Oz"])
+    np.testing.assert_array_equal(some["Oz"], electrodes("easycap-M1")["Oz"])
+
+
+@pytest.mark.parametrize(
+    ("montage", "options", "match"),
+    [
+        ("easycap-m1", {}, r"no montage 'easycap-m1': it has easycap-M1, "),
+        ("easycap-M1", {"names": ["Cz", "cz"]}, r"no electrode 'cz' in the montage: it has .*Cz"),
+        ("easycap-M1", {"radius": 89.999}, r"must be in µm and look like millimetres"),
+        ("easycap-M1", {"radius": -1.0}, r"must be a positive number \(µm\), found -1\.0"),
+        ("easycap-M1", {"radius": [1e4, 1e4]}, r"must be a positive number \(µm\), found \[1"),
+        (7, {}, r"montage must be a name that MNE knows, .* found int"),
+    ],
+)
+def test_electrodes_that_there_are_not(montage, options, match):
+    with pytest.raises(KernelError, match=match):
+        electrodes(montage, **options)

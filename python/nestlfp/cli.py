@@ -1,4 +1,4 @@
-"""The command line: ``nestlfp doctor``, ``info``, ``build``, ``convolve``, ``plot``, ``view``.
+"""The command line: ``doctor``, ``info``, ``build``, ``convolve``, ``export``, ``plot``, ``view``.
 
 Commands import what they need when they run, so that ``nestlfp --help`` answers at once.
 """
@@ -74,6 +74,7 @@ def _nestlfp(
       nestlfp info kernels.nc                 what is in this file?
       nestlfp build                           compile the NEST module beforehand
       nestlfp convolve kernels.nc spikes.h5 -o signals.nc  the signals of recorded spikes
+      nestlfp export signals.nc -o signals.nwb  for another program
       nestlfp plot signals.nc -o signals.png  draw signals, or kernels
       nestlfp view signals.zarr               follow signals in a browser while they grow
     """
@@ -270,6 +271,46 @@ def convolve(
     typer.echo(f"Spikes: {used}; passed over: {made.attrs['spikes_passed_over']}")
     names, n = ", ".join(map(str, made.data_vars)), made.sizes["time"]
     typer.echo(f"{output}: {names}, {n} samples up to {n * made.attrs['interval_ms']:g} ms")
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="Signals: .nc, .nwb, or a .zarr folder.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="_raw.fif (of MNE), .nwb, .nc or .zarr.")
+    ],
+    signal: Annotated[
+        list[str] | None,
+        typer.Option("--signal", "-s", help="This signal only. May be given several times."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing signals.")] = False,
+) -> None:
+    """Write signals in the format of another program: MNE, or what reads NWB.
+
+    MNE has channels for EEG, MEG and LFP, not for current dipole moments.
+
+    \b
+    Examples:
+      nestlfp export signals.nc -o signals.nwb
+      nestlfp export signals.zarr -o signals_raw.fif -s EEG -s MEG
+    """
+    from . import signals
+
+    found = _load(file)
+    if _is_kernels(found) or hasattr(found, "modes"):
+        raise NestLFPError(f"{str(file)!r} has kernels, not signals")
+    unknown = [name for name in signal or () if name not in found]
+    if unknown:
+        raise NestLFPError(f"no signal {unknown[0]!r} in {str(file)!r}: {list(found.data_vars)}")
+    found = found if signal is None else found[signal]
+    if output.suffix != ".fif":
+        signals.save(found, output, overwrite=force)
+        return
+    if not output.stem.endswith("_raw"):
+        raise NestLFPError(f"MNE wants a name that ends in _raw.fif: {output.stem}_raw.fif")
+    if output.exists() and not force:
+        raise NestLFPError(f"{str(output)!r} exists: choose another name, or add --force")
+    signals.to_mne(found).save(output, fmt="double", overwrite=force, verbose="error")
 
 
 @app.command()

@@ -9,11 +9,21 @@ import numpy as np
 import pytest
 import xarray as xr
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries, validate
+from pynwb.file import Subject
 
 import nestlfp
 from nestlfp import KernelSet, NestLFPError
 from nestlfp.errors import MissingExtraError, SignalError
-from nestlfp.signals import FORMAT, describe, load, save, to_neo, to_nwb
+from nestlfp.signals import (
+    FORMAT,
+    current_source_density,
+    describe,
+    load,
+    save,
+    to_mne,
+    to_neo,
+    to_nwb,
+)
 
 SPIKES = {"E": [1.0, 2.5, 2.5], "I": [4.0]}
 
@@ -318,6 +328,8 @@ def test_neo_of_contributions_kept_apart(apart):
         ("mV/mm", "V/m", 1.0),
         ("A m^-2", "A/m**2", 1.0),
         ("µA/mm^3", "A/m**3", 1e3),
+        ("µA/mm³", "A/m**3", 1e3),  # of current_source_density
+        ("nA/µm³", "A/m**3", 1e9),
         ("1", "dimensionless", 1.0),
     ],
 )
@@ -342,12 +354,65 @@ def test_sampling_rate_must_be_known():
 
 
 @pytest.mark.parametrize(
-    ("convert", "package", "extra"), [(to_neo, "neo", "neo"), (to_nwb, "pynwb", "nwb")]
+    ("convert", "package", "extra"),
+    [(to_mne, "mne", "mne"), (to_neo, "neo", "neo"), (to_nwb, "pynwb", "nwb")],
 )
 def test_missing_packages_name_their_extra(convert, package, extra, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"{package} .*pip install 'nestlfp\[{extra}\]'"):
         convert(small())
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_elephant_takes_the_positions_from_neo(summed, step):
+    """Contacts from the top downwards, and from the bottom up."""
+    import quantities as pq
+    from elephant.current_source_density import estimate_csd
+
+    signals = summed[["LFP"]].isel(LFP_channel=slice(None, None, step))
+    (lfp,) = to_neo(signals).segments[0].analogsignals
+    where = lfp.annotations["coordinates"].rescale("um").magnitude
+    assert where.tolist() == [[100.0 * i] for i in range(1, 14)]
+    options = {"diam": 300 * pq.um, "process_estimate": False}
+    discs = estimate_csd(lfp, method="DeltaiCSD", **options).rescale("uA/mm**2")
+    slices = estimate_csd(lfp, method="StepiCSD", h=100 * pq.um, **options).rescale("uA/mm**3")
+    for method, found in (("DeltaiCSD", discs.magnitude / 0.1), ("StepiCSD", slices.magnitude)):
+        ours = current_source_density(signals, method, diameter=300.0)["CSD"]
+        expected = ours.sel(CSD_channel=signals["LFP_channel"]).values.T
+        np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
+    smooth = estimate_csd(lfp, method="KCSD1D", process_estimate=False)
+    assert np.ptp(smooth.annotations["x_coords"]) == pytest.approx(1.2, rel=0.02)  # mm
+
+
+def test_a_file_of_neo_has_the_same(summed, tmp_path):
+    pytest.importorskip("neo", minversion="0.14.6")  # older ones do not read back its arrays
+    from neo.io import NeoMatlabIO
+
+    given = to_neo(summed)
+    NeoMatlabIO(str(tmp_path / "s.mat")).write_block(given)
+    found = NeoMatlabIO(str(tmp_path / "s.mat")).read_block()
+    for one, other in zip(
+        given.segments[0].analogsignals, found.segments[0].analogsignals, strict=True
+    ):
+        assert (other.name, other.t_start, other.sampling_rate, other.units) == (
+            one.name, one.t_start, one.sampling_rate, one.units,
+        )  # fmt: skip
+        np.testing.assert_allclose(other.magnitude, one.magnitude, rtol=1e-12)
+
+
+def test_neo_has_coordinates_of_contacts_in_space(apart):
+    def coordinates(*places):
+        where = {f"LFP_{axis}": ("LFP_channel", v) for axis, v in zip("xyz", places, strict=True)}
+        (signal,) = to_neo(small().assign_coords(where)).segments[0].analogsignals
+        found = signal.annotations.get("coordinates")
+        return None if found is None else found.rescale("um").magnitude.tolist()
+
+    assert coordinates([0.0, 5.0], [1.0, 1.0], [0.0, 30.0]) == [[0.0, 0.0], [5.0, 30.0]]
+    assert coordinates([0.0, 5.0], [1.0, 2.0], [0.0, 30.0]) == [[0.0, 1.0, 0.0], [5.0, 2.0, 30.0]]
+    assert coordinates([0.0, 0.0], [1.0, 1.0], [3.0, 3.0]) is None
+    assert coordinates([0.0, 0.0], [1.0, 1.0], [np.nan, 3.0]) is None
+    for signal in to_neo(apart).segments[0].analogsignals:
+        assert "coordinates" not in signal.annotations
 
 
 # ---------------------------------------------------------------------- NWB
@@ -372,7 +437,9 @@ def test_nwb_file(summed, tmp_path):
         np.testing.assert_allclose(lfp.conversion, 1e-3)
         assert (lfp.rate, lfp.starting_time) == (16000.0, 0.0625e-3)
         contacts = lfp.electrodes.to_dataframe()
-        np.testing.assert_array_equal(contacts["rel_z"], np.arange(1000.0, -300.0, -100.0))
+        np.testing.assert_array_equal(contacts["rel_y"], np.arange(1000.0, -300.0, -100.0))
+        assert not contacts[["rel_x", "rel_z"]].any(axis=None)
+        assert contacts["channel_name"].tolist() == [str(i) for i in range(13)]
         assert not isinstance(cdm, ElectricalSeries)
         assert cdm.unit == "nA µm"
         np.testing.assert_array_equal(cdm.data[:], summed["CDM"].values.T)
@@ -395,6 +462,66 @@ def test_nwb_of_two_potentials_with_and_without_positions(tmp_path):
         assert list(module["LFP"]["LFP"].electrodes.data[:]) == [0, 1]
         assert list(module["EEG"].electrodes.data[:]) == [2, 3]
         assert np.isnan(module["EEG"].electrodes.to_dataframe()["rel_z"]).all()
+
+
+def every_kind():
+    """EEG in µV, MEG in fT, a source density and dimensionless numbers, in three dimensions."""
+    units = {"EEG": "µV", "MEG": "fT", "CSD": "µA/mm³", "rate": "1"}
+    where = np.arange(6.0).reshape(2, 3) ** 2
+    dataset = xr.Dataset(coords={"time": ("time", [0.5, 1.0, 1.5], {"units": "ms"})})
+    for i, (name, unit) in enumerate(units.items(), 1):
+        dim = f"{name}_channel"
+        dataset[name] = ((dim, "time"), i * small()["LFP"].values + 1 / 3, {"units": unit})
+        dataset[dim] = [f"{name}a", f"{name}b"]
+        if name != "rate":
+            for axis, values in zip("xyz", where.T, strict=True):
+                dataset.coords[f"{name}_{axis}"] = (dim, i * values)
+    return dataset
+
+
+def test_nwb_of_every_kind_of_signal(tmp_path):
+    dataset = every_kind()
+    subject = Subject(subject_id="1", species="Mus musculus", sex="U", age="P60D")
+    with written(to_nwb(dataset, subject=subject), tmp_path / "s.nwb") as io:
+        assert not validate(io=io)
+        nwb = io.read()
+        assert nwb.subject.subject_id == "1"
+        module = nwb.processing["ecephys"]
+        volts, tesla = module["EEG"], module["MEG"]
+        assert (volts.unit, tesla.unit) == ("volts", "T")
+        for series, name, factor in ((volts, "EEG", 1e-6), (tesla, "MEG", 1e-15)):
+            given = factor * dataset[name].values.T
+            np.testing.assert_allclose(series.data[:] * series.conversion, given, rtol=1e-12)
+        contacts = volts.electrodes.to_dataframe()
+        np.testing.assert_array_equal(
+            contacts[["rel_x", "rel_y", "rel_z"]], [[0, 1, 4], [9, 16, 25]]
+        )
+        for i, name in ((2, "MEG"), (3, "CSD")):
+            table = module[f"{name}_channel"].to_dataframe()
+            np.testing.assert_array_equal(
+                table[["x", "y", "z"]], i * np.array([[0, 1, 4], [9, 16, 25]])
+            )
+            assert table["channel_name"].tolist() == [f"{name}a", f"{name}b"]
+        assert "rate_channel" not in module.data_interfaces
+    xr.testing.assert_identical(load(tmp_path / "s.nwb"), dataset.assign_attrs(format=FORMAT))
+
+
+def test_nwbinspector_finds_nothing_critical(tmp_path):
+    from nwbinspector import Importance, inspect_nwbfile
+
+    subject = Subject(subject_id="1", species="Mus musculus", sex="U", age="P60D")
+    signals = every_kind().assign(LFP=small()["LFP"])
+    written(to_nwb(signals, subject=subject), tmp_path / "s.nwb").close()
+    found = list(inspect_nwbfile(nwbfile_path=tmp_path / "s.nwb"))
+    assert [one.message for one in found if one.importance == Importance.CRITICAL] == []
+    assert len(found) >= 1  # such as that nobody is named as experimenter
+
+
+def test_a_subject_that_is_none(summed):
+    with pytest.raises(
+        SignalError, match=r"must be a pynwb\.file\.Subject, found dict: .*Subject\("
+    ):
+        to_nwb(summed, subject={"subject_id": "1"})
 
 
 def test_nwb_of_a_signal_named_lfp_that_is_no_potential(tmp_path):

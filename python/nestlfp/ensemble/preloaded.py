@@ -7,7 +7,7 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-import scipy.interpolate  # noqa: F401
+import scipy.interpolate
 import scipy.signal  # noqa: F401
 
 from .. import signals, state_space  # noqa: F401

@@ -39,6 +39,11 @@ def from_dictionary(
 ) -> xr.Dataset:
     """Kernels from LFPykernels' dictionary; see `KernelSet.from_lfpykernels`."""
     dt = positive_ms(dt, "dt")
+    if isinstance(H_YX, list | tuple) and H_YX:
+        raise KernelError(
+            f"found a list of {len(H_YX)}, as in ncpi's kernels.pkl, which has a dictionary for "
+            "each trial: give one of them, KernelSet.from_lfpykernels(kernels[0], dt=...)"
+        )
     if not (isinstance(H_YX, Mapping) and H_YX):
         raise KernelError(f"no kernels in the dictionary of LFPykernels, found {H_YX!r}")
     pathways = {_pathway(key): H_YX[key] for key in H_YX}

@@ -61,7 +61,7 @@ def projected(
         _response(model, places[name], directions[name], where, name, geometry.cylinders.get(name))
         for name in post
     ]
-    measured, suffixes = _measured(np.array(responses), normals)
+    measured, suffixes, along = _measured(np.array(responses), normals)
     added = labelled(
         {to: factor * np.einsum("ycd,yxdk->yxck", measured, dipole.values)},
         pre=dataset["pre"].values.tolist(),
@@ -72,7 +72,8 @@ def projected(
         channels={to: [f"{label}{end}" if end else label for label in labels for end in suffixes]},
         positions={to: np.repeat(where, len(suffixes), axis=0)},
     )
-    return dataset.merge(added.assign_coords(lag=dataset["lag"]), combine_attrs="override")
+    added = added.assign_coords(lag=dataset["lag"], **_normals(to, along))
+    return dataset.merge(added, combine_attrs="override")
 
 
 def rotation_from_z(direction: ArrayLike) -> Floats:
@@ -187,19 +188,32 @@ def _per_population(post: list[str], given: Any, what: str) -> dict[str, Any]:
     return dict(given)
 
 
-def _measured(responses: Floats, normals: ArrayLike | None) -> tuple[Floats, list[str]]:
+def _normals(signal: str, along: Floats | None) -> dict[str, Any]:
+    """Coordinates that tell which direction each channel measures: unit vectors."""
+    if along is None:
+        return {}
+    return {
+        f"{signal}_normal_{axis}": (channel_dim(signal), along[:, i], {"units": "1"})
+        for i, axis in enumerate(AXES)
+    }
+
+
+def _measured(
+    responses: Floats, normals: ArrayLike | None
+) -> tuple[Floats, list[str], Floats | None]:
     """Responses with one row for each channel, (post, channel, 3), and the endings of labels.
 
     Potentials have a channel for each contact. A magnetic field has one for each sensor and axis,
-    or for each sensor where its normal is known.
+    or for each sensor where its normal is known. The directions of these channels come last.
     """
     n = responses.shape[1]
     if responses.ndim == 3:
         if normals is not None:
             raise KernelError("normals belong to the sensors of MEG, this model gives potentials")
-        return responses, [""]
+        return responses, [""], None
     if normals is None:
-        return responses.reshape(len(responses), 3 * n, 3), [f"_{axis}" for axis in AXES]
+        endings = [f"_{axis}" for axis in AXES]
+        return responses.reshape(len(responses), 3 * n, 3), endings, np.tile(np.eye(3), (n, 1))
     wanted = np.array(normals, dtype=float)
     lengths = np.linalg.norm(wanted, axis=-1, keepdims=True) if wanted.shape == (n, 3) else None
     if lengths is None or not (np.all(np.isfinite(wanted)) and np.all(lengths > 0)):
@@ -207,7 +221,8 @@ def _measured(responses: Floats, normals: ArrayLike | None) -> tuple[Floats, lis
             f"normals must be directions of shape (sensor, 3) = ({n}, 3), found shape "
             f"{wanted.shape}"
         )
-    return np.einsum("ca,ycad->ycd", wanted / lengths, responses), [""]
+    along = wanted / lengths
+    return np.einsum("ca,ycad->ycd", along, responses), [""], along
 
 
 def _labels(channels: Sequence[Any] | None, count: int) -> list[Any]:

@@ -147,8 +147,9 @@ class KernelSet:
         ----------
         H_YX : dict of str to dict of str to array, shape (channel, lag)
             Kernels by pathway ``"POST:PRE"`` and by the name of the probe's class, as
-            ``KernelApprox.get_kernel`` returns them, for every pair of populations. Potentials in
-            mV, current dipole moments in nA µm.
+            ``KernelApprox.get_kernel`` returns them, for every pair of populations; or an open
+            `h5py.File` with such groups and arrays. Potentials in mV, current dipole moments in
+            nA µm.
         dt : float
             Distance of two lags (ms).
         names : dict of str to str, optional
@@ -507,7 +508,9 @@ class KernelSet:
         Returns
         -------
         KernelSet
-            All signals of the kernels and the new one, with the positions of its channels (µm).
+            All signals of the kernels and the new one, with the positions of its channels (µm),
+            and of MEG the directions that they measure: coordinates ``MEG_normal_x``, ``_y``,
+            ``_z``, unit vectors.
 
         Raises
         ------

@@ -17,6 +17,7 @@ from .responses import kernels
 from .singular import singular_values
 from .spectrum import spectrum
 from .style import save
+from .topomap import topomap
 from .traces import signals
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "signals",
     "singular_values",
     "spectrum",
+    "topomap",
 ]

@@ -4,6 +4,7 @@ from ..errors import SignalError
 from .csd import current_source_density
 from .files import file_format, load, save
 from .layout import FORMAT, checked, describe, pathways, sampling_interval
+from .mne import to_mne
 from .neo import to_neo
 from .nwb import to_nwb
 from .sonata import to_sonata
@@ -22,6 +23,7 @@ __all__ = [
     "sampling_interval",
     "save",
     "spectrum",
+    "to_mne",
     "to_neo",
     "to_nwb",
     "to_sonata",

@@ -13,11 +13,15 @@ from numbers import Real
 import numpy as np
 import xarray as xr
 
+from .._types import Floats
 from ..errors import SignalError
 from ..kernels.names import AXES, channel_dim, check_labels, check_signal_names
 
 FORMAT = "nestlfp-signals-1"
 PATHWAY_DIMS = ("post", "pre")
+VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
+TESLA = {"T": 1.0, "mT": 1e-3, "uT": 1e-6, "nT": 1e-9, "pT": 1e-12, "fT": 1e-15}
+"""By the unit's `ascii_unit`."""
 
 
 def checked(dataset: xr.Dataset) -> xr.Dataset:
@@ -138,6 +142,16 @@ def sampling_interval(dataset: xr.Dataset | xr.DataArray) -> float:
     if not interval > 0 or np.any(np.abs(np.diff(time) - interval) > 1e-3 * interval):
         raise SignalError("the samples are not equally spaced in time")
     return interval
+
+
+def vectors(array: xr.DataArray, name: str) -> Floats:
+    """The coordinates ``<name>_x``, ``_y``, ``_z`` of a signal's channels, shape (channel, 3).
+
+    With the signal's own name these are positions (µm). What is not known is NaN.
+    """
+    unknown = np.full(array.shape[-2], np.nan)
+    found: Floats = np.transpose([array.coords.get(f"{name}_{axis}", unknown) for axis in AXES])
+    return found.astype(float)
 
 
 def ascii_unit(unit: str) -> str:

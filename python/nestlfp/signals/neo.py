@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import AXES, channel_dim
-from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval
+from .csd import contacts_in_line
+from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval, vectors
 
 if TYPE_CHECKING:
     import neo
@@ -36,6 +38,12 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
         these are kept apart. Annotations of the block: the dataset's attributes, among them the
         kernels' fingerprint and provenance.
 
+        Signals that are not kept apart have the annotation ``coordinates``, which
+        ``elephant.current_source_density.estimate_csd`` looks for, shape (channel, dimension). Of
+        three or more contacts in a line, at different depths, it is the distance (µm) along it,
+        upwards, or downwards where the first channel is the highest; the first contact is as far
+        from 0 as from the next. Of other contacts it has those of x, y and z that differ.
+
     Raises
     ------
     MissingExtraError
@@ -50,6 +58,7 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
     segment = neo.Segment(name="nestlfp")
     for name, array in dataset.data_vars.items():
         parts = list(pathways(array))
+        where = _coordinates(str(name), array)
         segment.analogsignals.append(
             neo.AnalogSignal(
                 np.concatenate([part.values for _, part in parts]).T,
@@ -58,12 +67,32 @@ def to_neo(dataset: xr.Dataset) -> neo.Block:
                 t_start=float(time[0]) * pq.ms,
                 name=str(name),
                 array_annotations=_array_annotations(str(name), parts, pq),
+                **({} if where is None else {"coordinates": where * pq.um}),
             )
         )
     block = neo.Block(name="nestlfp")
     block.annotate(**{str(name): value for name, value in dataset.attrs.items()})
     block.segments.append(segment)
     return block
+
+
+def _coordinates(name: str, array: xr.DataArray) -> Floats | None:
+    """Positions (µm) as elephant wants them, shape (channel, dimension), or None.
+
+    Those of a line must increase for its inverse CSD, which z does not from the top downwards; and
+    elephant 1.2 integrates wrongly over sources that reach below 0.
+    """
+    if array.ndim > 2:  # contributions, whose channels are at the same places
+        return None
+    places = vectors(array, name)
+    try:
+        order, along = contacts_in_line(places)
+    except SignalError:
+        differ = places[:, np.ptp(places, axis=0) > 0]
+        return differ if differ.size else None
+    if order[-1] == 0:  # from the top downwards
+        order, along = order[::-1], along[-1] - along[::-1]
+    return (along + along[1])[np.argsort(order)][:, np.newaxis]
 
 
 def _array_annotations(
@@ -90,7 +119,8 @@ def _quantity(unit: str, pq: Any) -> Any:
     result = pq.dimensionless
     if unit == "1":
         return result
-    for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", ascii_unit(unit)):
+    plain = ascii_unit(unit).translate(str.maketrans("²³", "23"))
+    for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", plain):
         factor = _unit_factor(symbol, pq)
         if factor is None:
             raise SignalError(f"quantities knows no unit {unit!r}: Neo needs one it knows")

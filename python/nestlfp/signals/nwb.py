@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from .._types import Floats
@@ -19,7 +20,16 @@ from ..errors import SignalError
 from ..extras import require
 from ..kernels.files import brief, check_seal, write_hdf5
 from ..kernels.names import AXES, channel_dim
-from .layout import FORMAT, ascii_unit, checked, pathways, sampling_interval
+from .layout import (
+    FORMAT,
+    TESLA,
+    VOLTS,
+    ascii_unit,
+    checked,
+    pathways,
+    sampling_interval,
+    vectors,
+)
 
 if TYPE_CHECKING:
     import pynwb
@@ -28,7 +38,6 @@ SUFFIX = ".nwb"
 _MODULE = "ecephys"
 _LAYOUT = "nestlfp_layout"
 """In the notes of a file, all of the dataset but its values and times, which the series have."""
-_VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
 
 
 def to_nwb(
@@ -37,6 +46,7 @@ def to_nwb(
     session_description: str = "Signals that nestlfp computed from spikes",
     identifier: str | None = None,
     session_start_time: datetime | None = None,
+    subject: pynwb.file.Subject | None = None,
 ) -> pynwb.NWBFile:
     """Signals as a file of Neurodata Without Borders, in memory, for more to be added to it.
 
@@ -52,25 +62,37 @@ def to_nwb(
         Unique name of the file. Default: a random one.
     session_start_time : datetime, optional
         What time 0 of the simulation stands for; NWB wants one. Default: now.
+    subject : pynwb.file.Subject, optional
+        Whose brain the network stands for. DANDI, and nwbinspector, want one.
 
     Returns
     -------
     pynwb.NWBFile
         In the processing module ``ecephys``: potentials (unit V, mV, µV or nV) as
-        `ElectricalSeries`, with their contacts as electrodes, whose positions are ``rel_x``,
-        ``rel_y``, ``rel_z`` (µm); all else as `TimeSeries`. Signals whose name starts with LFP are
-        in a container ``LFP``. Contributions that are kept apart are series of their own, such as
-        ``LFP_from_E_to_I``. ``notes`` has the dataset's attributes as JSON: the kernels'
-        fingerprint and provenance, NEST's version; and its layout, by which `load` reads the file.
+        `ElectricalSeries`, with their contacts as electrodes of a device; all else as `TimeSeries`,
+        magnetic flux densities in T. Signals whose name starts with LFP are in a container ``LFP``.
+        Contributions that are kept apart are series of their own, such as ``LFP_from_E_to_I``.
+
+        Electrodes have the label of the channel, ``channel_name``, and positions (µm). ``rel_x``,
+        ``rel_y``, ``rel_z`` are x, y and z. Of a flat probe, whose contacts have one y, they are x,
+        z and y: SpikeInterface and others look for the contacts in the plane of the first two.
+        Channels of other signals that have positions are in a table, such as ``CSD_channel``.
+        ``notes`` has the dataset's attributes as JSON: the kernels' fingerprint and provenance,
+        NEST's version; and its layout, by which `load` reads the file.
 
     Raises
     ------
     MissingExtraError
         If pynwb is not installed.
     SignalError
-        If samples are not equally spaced.
+        If samples are not equally spaced, or the subject is none of pynwb's.
     """
     pynwb = require("pynwb", "nwb")
+    if not isinstance(subject, pynwb.file.Subject | None):
+        raise SignalError(
+            f"subject must be a pynwb.file.Subject, found {type(subject).__name__}: "
+            "to_nwb(signals, subject=pynwb.file.Subject(subject_id='1', species='Mus musculus'))"
+        )
     time = checked(dataset)["time"].values
     clock = {
         "rate": 1000.0 / sampling_interval(dataset),
@@ -81,15 +103,18 @@ def to_nwb(
         identifier=identifier or str(uuid.uuid4()),
         session_start_time=session_start_time or datetime.now(timezone.utc),
         notes=json.dumps(_notes(dataset), default=_plain, ensure_ascii=False),
+        subject=subject,
     )
     module = nwb.create_processing_module(_MODULE, "Signals that nestlfp computed from spikes")
     lfp: Any = None
     for name, array in dataset.data_vars.items():
-        volts = _VOLTS.get(ascii_unit(array.attrs["units"]))
+        volts = VOLTS.get(ascii_unit(array.attrs["units"]))
         electrodes = None if volts is None else _electrodes(nwb, str(name), array)
+        if electrodes is None and f"{name}_x" in array.coords:
+            module.add(_channel_table(str(name), array))
         if electrodes is not None and lfp is None and _is_lfp(name):
             # A signal that is no potential may have the container's name.
-            taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in _VOLTS
+            taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in VOLTS
             lfp = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
             module.add(lfp)
         for populations, part in pathways(array):
@@ -100,7 +125,10 @@ def to_nwb(
                 **clock,
             }
             if electrodes is None:
-                module.add(pynwb.TimeSeries(unit=array.attrs["units"], **series))
+                unit = array.attrs["units"]
+                tesla = TESLA.get(ascii_unit(unit))
+                kept = {"unit": unit} if tesla is None else {"unit": "T", "conversion": tesla}
+                module.add(pynwb.TimeSeries(**kept, **series))
                 continue
             potential = pynwb.ecephys.ElectricalSeries(
                 electrodes=electrodes, conversion=volts, **series
@@ -213,15 +241,35 @@ def _electrodes(nwb: pynwb.NWBFile, name: str, array: xr.DataArray) -> Any:
     """The signal's contacts as rows of the file's table of electrodes."""
     device = nwb.devices.get("nestlfp") or nwb.create_device("nestlfp", "simulated contacts")
     group = nwb.create_electrode_group(name, f"contacts of {name}", "simulated", device)
-    before = 0 if nwb.electrodes is None else len(nwb.electrodes)
-    count = array.sizes[channel_dim(name)]
-    unknown = np.full(count, np.nan)
-    positions = np.transpose([array.coords.get(f"{name}_{axis}", unknown) for axis in AXES])
-    for x, y, z in positions.astype(float):
-        nwb.add_electrode(rel_x=x, rel_y=y, rel_z=z, location="simulated", group=group)
+    if nwb.electrodes is None:
+        nwb.add_electrode_column("channel_name", "label of the channel")
+    before = len(nwb.electrodes)
+    labels, places = _labels(name, array), vectors(array, name)
+    if len(np.unique(places[:, 1])) == 1:  # a flat probe
+        places = places[:, [0, 2, 1]]
+    for label, (x, y, z) in zip(labels, places, strict=True):
+        nwb.add_electrode(
+            rel_x=x, rel_y=y, rel_z=z, location="simulated", group=group, channel_name=label
+        )
     return nwb.create_electrode_table_region(
-        list(range(before, before + count)), f"contacts of {name}"
+        list(range(before, before + len(labels))), f"contacts of {name}"
     )
+
+
+def _channel_table(name: str, array: xr.DataArray) -> Any:
+    """Labels and positions of the channels of what is no potential."""
+    places = dict(zip(AXES, vectors(array, name).T, strict=True))
+    told = {"channel_name": "label of the channel"} | {axis: f"{axis} (µm)" for axis in AXES}
+    return require("pynwb.core", "nwb").DynamicTable.from_dataframe(
+        pd.DataFrame({"channel_name": _labels(name, array), **places}),
+        name=channel_dim(name),
+        table_description=f"channels of {name}",
+        columns=[{"name": key, "description": text} for key, text in told.items()],
+    )
+
+
+def _labels(name: str, array: xr.DataArray) -> list[str]:
+    return [str(label) for label in array[channel_dim(name)].values]
 
 
 def _series_name(name: str, populations: dict[str, str]) -> str:
@@ -233,7 +281,7 @@ def _series_name(name: str, populations: dict[str, str]) -> str:
 
 
 def _series_description(name: str, populations: dict[str, str], part: xr.DataArray) -> str:
-    channels = ", ".join(map(str, part[channel_dim(name)].values))
+    channels = ", ".join(_labels(name, part))
     words = {"pre": "presynaptic", "post": "postsynaptic"}
     apart = [f"; {words[dim]} population {population}" for dim, population in populations.items()]
     return f"{name}{''.join(apart)}; channels: {channels}"
