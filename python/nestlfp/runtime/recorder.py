@@ -29,7 +29,7 @@ from .inputs import Inputs
 from .install import loaded_model
 from .readout import Readout
 from .samples import Samples
-from .session import current
+from .session import Session, current
 from .wiring import Placement
 
 
@@ -131,7 +131,7 @@ class FieldRecorder:
         )
         model = loaded_model(sim, bank)
         self.name = name
-        _check_name(name, [recorder.name for recorder in session.recorders])
+        _check_name(name, [recorder.name for recorder in recorders_of(session)])
         every = _interval_steps(bank, interval, dt)
         plan = ConnectionPlan.of(sim, bank, Inputs.of(populations), what="FieldRecorder")
         self.populations = plan.populations
@@ -178,8 +178,7 @@ class FieldRecorder:
             every=every,
             dt=dt,
         )
-        session.recorders.append(self)
-        session.clocks.append(lambda: readout.clock if sim.ranks.n == 1 else None)
+        session.listeners[self] = lambda: readout.clock if sim.ranks.n == 1 else None
 
     def signals(self) -> xr.Dataset:
         """The signals so far; with several MPI ranks, collective and the same on each.
@@ -250,6 +249,11 @@ class FieldRecorder:
             ),
             ("stored", f"{stored} in {files}" if files else ""),
         ]
+
+
+def recorders_of(session: Session) -> list[FieldRecorder]:
+    """The recorders of a session, in the order in which they were made."""
+    return [each for each in session.listeners if isinstance(each, FieldRecorder)]
 
 
 def _digest(values: Iterable[Floats | Ints]) -> str:

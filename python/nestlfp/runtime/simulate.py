@@ -14,7 +14,7 @@ from ..errors import NetworkError
 from ..grid import step
 from ..simulator import Simulator
 from .progress import interrupts, progress_bar
-from .recorder import FieldRecorder
+from .recorder import FieldRecorder, recorders_of
 from .session import current
 from .streams import Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
@@ -132,7 +132,7 @@ def simulate(
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
     min_delay, _ = delay_range(sim, unconnected=True)
     if complete:
-        stamps = [each._samples.last_stamp(start + n) for each in session.recorders]
+        stamps = [each._samples.last_stamp(start + n) for each in recorders_of(session)]
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
     whole = sim.grows

@@ -15,7 +15,7 @@ from ..errors import NetworkError, SignalError, StoreLostError, StreamError
 from ..signals.layout import checked
 from ..signals.stream import ZarrStream
 from ..simulator import Ranks
-from .recorder import FieldRecorder
+from .recorder import FieldRecorder, recorders_of
 from .samples import Samples
 from .session import Session
 
@@ -243,7 +243,7 @@ def destinations(
     session: Session,
 ) -> dict[Path | None, list[FieldRecorder]]:
     """Which recorders go where; a `NetworkError` if that is not clear."""
-    known = session.recorders
+    known = recorders_of(session)
     if recorder is None and not known:
         raise NetworkError("the network has no recorder: make a FieldRecorder first")
     if not isinstance(to, Mapping):

@@ -157,7 +157,7 @@ class Trigger:
             self._first = self._readout.next if self._readout else 0
             self._samples: list[Floats] = []
             session.made(plan.connect(sim, self.node, synapse))
-        session.clocks.append(self._clock)
+        session.listeners[self] = self._clock
 
     def _clock(self) -> int | None:
         return self._made + int(self.node.age[0]) if self._ranks.n == 1 else None
