@@ -111,7 +111,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read what `save` wrote, or what `simulate` has committed so far.
 
     A file of netCDF or NWB is read whole; values in a store are read, and checked for damage, when
-    they are used. Stores that version 0.1 wrote are read too.
+    they are used. Stores that xarray wrote are read too.
 
     Raises
     ------
