@@ -13,7 +13,7 @@ SELF = {"self", "cls"}
 
 
 def members(value):
-    """Public names in a module, or those that a class defines."""
+    """Public names in a module, or those that a class of nestlfp defines or inherits."""
     if inspect.ismodule(value):
         own = [
             name
@@ -21,7 +21,13 @@ def members(value):
             if getattr(each, "__module__", None) == value.__name__
         ]
         return {name: getattr(value, name) for name in getattr(value, "__all__", own)}
-    return vars(value) if inspect.isclass(value) else {}
+    classes = value.__mro__ if inspect.isclass(value) else []
+    return {
+        name: each
+        for one in reversed(classes)
+        if one.__module__.startswith("nestlfp")
+        for name, each in vars(one).items()
+    }
 
 
 def reached():

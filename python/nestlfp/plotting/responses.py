@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -20,12 +20,7 @@ from .axes import (
     scale_bar,
 )
 from .reduction import Panel, known_signals, prepared
-from .style import INK, WIDTH_IN, new_figure, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .style import Canvas
+from .style import INK, WIDTH_IN, Axes, Canvas, new_figure, style
 
 _BESIDE_IN = 0.9  # for the labels left of the first plot
 _APART_IN = 0.15  # between two titles

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,12 +25,7 @@ from .axes import (
 )
 from .reduction import Panel, contributions, known_signals, pathway, prepared
 from .spikes import bands_of, draw_bands
-from .style import INK, WIDTH_IN, colours_of, new_figure, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .style import Canvas
+from .style import INK, WIDTH_IN, Axes, Canvas, colours_of, new_figure, style
 
 _NAME = 20  # letters of each population in a legend
 
