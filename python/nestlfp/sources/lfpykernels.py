@@ -30,6 +30,7 @@ from ..kernels import KernelSet, check_name
 from ..kernels.checks import positive_ms, real
 from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_names, stacked
 from ..kernels.positions import check_no_layouts
+from ..progress import progress_bar
 from ._charge import NOTICED
 from ._depths import TOOL, standings
 from ._mixture import CellType, Part, check_approximation, parts_of
@@ -327,7 +328,8 @@ def _computed(
     found = in_processes(
         kernels_of, tasks, processes, start=load, given=(mechanisms,), error=KernelError
     )
-    with _bar(sum(len(job.part.approx.X) for job in jobs), progress) as bar:
+    pathways = sum(len(job.part.approx.X) for job in jobs)
+    with progress_bar(pathways, "kernels", "pathway", progress) as bar:
         bar.set_postfix_str(jobs[0].part.name)
         for i, (job, result) in enumerate(zip(jobs, found, strict=True)):
             yield job, result
@@ -362,12 +364,6 @@ def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> Non
         "it; a smaller dt also corrects their time course",
         stacklevel=3,
     )
-
-
-def _bar(total: int, progress: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc="kernels", unit="pathway", disable=not progress)
 
 
 # ---------------------------------------------------------------------- where they came from
