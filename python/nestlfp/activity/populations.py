@@ -103,7 +103,7 @@ def _check_apart(one: Rule, other: Rule) -> None:
     if one.ranges is None or other.ranges is None:
         raise ActivityError(
             f"populations {other.name!r} and {one.name!r} overlap: both have spikes of "
-            f"{one.label!r}; {one.name}={one.label}/FIRST:LAST tells them apart"
+            f"{one.label!r}; {one.name}={one.label}/FIRST:LAST distinguishes them"
         )
     for first, last in one.ranges:
         for start, stop in other.ranges:
@@ -354,7 +354,7 @@ class Assignment:
 
     def _unknown(self, portion: Portion, left: Any, path: Path) -> str:
         known = list(self.sizes)
-        remedy = "; --skip-unknown passes over them"
+        remedy = "; --skip-unknown ignores them"
         if self.rules and portion.ids is not None:
             return (
                 f"{str(path)!r} has spikes of neuron {portion.ids[left][0]}"

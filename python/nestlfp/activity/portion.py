@@ -37,7 +37,7 @@ class Portion:
     Attributes
     ----------
     label : str or None
-        The population's name in the file, if it tells populations apart.
+        The population's name in the file, if the file has names of populations.
     times : ndarray, shape (spike,)
         In ms.
     ids : ndarray of int, shape (spike,), or None
@@ -80,7 +80,7 @@ class Asked:
         return 1.0 if self.unit is None else in_ms(self.unit, "unit")
 
     def check_whole(self, times: Any, where: str) -> None:
-        """An error where times are whole numbers of what nobody says."""
+        """Raise an error where times are whole numbers without a unit."""
         found = np.asarray(times)
         if found.size and found.dtype.kind in "iu" and self.unit is None:
             raise ActivityError(

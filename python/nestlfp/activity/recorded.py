@@ -104,7 +104,7 @@ def convolve(
     -------
     xarray.Dataset
         As of `KernelSet.convolve`; those in a store are read when they are used. The attribute
-        ``spikes`` tells how many spikes of each population were used, as JSON.
+        ``spikes`` has the number of spikes used of each population, as JSON.
 
     Raises
     ------

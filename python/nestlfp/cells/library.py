@@ -60,7 +60,7 @@ class Shape:
 
 @dataclass(frozen=True, repr=False)
 class Cell:
-    """A passive multicompartment cell that stands for the neurons of a population.
+    """A passive multicompartment cell that represents the neurons of a population.
 
     Attributes
     ----------

@@ -184,7 +184,7 @@ class KernelSet(Kernels):
         -----
         LFPykernels 0.2 is right only where dt is a power of two, such as 2**-4 ms. At dt = 0.1 ms
         its grid of delays loses a sample to rounding and the kernels come a step or so late,
-        which nobody can see from the values: compute at 2**-4 ms and use `KernelSet.resample`.
+        which the values do not show: compute at 2**-4 ms and use `KernelSet.resample`.
 
         References
         ----------
@@ -292,7 +292,7 @@ class KernelSet(Kernels):
         Returns
         -------
         KernelSet
-            Without the cylinders of populations, which it no longer tells apart.
+            Without the cylinders of populations: one postsynaptic population is left.
 
         Examples
         --------

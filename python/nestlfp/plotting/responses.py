@@ -116,7 +116,7 @@ def _draw_pathways(axes: NDArray[Any], panel: Panel, shared_scale: bool) -> None
 
 
 def _mark_silent(ax: Axes) -> None:
-    """Say that there is nothing to be seen, instead of how large it is."""
+    """Write "none" instead of a scale."""
     for line in list(ax.lines):
         line.remove()
     ax.text(

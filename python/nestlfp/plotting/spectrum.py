@@ -59,7 +59,7 @@ def spectrum(
         axes = figure.subplots(1, len(names), squeeze=False)[0]
         for ax, name in zip(axes, names, strict=True):
             array = densities[name]
-            # A constant has been taken off: there is no power at 0 Hz to be seen.
+            # A constant has been taken off: there is no power at 0 Hz.
             array = array.isel(frequency=slice(1, None))
             array = array.where(array > 0)  # no logarithm
             (_draw_channels if array.ndim == 2 else _draw_contributions)(ax, name, array)

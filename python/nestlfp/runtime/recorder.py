@@ -95,7 +95,7 @@ class FieldRecorder:
     -----
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
     process also when it is made after a first ``Simulate``: its connections are of a synapse model
-    of their own, ``nestlfp_synapse``, which also tells them from the network's in
+    of their own, ``nestlfp_synapse``, which distinguishes them from the network's in
     ``nest.GetConnections``. With several MPI ranks it is `Inputs.synapse_models`: NEST 3.10 then
     makes other spikes where a neuron has targets of two models. The recorder does not wait
     for a network that is connected later: ``nest.Simulate`` would not tell it, and delays chosen

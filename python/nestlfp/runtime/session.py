@@ -143,7 +143,7 @@ class Session:
 
 
 def _loaded(sim: Simulator) -> int | None:
-    """When the first of nestlfp's modules was loaded, which tells a life of the kernel from others.
+    """When the first of nestlfp's modules was loaded: another time after nest.ResetKernel().
 
     None where there is none. No kernel attribute is read here: NEST with MPI loses its delays if
     that happens between nest.Prepare and nest.Cleanup.

@@ -61,8 +61,8 @@ def simulate(
     Parameters
     ----------
     t : float
-        Time to simulate (ms), a multiple of the resolution. NEST withholds the last samples of
-        a run until the network is simulated on, see `complete`.
+        Time to simulate (ms), a multiple of the resolution. NEST returns the last samples of
+        a run only after you simulate further, see `complete`.
     to : path or dict, optional
         Zarr store (a folder, usually ``*.zarr``) that the recorders' signals are appended to
         while the simulation runs. Memory then stays flat, however long that is. The store can be

@@ -252,7 +252,9 @@ def destinations(
     if not to:
         raise NetworkError("to={recorder: path, ...} must name a recorder, found {}")
     if recorder is not None:
-        raise NetworkError("to={recorder: path, ...} tells which recorders, and recorder=... too")
+        raise NetworkError(
+            "to={recorder: path, ...} says which recorders, and so does recorder=...: give one"
+        )
     found: dict[Path | None, list[FieldRecorder]] = {}
     for key, place in to.items():
         found.setdefault(_path(place), []).append(_named(key, known))

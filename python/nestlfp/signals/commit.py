@@ -1,4 +1,4 @@
-"""The commit of a store: one file that tells what is in it, and whether that is whole."""
+"""The commit of a store: one file that lists what is in it, with checksums."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Commit:
             text = (path / FILE).read_bytes()
         except FileNotFoundError:
             raise SignalError(
-                f"{unreadable(path)}: it has no file {FILE!r}, which tells what is in it"
+                f"{unreadable(path)}: it has no file {FILE!r}, which lists what is in it"
             ) from None
         except OSError as error:
             raise SignalError(f"{unreadable(path)}: {brief(error)}") from error

@@ -299,7 +299,7 @@ def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
 
 
 def _extend(path: Path, dataset: xr.Dataset, along: str) -> None:
-    """Append samples, which nobody sees before a commit."""
+    """Append samples, which readers get after the next commit."""
     # What has not this dimension is there already.
     new = dataset.drop_vars(
         [name for name, array in dataset.coords.items() if along not in array.dims]

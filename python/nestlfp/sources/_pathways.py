@@ -74,7 +74,7 @@ def kernels_of(job: Job) -> Found:
 
 
 def load(mechanisms: str | Callable[[], None] | None) -> None:
-    """Have NEURON know the mechanisms, in this process."""
+    """Load the mechanisms into NEURON, in this process."""
     neuron = require("neuron", EXTRA)
     if callable(mechanisms):
         mechanisms()

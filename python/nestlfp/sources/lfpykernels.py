@@ -1,4 +1,4 @@
-"""Kernels from LFPykernels: one multicompartment cell stands for each postsynaptic population.
+"""Kernels from LFPykernels: one multicompartment cell represents each postsynaptic population.
 
 LFPykernels (Hagen et al. 2022) takes a cell that represents a whole postsynaptic population,
 linearizes its synapses around an expected potential, spreads the synapses of one presynaptic
@@ -159,7 +159,7 @@ def compute(
     second.
 
     The peak of the somatic potential (mV, with its sign) is what a presynaptic spike does to the
-    one cell that stands for the population: all synapses of the spike are on it. Divided by their
+    one cell that represents the population: all synapses of the spike are on it. Divided by their
     number, ``N_Y * C_YX`` times the mean number of a multapse, it is the mean postsynaptic
     potential of one. It is averaged over depths and cell types, and corrected, as kernels are, but
     not blurred by delays. Cells without a soma have none.
@@ -299,7 +299,7 @@ def _common_pre(parts: Sequence[Part]) -> list[str]:
 
 
 def _potential(given: Any, part: Part) -> float | list[float]:
-    """Of all compartments of a cell, or of each, in the types that LFPykernels tells apart."""
+    """Of all compartments of a cell, or of each, in the types that LFPykernels distinguishes."""
     whose = "Vrest"
     for kind, name in (("population", part.post), ("cell type", part.cell_type)):
         if isinstance(given, Mapping) and name is not None:

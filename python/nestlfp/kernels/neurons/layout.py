@@ -1,4 +1,4 @@
-"""How modes and weights are laid out: as kernels, in a file, and told to a person.
+"""How modes and weights are laid out: as kernels, in a file, and as text.
 
 A file is that of a kernel set, with weights beside it. Names with a dot, which no signal has, keep
 them apart. The weights of all populations are one list, with the population, neuron and mode of

@@ -210,7 +210,7 @@ class Population:
             if inside.size:
                 raise NetworkError(
                     f"the contact at {contacts[inside[0]].tolist()} µm lies inside cell {index}, "
-                    f"which stands at {np.asarray(self.positions)[index].tolist()} µm: move the "
+                    f"which is at {np.asarray(self.positions)[index].tolist()} µm: move the "
                     "contact or the cell"
                 )
             return
@@ -301,7 +301,7 @@ def build(population: Population, dt: float, n_steps: int) -> Any:
 
 
 def load_mechanisms(population: Population) -> None:
-    """Have NEURON know the mechanisms of a population's synapses."""
+    """Load the mechanisms of a population's synapses into NEURON."""
     neuron, load = require("neuron", EXTRA), population.mechanisms
     wanted = {synapses.mechanism for synapses in population.synapses.values()}
     if load is not None and not all(hasattr(neuron.h, name) for name in wanted):

@@ -62,7 +62,7 @@ class Work:
 
 
 def load() -> None:
-    """Have NEURON know the synapses that kernels are made with."""
+    """Load the synapses that kernels are made with into NEURON."""
     mechanisms.load()
 
 
@@ -263,7 +263,7 @@ def pathway_parts(description: Description, post: str) -> dict[str, Pathway]:
 
 @dataclass(frozen=True)
 class Standing:
-    """A cell that stands for a population, or for one of its cell types."""
+    """A cell that represents a population, or one of its cell types."""
 
     work: Work
     post: str
@@ -292,7 +292,7 @@ class Standing:
 
     @cached_property
     def cell(self) -> Any:
-        """The cell of LFPy, where it stands; sections of others stay in NEURON."""
+        """The cell of LFPy, at its place; sections of others stay in NEURON."""
         lfpy = require("LFPy", "lfpykernels")
         try:
             with warnings.catch_warnings():  # that there are other cells
@@ -420,7 +420,7 @@ class Standing:
         return total / float(self.leak.sum())
 
     def cell_type(self) -> lfpykernels.CellType:
-        """What LFPykernels is told."""
+        """What LFPykernels is given."""
         from scipy.stats import norm  # takes half a second to import
 
         description, sizes = self.work.description, self.work.description.populations

@@ -186,7 +186,7 @@ class Drive(Synapses):
     indegree : float
         Connections that a neuron of `post` gets from them, the mean.
     rate : float or None
-        Spikes/s over each connection; None where NEST does not tell it.
+        Spikes/s over each connection; None where NEST does not have it.
     """
 
     model: str

@@ -89,7 +89,7 @@ def describe(
     -----
     A connection counts with the weight of a spike (`nestlfp.out_strengths` has the list of synapse
     models); multapses and autapses count each.
-    Excitation and inhibition are told apart by the sign of the weight, receptor by receptor.
+    The sign of the weight distinguishes excitation and inhibition, receptor by receptor.
 
     Examples
     --------
@@ -223,7 +223,7 @@ def _by_hand(synapses: Hand, names: Sequence[str], outer: Sequence[str]) -> _ByH
 
 # ---------------------------------------------------------------------- connections
 class Kind(NamedTuple):
-    """What tells synapses of a source apart."""
+    """What distinguishes the synapses of a source."""
 
     post: str
     receptor: int

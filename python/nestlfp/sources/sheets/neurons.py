@@ -72,7 +72,7 @@ def kernels(
     left_out : float
         The largest share of any contact's variance that the grid may leave out, if neurons spike
         independently: the grid is as coarse as that allows. None with a `grid`. What the patches'
-        width makes wrong is not in it, but in `NeuronKernels.left_out`; a warning tells where it is
+        width makes wrong is not in it, but in `NeuronKernels.left_out`; a warning says where it is
         much, and which width would do.
     grid : Grid, optional
         The functions of the position, instead of looking for them.
