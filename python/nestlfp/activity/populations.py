@@ -62,7 +62,7 @@ class Rule:
 
     @property
     def size(self) -> int | None:
-        """Number of neurons, if ids tell it."""
+        """Number of neurons, where ids are given."""
         if self.ranges is None:
             return None
         return sum(last - first + 1 for first, last in self.ranges)
@@ -241,7 +241,7 @@ class Assignment:
             if portion.ids is None:
                 raise ActivityError(
                     f"{str(path)!r} does not say which neuron spikes, so that {rule.name!r} cannot "
-                    "be told apart by ids"
+                    "be found by ids"
                 )
             rows = rule.rows(portion.ids)
             mine = (rows >= 0) & left

@@ -94,7 +94,7 @@ class Asked:
         if self.unit is None:
             raise ActivityError(
                 f"{where} has times in steps of NEST's resolution (time_in_steps), which it "
-                "does not tell: give it as the unit, in ms, such as --unit 0.1"
+                "does not have: give it as the unit, in ms, such as --unit 0.1"
             )
         return self.factor
 

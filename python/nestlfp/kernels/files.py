@@ -100,7 +100,7 @@ def checked_path(path: Any, error: type[NestLFPError]) -> Path:
 
 
 def already_there(target: Path, call: str) -> str:
-    """What to tell who did not ask to replace a file; `call` writes it, with {} for arguments."""
+    """The message where a file exists; `call` is the line that writes it, with {} for arguments."""
     line = call.format(f"{str(target)!r}, overwrite=True")
     return f"{str(target)!r} exists: choose another name, or {line} replaces it"
 

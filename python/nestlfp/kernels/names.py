@@ -78,7 +78,7 @@ def check_signal_names(names: Iterable[Any], error: type[NestLFPError] = KernelE
 
 
 def listed(names: Any, what: str, error: type[NestLFPError] = KernelError) -> list[Any]:
-    """Names as a flat list; a single name may stand for itself."""
+    """Names as a flat list; a single name needs no list."""
     if isinstance(names, str):
         return [names]
     if isinstance(names, set | frozenset):

@@ -78,7 +78,7 @@ def _check_finite(found: Floats, what: str) -> None:
 def check_several(
     found: Floats, what: str, smallest: float = _SMALLEST_UM, *, several: int = 2
 ) -> None:
-    """As `check_micrometres`, of places of which several tell more; what is not finite does not."""
+    """As `check_micrometres`, of several positions together; only finite ones count."""
     known = np.unique(found[np.isfinite(found).all(axis=1)], axis=0)
     if len(known):
         enough = len(known) >= several
@@ -151,7 +151,7 @@ def check_no_group(given: Any) -> None:
 
 
 def check_no_layouts(probes: Iterable[Any]) -> None:
-    """A `KernelError` where layouts of electrodes stand for models of what these measure."""
+    """Raise a `KernelError` where layouts of electrodes are given as probes."""
     for probe in probes:
         if is_probe(probe) or _is_group(probe):
             raise KernelError(
@@ -255,7 +255,7 @@ class Cylinder:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a kernel set knows of the network's populations in space.
+    """Where a kernel set's populations are in space.
 
     Parameters
     ----------
@@ -291,6 +291,6 @@ class Geometry:
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> Geometry | None:
-        """What a kernel set's dataset knows of its populations in space, or None."""
+        """Where the populations of a kernel set's dataset are, or None."""
         text = dataset.attrs.get(GEOMETRY)
         return None if text is None else cls.from_json(text)

@@ -224,7 +224,7 @@ class KernelSet(Kernels):
 
     @cached_property  # every chunk of a stream asks for it
     def fingerprint(self) -> str:
-        """Digest of all that a signal depends on, to tell whether two sets are the same.
+        """Digest of all that a signal depends on, equal for two sets that are the same.
 
         Names, order, units, lags, channels, positions and values; not the provenance.
         """

@@ -52,7 +52,7 @@ def probe_and_cells(
     name, contacts, labels = _contacts(kernels, signal)
     if not (geometry.cylinders or contacts.size):
         raise KernelError(
-            "these kernels know neither contact positions nor populations: give positions to "
+            "these kernels have neither contact positions nor populations: give positions to "
             "the kernels, or use nestlfp.geometry.with_geometry"
         )
     cells = _placed(geometry)

@@ -101,7 +101,7 @@ def checked_format(path: Path) -> str:
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in known:
         raise SignalError(
-            f"cannot tell the format of figure {str(path)!r}: its suffix must be one of "
+            f"unknown format of figure {str(path)!r}: its suffix must be one of "
             + ", ".join(f".{name}" for name in sorted(known))
         )
     return suffix

@@ -124,7 +124,7 @@ def _part(
 
 
 def window(t: Floats) -> tuple[float, float]:
-    """The time that the samples stand for: each is the end of a step."""
+    """The time that the samples cover: each is the end of a step."""
     step = (t[-1] - t[0]) / (t.size - 1) if t.size > 1 else 0.0
     return float(t[0] - step), float(t[-1])
 

@@ -124,7 +124,7 @@ class Samples:
         self.written += last.extended(path, identity, self.first_waiting)
 
     def lost(self, path: Path) -> None:
-        """The store is gone, which was told: `all` gives those that are left."""
+        """The store is gone, and an error said so: `all` gives those that are left."""
         self.written = [
             replace(part, told=True) if part.path == path else part for part in self.written
         ]

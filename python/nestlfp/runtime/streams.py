@@ -53,7 +53,7 @@ class Merged:
     def _refuse(self, why: str) -> None:
         raise NetworkError(
             f"the signals of {len(self._parts)} recorders cannot be in one dataset: {why}. "
-            "Give each a place of its own with to={recorder: path, ...}, or tell which with "
+            "Give each a place of its own with to={recorder: path, ...}, or choose one with "
             "recorder=..."
         )
 

@@ -86,7 +86,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
 
 
 def _save_store(dataset: xr.Dataset, target: Path, overwrite: bool) -> str | None:
-    """Write a store, or tell what is there that is not to be replaced."""
+    """Write a store, or return why what is there is not replaced."""
     require("zarr", "stream")
     path = Path(os.path.realpath(target))
     stores.checked_place(path)

@@ -191,7 +191,7 @@ def checked_place(path: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Nobody else writes the store meanwhile; a `StreamError` at once where somebody does.
+    """Hold the lock of a store; raise a `StreamError` at once where another process has it.
 
     The operating system takes the lock from a process that ends, however it does.
     """

@@ -39,7 +39,7 @@ def responses(
 
 
 class _Here(NamedTuple):
-    """What a process knows: its task, and currents it has simulated for it."""
+    """What a process keeps: its task, and currents it has simulated for it."""
 
     task: Task
     impulses: dict[tuple[Any, ...], Floats]

@@ -45,7 +45,7 @@ def describe(
     accuracy: float = 0.01,
     seed: int = 1,
 ) -> Description:
-    """What NEST knows of a network: sizes, targets, weights, delays, and the currents of synapses.
+    """Read a network from NEST: sizes, targets, weights, delays, and the currents of synapses.
 
     NEST is only asked, and nothing in it changes: a network spikes the same afterwards.
 
@@ -111,7 +111,7 @@ def describe(
 
 
 def sampled(populations: Mapping[str, Any], sources: int, connections: int) -> Description | None:
-    """A quick look, without input from outside; None where NEST does not tell.
+    """A quick look, without input from outside; None where NEST does not have it.
 
     So many neurons of each population are read, or more until there are so many connections.
     """
@@ -195,7 +195,7 @@ def _ids(populations: Any, sim: Simulator) -> dict[str, Ints]:
 
 
 class _ByHand(NamedTuple):
-    """Synapses that a user describes: of pathways, and of all others that NEST does not tell."""
+    """Synapses that a user describes: of pathways, and of all others that NEST does not have."""
 
     named: Mapping[tuple[str, str], Synapse]
     others: Synapse | None
