@@ -2,6 +2,7 @@
 
 import ast
 import re
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,23 @@ def test_nothing_imports_upwards(path):
             continue  # nestlfp.__version__
         same = target[0] == name
         assert same or LEVEL[target[0]] < LEVEL[name], f"{path} imports {'.'.join(target)}"
+
+
+def module(path):
+    """The name of a file's module below nestlfp, in parts."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[:-1] if parts[-1] == "__init__" else parts
+
+
+def test_no_modules_import_each_other():
+    """Nor in a circle of several; imports within functions and for type checkers count."""
+    modules = {module(path) for path in FILES}
+    graph = {}
+    for path in FILES:
+        targets = [tuple(target) for target in imported(path)]
+        found = {target if target in modules else target[:-1] for target in targets}
+        graph[module(path)] = found - {module(path)}
+    TopologicalSorter(graph).prepare()  # raises a CycleError that names the modules
 
 
 DOOR = PACKAGE / "simulator"

@@ -111,7 +111,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 # Packages that need no import of their own. Those that `__all__` leaves out have names, such as
 # kernels, that a script's own variables have.
-_ROOMS = {
+_PACKAGES = {
     "activity",
     "bmtk",
     "cells",
@@ -130,7 +130,7 @@ _ROOMS = {
 def __getattr__(name: str) -> Any:
     if name in _HOME_OF:
         value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    elif name in _ROOMS:
+    elif name in _PACKAGES:
         value = import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -139,4 +139,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+    return sorted({*globals(), *__all__, *_PACKAGES})

@@ -182,9 +182,7 @@ def build(
     from .build.prebuilt import obtain
     from .runtime.install import models_for
 
-    found = None if kernels is None else _load(kernels)
-    if found is not None and not (_is_kernels(found) or hasattr(found, "modes")):
-        raise NestLFPError(f"{str(kernels)!r} has signals, not kernels")
+    found = None if kernels is None else _load_kernels(kernels)
     typer.echo(obtain(models_for(found, ports, method)).path)
 
 
@@ -249,11 +247,8 @@ def convolve(
 
     if rounding and round_up:
         raise NestLFPError("--round and --round-up are two ways of rounding: give one of them")
-    found = _load(kernels)
-    if not (_is_kernels(found) or hasattr(found, "modes")):
-        raise NestLFPError(f"{str(kernels)!r} has signals, not kernels")
     made = convolved(
-        found,
+        _load_kernels(kernels),
         spikes,
         duration=duration,
         populations=population,
@@ -435,6 +430,13 @@ def _load(file: Path) -> Any:
         f"{str(file)!r} holds neither kernels nor signals of nestlfp: its attribute 'format' is "
         f"{kind!r}, expected {kernels.FORMAT!r} or {signals.FORMAT!r}"
     )
+
+
+def _load_kernels(file: Path) -> Any:
+    found = _load(file)
+    if not (_is_kernels(found) or hasattr(found, "modes")):
+        raise NestLFPError(f"{str(file)!r} has signals, not kernels")
+    return found
 
 
 def _check_free(figure: Path, force: bool) -> None:

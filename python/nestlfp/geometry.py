@@ -84,13 +84,13 @@ def with_geometry(
     cells = {name: _segments(name, given) for name, given in (segments or {}).items()}
     unplaced = sorted(set(cells) - set(made))
     if unplaced:
-        raise KernelError(f"populations {unplaced} have a morphology but no cylinder to stand in")
+        raise KernelError(f"populations {unplaced} have a morphology but no cylinder")
     text = Geometry(made, cells).to_json()
     return KernelSet(kernels.dataset.assign_attrs({GEOMETRY: text}))
 
 
 def geometry_of(kernels: KernelSet) -> Geometry | None:
-    """What the kernels know of their populations in space, or None."""
+    """Where the kernels' populations are in space, or None."""
     return Geometry.of(kernels.dataset)
 
 

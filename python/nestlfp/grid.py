@@ -44,7 +44,7 @@ def spike_steps(
 
 
 def check_rounding(rounding: Any, error: type[NestLFPError]) -> None:
-    """An error where `rounding` is nothing that `rounded` knows."""
+    """Raise an error where `rounding` is no way of `rounded`."""
     if not any(rounding is each for each in (True, False)) and rounding not in ("nearest", "up"):
         raise error(f"rounding must be 'up', 'nearest' or False, found {rounding!r}")
 

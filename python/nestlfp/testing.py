@@ -117,7 +117,7 @@ def assert_undisturbed(
     ----------
     build : callable
         Creates and connects the network in an empty NEST, and returns its populations (a dict of
-        NodeCollections) and a spike_recorder that hears all their neurons.
+        NodeCollections) and a spike_recorder of all their neurons.
     kernels : KernelSet
         What to record with; NEST takes its resolution from them.
     duration : float

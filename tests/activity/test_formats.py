@@ -240,7 +240,7 @@ def test_whose_spikes(hagen, neurons, found, tmp_path):
     wrong(neurons, tmp_path / "b.h5", r"neurons 0 … 39, but .* of 1 … 40")
     np.savez(tmp_path / "a.npz", E=found["E"][0])
     wrong(neurons, tmp_path / "a.npz", "does not say which neuron")
-    wrong(hagen, tmp_path / "a.npz", "cannot be told apart by ids", populations={"E": "1:4"})
+    wrong(hagen, tmp_path / "a.npz", "cannot be found by ids", populations={"E": "1:4"})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Precise spikes: the recorder hears them at the ends of their steps, and so it is offline."""
+"""Precise spikes: the recorder counts them at the ends of their steps, and so it is offline."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def same(found, signal):
     assert float(abs(difference).max()) < 1e-12 * float(abs(signal).max())
 
 
-def test_as_the_recorder_hears_them(nest, tmp_path):
+def test_as_the_recorder_counts_them(nest, tmp_path):
     kernels = exponential_kernels(dt=0.1)
     signal, populations, devices = run(nest, kernels, tmp_path)
     assert abs(signal).max() > 0

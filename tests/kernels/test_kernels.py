@@ -116,7 +116,7 @@ def test_scale_of_a_pathway(hagen):
         hagen.scale({("I", "E"): np.nan})
 
 
-def test_total_is_what_a_recorder_hears(hagen):
+def test_total_is_what_a_recorder_records(hagen):
     total = hagen.total("network")
     assert (total.pre, total.post) == (hagen.pre, ("network",))
     assert (total.dt, total.provenance) == (hagen.dt, hagen.provenance)
@@ -532,7 +532,7 @@ def test_rates():
     ("match", "options"),
     [
         ("sizes must be a dict", {"rates": {"E": 1.0}}),
-        ("sizes must tell the number of neurons of", {"rates": {"E": [1.0] * 5}, "sizes": {}}),
+        ("sizes must have the number of neurons of", {"rates": {"E": [1.0] * 5}, "sizes": {}}),
         ("'X'.* not among", {"rates": {"X": [1.0]}, "sizes": {}}),
         ("as many values", {"rates": {"E": [1.0] * 5, "I": [1.0] * 6}, "sizes": {"E": 1, "I": 1}}),
         ("as many values", {"rates": {"E": 1.0}, "sizes": {"E": 1}}),

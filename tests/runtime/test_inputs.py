@@ -336,7 +336,7 @@ def test_a_node_that_stands_for_a_population(nest):
 
 
 def test_options_of_neurons_of_a_node_that_stands_for_many(nest):
-    """Its neurons cannot be told apart: refused before anything is made."""
+    """Its neurons cannot be distinguished: refused before anything is made."""
     kernels = exponential_kernels(dt=0.5, leads=(2, 2))
     names = {name: [name] for name in kernels.pre}
     weights = {"E": np.ones((800, 1)), "I": np.ones((1, 1))}

@@ -181,7 +181,7 @@ def test_where_they_go_must_be_clear(nest, tmp_path):
         ("to must be the path of a store", {"to": {"a": None}}),
         ("to must be the path of a store", {"to": "a\0.zarr"}),
         ("must name a recorder, found {}", {"to": {}}),
-        ("tells which recorders", {"to": {a: path}, "recorder": b}),
+        ("says which recorders", {"to": {a: path}, "recorder": b}),
         ("recorder must be a FieldRecorder, found str", {"to": path, "recorder": "a"}),
         ("on_chunk must be a function that takes signals, found 5", {"on_chunk": 5}),
         ("are about a store, found no to=", {"append": True}),

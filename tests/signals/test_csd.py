@@ -140,7 +140,7 @@ def test_what_it_cannot_be_made_of(monkeypatch):
     for signals, options, match in (
         (good, {"signal": "EEG"}, "no signal 'EEG'"),
         (good, {"method": "magic"}, "must be one of"),
-        (good, {"method": "StepiCSD"}, "must know the diameter"),
+        (good, {"method": "StepiCSD"}, "needs the diameter"),
         (good, {"method": "StepiCSD", "diameter": -1.0}, "diameter must be a positive"),
         (good, {"conductivity": 0.0}, "conductivity must be a positive"),
         (good, {"name": "time"}, "must not be named"),

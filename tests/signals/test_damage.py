@@ -309,29 +309,25 @@ def test_values_that_are_zero_are_on_disk(tmp_path):
     assert (tmp_path / "x.zarr" / "LFP" / "0.0.0").exists()
 
 
-# ---------------------------------------------------------------------- stores of version 0.1
-def test_stores_of_version_0_1_are_read_and_continued(tmp_path):
+# ---------------------------------------------------------------------- what xarray wrote
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+@pytest.mark.parametrize(("zarr_format", "consolidated"), [(2, True), (3, True), (3, False)])
+def test_stores_that_xarray_wrote_are_read_and_replaced(tmp_path, zarr_format, consolidated):
     pytest.importorskip("zarr")
+    path = tmp_path / "x.zarr"
     whole = signals().assign_attrs(format=nestlfp.signals.FORMAT)
     as_object = {n: c.astype(object) for n, c in whole.coords.items() if c.dtype.kind == "U"}
-    whole.assign_coords(as_object).to_zarr(tmp_path / "saved.zarr", consolidated=False)
-    chunks = {n: {"chunks": (*whole[n].shape[:-1], 10)} for n in ("LFP", "CDM")}
-    layout = {"zarr_format": 2, "consolidated": True}
-    whole.isel(time=slice(0)).to_zarr(tmp_path / "streamed.zarr", encoding=chunks, **layout)
-    part = whole.isel(time=slice(40)).drop_vars([n for n in whole.coords if n != "time"])
-    part.to_zarr(tmp_path / "streamed.zarr", mode="a", append_dim="time", **layout)
-    xr.testing.assert_identical(load(tmp_path / "saved.zarr").load(), whole)
-    xr.testing.assert_identical(load(tmp_path / "streamed.zarr").load(), whole.isel(time=slice(40)))
-    streamed(tmp_path / "streamed.zarr", append=True)
-    xr.testing.assert_identical(load(tmp_path / "streamed.zarr").load(), whole)
-    save(
-        load(tmp_path / "saved.zarr"), tmp_path / "saved.zarr", overwrite=True
-    )  # which converts it
-    assert (tmp_path / "saved.zarr" / ".zmetadata").exists()
-    xr.testing.assert_identical(load(tmp_path / "saved.zarr").load(), whole)
+    xarrays = whole.assign_coords(as_object)
+    xarrays.to_zarr(path, zarr_format=zarr_format, consolidated=consolidated)
+    xr.testing.assert_identical(load(path).load(), whole)
+    with pytest.raises(SignalError, match="exists"):
+        save(whole, path)
+    save(load(path), path, overwrite=True)
+    assert (path / ".zmetadata").exists()
+    xr.testing.assert_identical(load(path).load(), whole)
 
 
-def test_files_of_version_0_1_are_read(tmp_path):
+def test_files_that_xarray_wrote_are_read(tmp_path):
     whole = signals().assign_attrs(format=nestlfp.signals.FORMAT)
     whole.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
     xr.testing.assert_identical(load(tmp_path / "x.nc"), whole)

@@ -213,17 +213,17 @@ BAD = {
     "population without position": (
         head,
         {"dipole_positions": {"E": PLACES["E"]}},
-        r"dipole_positions does not know the postsynaptic populations \['I'\]",
+        r"dipole_positions lacks the postsynaptic populations \['I'\]",
     ),
     "unknown population": (
         head,
         {"dipole_positions": {**PLACES, "TC": PLACES["E"]}},
-        r"populations that the kernels do not know: \['TC'\]",
+        r"populations that the kernels do not have: \['TC'\]",
     ),
     "axis of an unknown population": (
         head,
         {"axes": {**AXES, "TC": [0, 0, 1]}},
-        r"axes for populations that the kernels do not know: \['TC'\]",
+        r"axes for populations that the kernels do not have: \['TC'\]",
     ),
     "dipole in the skull": (
         head,
@@ -324,7 +324,7 @@ BAD = {
     "no such place": (
         SmallNYHead,
         {"dipole_positions": "cerebellum"},
-        "NYHeadModel knows no place 'cerebellum'",
+        "NYHeadModel has no place 'cerebellum'",
     ),
     "far from the cortex": (
         SmallNYHead,

@@ -83,11 +83,14 @@ def test_network_from_nest_says_what_it_takes(nest):
     for given in ([E], E, None, {}):
         with pytest.raises(NetworkError, match=r"populations must be a dict such as \{'E'"):
             hybrid.Network.from_nest(given)
-    for given in ([], None, "E", 0.5, [0.5], [True], nest.NodeCollection([]), {"E": E}):
+    for given in ([], None, nest.NodeCollection([])):
+        with pytest.raises(NetworkError, match=r"populations \['E'\] have no nodes"):
+            hybrid.Network.from_nest({"E": given})
+    for given in ("E", 0.5, [0.5], [True], {"E": E}):
         with pytest.raises(NetworkError, match=r"population 'E' must be a nest\.NodeC"):
             hybrid.Network.from_nest({"E": given})
-    for given in ([99], [E, E], [0]):
-        with pytest.raises(NetworkError, match="no collection of nodes that NEST has"):
+    for given, why in (([99], "NEST has 1 …"), ([E, E], "more than once"), ([0], "NEST has 1 …")):
+        with pytest.raises(NetworkError, match=why):
             hybrid.Network.from_nest({"E": given})
     for given in (poisson, recorder, [E, poisson]):
         with pytest.raises(NetworkError, match="must be neurons, or of the model spike_generator"):

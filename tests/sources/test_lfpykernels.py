@@ -356,7 +356,8 @@ def test_computed_current_source_density(example):
         assert np.abs(middles @ currents - moment).max() < 0.1 * np.abs(moment).max()
 
 
-def test_computing_leaves_its_arguments_as_they_are(example, capsys):
+def test_computing_leaves_its_arguments_as_they_are(example, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     approximation, probes = example.approximation("I"), example.probes()[1:]
     before = dict(vars(approximation))
     sizes = copy.deepcopy([approximation.N_X, approximation.C_YX])

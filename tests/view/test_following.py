@@ -221,7 +221,7 @@ def test_a_store_that_vanishes_while_it_is_read(place):
 
 
 @pytest.mark.filterwarnings("ignore:The data type")  # it was written all the same
-def test_a_store_of_version_01(tmp_path):
+def test_a_store_that_xarray_wrote(tmp_path):
     """Zarr format 3, whole from the first moment on."""
     noise(30).to_zarr(tmp_path / "x.zarr", zarr_format=3, consolidated=False)
     assert "shown up to 30 ms" in shown(new_panel(Path(tmp_path / "x.zarr")))

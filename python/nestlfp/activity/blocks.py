@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from .._types import Floats
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.convolve import of_counts
 from ..kernels.neurons.counts import of_steps
+from ..progress import progress_bar
 from .disk_buffer import DiskBuffer
 
 _VALUES = 2**21
@@ -65,7 +65,7 @@ class Blocks:
         before = max(first + self.modes.n_lags - 1, 1)  # steps of which spikes reach a sample
         after = max(-first, 0)
         counts: dict[int, Floats] = {}
-        with bar(n * self.modes.dt, "convolving", " ms", shown) as advance:
+        with progress_bar(n, "convolving", "step", shown, leave=False, delay=0.5) as bar:
             for start in range(0, n, self.block):
                 stop = min(start + self.block, n)
                 earliest = start + 1 - before
@@ -79,7 +79,7 @@ class Blocks:
                 skipped = earliest - needed[0] * self.block
                 window = window[:, skipped : skipped + stop + after - earliest + 1]
                 yield self._labelled(start, stop, window, before, facts)
-                advance((stop - start) * self.modes.dt)
+                bar.update(stop - start)
 
     def _labelled(
         self, start: int, stop: int, window: Floats, before: int, facts: Mapping[str, Any]
@@ -128,20 +128,3 @@ def filled(template: xr.Dataset, parts: Iterator[xr.Dataset], n: int) -> xr.Data
     for name, signal in template.data_vars.items():
         whole[name] = (signal.dims, arrays[name], signal.attrs)
     return whole.assign_attrs(template.attrs)
-
-
-@contextlib.contextmanager
-def bar(total: float, what: str, unit: str, shown: bool) -> Iterator[Any]:
-    """A progress bar, of what takes long enough to be looked at."""
-    from tqdm import tqdm
-
-    layout = "{l_bar}{bar}| {n:.0f}/{total:.0f}" + unit + " [{elapsed}<{remaining}]"
-    with tqdm(
-        total=total,
-        desc=what,
-        disable=None if shown else True,
-        bar_format=layout,
-        leave=False,
-        delay=0.5,
-    ) as shown_bar:
-        yield lambda by: shown_bar.update(min(by, total - shown_bar.n))

@@ -62,7 +62,7 @@ class Rule:
 
     @property
     def size(self) -> int | None:
-        """Number of neurons, if ids tell it."""
+        """Number of neurons, where ids are given."""
         if self.ranges is None:
             return None
         return sum(last - first + 1 for first, last in self.ranges)
@@ -103,7 +103,7 @@ def _check_apart(one: Rule, other: Rule) -> None:
     if one.ranges is None or other.ranges is None:
         raise ActivityError(
             f"populations {other.name!r} and {one.name!r} overlap: both have spikes of "
-            f"{one.label!r}; {one.name}={one.label}/FIRST:LAST tells them apart"
+            f"{one.label!r}; {one.name}={one.label}/FIRST:LAST distinguishes them"
         )
     for first, last in one.ranges:
         for start, stop in other.ranges:
@@ -241,7 +241,7 @@ class Assignment:
             if portion.ids is None:
                 raise ActivityError(
                     f"{str(path)!r} does not say which neuron spikes, so that {rule.name!r} cannot "
-                    "be told apart by ids"
+                    "be found by ids"
                 )
             rows = rule.rows(portion.ids)
             mine = (rows >= 0) & left
@@ -354,7 +354,7 @@ class Assignment:
 
     def _unknown(self, portion: Portion, left: Any, path: Path) -> str:
         known = list(self.sizes)
-        remedy = "; --skip-unknown passes over them"
+        remedy = "; --skip-unknown ignores them"
         if self.rules and portion.ids is not None:
             return (
                 f"{str(path)!r} has spikes of neuron {portion.ids[left][0]}"

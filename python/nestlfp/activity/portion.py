@@ -37,7 +37,7 @@ class Portion:
     Attributes
     ----------
     label : str or None
-        The population's name in the file, if it tells populations apart.
+        The population's name in the file, if the file has names of populations.
     times : ndarray, shape (spike,)
         In ms.
     ids : ndarray of int, shape (spike,), or None
@@ -80,7 +80,7 @@ class Asked:
         return 1.0 if self.unit is None else in_ms(self.unit, "unit")
 
     def check_whole(self, times: Any, where: str) -> None:
-        """An error where times are whole numbers of what nobody says."""
+        """Raise an error where times are whole numbers without a unit."""
         found = np.asarray(times)
         if found.size and found.dtype.kind in "iu" and self.unit is None:
             raise ActivityError(
@@ -94,7 +94,7 @@ class Asked:
         if self.unit is None:
             raise ActivityError(
                 f"{where} has times in steps of NEST's resolution (time_in_steps), which it "
-                "does not tell: give it as the unit, in ms, such as --unit 0.1"
+                "does not have: give it as the unit, in ms, such as --unit 0.1"
             )
         return self.factor
 

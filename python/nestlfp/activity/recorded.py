@@ -23,9 +23,10 @@ from ..grid import Rounding, check_rounding, step
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.checks import found_instead
 from ..kernels.names import by_dims
+from ..progress import progress_bar
 from ..signals.files import FORMATS
 from ..signals.stream import ZarrStream
-from .blocks import Blocks, bar, filled
+from .blocks import Blocks, filled
 from .disk_buffer import DiskBuffer
 from .formats import portions
 from .populations import Assignment, files, rules
@@ -103,7 +104,7 @@ def convolve(
     -------
     xarray.Dataset
         As of `KernelSet.convolve`; those in a store are read when they are used. The attribute
-        ``spikes`` tells how many spikes of each population were used, as JSON.
+        ``spikes`` has the number of spikes used of each population, as JSON.
 
     Raises
     ------
@@ -216,7 +217,7 @@ def _read(
     """All spikes into the buffer: how many of each population, and how many are too late."""
     used, late = Counter(dict.fromkeys(of.sizes, 0)), 0
     names = list(of.sizes)
-    with bar(len(listed), "reading", " files", shown) as advance:
+    with progress_bar(len(listed), "reading", "file", shown, leave=False, delay=0.5) as bar:
         for given, path in listed:
             for portion in portions(path, asked):
                 for name, times, rows in assignment.assigned(portion, given, path):
@@ -233,7 +234,7 @@ def _read(
                     )
                     used[name] += at[inside].size
                     late += at.size - at[inside].size
-            advance(1)
+            bar.update()
     assignment.check_rules()
     buffer.finish()
     return dict(used), late

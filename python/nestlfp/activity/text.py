@@ -16,7 +16,7 @@ from ..errors import ActivityError
 from .portion import SIZE, UNITS, Asked, Portion, check_order, no_spikes, numbers, whole
 
 _DECIMALS = 3
-"""Of the times (ms) that NEST prints, unless told otherwise: 2.9375 as 2.938."""
+"""Of the times (ms) that NEST prints, unless a line has more or fewer: 2.9375 as 2.938."""
 _NEST = (".dat", ".gdf")
 _SENDERS = re.compile(r"(senders?|node_?ids?|ids?|gids?|(neuron|cell|unit)s?(_?(ids?|index))?|i)")
 _STEPS = ("time_step", "time_steps", "step", "steps")

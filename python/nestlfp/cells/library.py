@@ -60,7 +60,7 @@ class Shape:
 
 @dataclass(frozen=True, repr=False)
 class Cell:
-    """A passive multicompartment cell that stands for the neurons of a population.
+    """A passive multicompartment cell that represents the neurons of a population.
 
     Attributes
     ----------
@@ -222,7 +222,7 @@ def _of_library(name: str) -> Cell:
     form = _LIBRARY[name]
     parameters = cell_parameters({"morphology": HOC / f"{name}.hoc", **deepcopy(PASSIVE)}, name)
     source = (
-        f"{form.what}, straight sticks written by hand that stand for {form.stands_for} of Hagen "
+        f"{form.what}, straight sticks written by hand that represent {form.stands_for} of Hagen "
         f"et al. 2016; their membrane, {_MEMBRANE}"
     )
     return Cell(name, _KINDS[name[0]], parameters, source)

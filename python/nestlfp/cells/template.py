@@ -45,7 +45,7 @@ def cell_parameters(given: Mapping[str, Any], whose: str) -> dict[str, Any]:
 
 
 def _loaded(template: str) -> bool:
-    """Whether NEURON knows a template: none where nobody has imported NEURON."""
+    """Whether NEURON has a template: no, where NEURON was not imported."""
     neuron = sys.modules.get("neuron")
     return neuron is not None and hasattr(neuron.h, template)
 

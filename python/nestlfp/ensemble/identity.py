@@ -25,11 +25,11 @@ import xarray as xr
 NAME = "the name"
 TEXT = "the text"
 _SIMPLE = (type(None), bool, int, float, complex, str, bytes)
-_SHOWN = 60  # letters of a value that stands as it is
+_SHOWN = 60  # letters of a value that is kept as text
 
 
 def identity(function: Any) -> dict[str, str]:
-    """What tells a function from others, in words or digests: by `NAME`, `TEXT` and bound names."""
+    """All that identifies a function, in words or digests: by `NAME`, `TEXT` and bound names."""
     return dict(_Identity().facts(function))
 
 

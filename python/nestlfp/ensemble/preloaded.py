@@ -16,7 +16,7 @@ from ..kernels import KernelSet
 from ..runtime import recorder, simulate  # noqa: F401
 
 # xarray imports its backends, and Dask where it is installed, when the first file is read. Whatever
-# goes wrong here will be told where it is needed.
+# goes wrong here raises an error where it is needed.
 with contextlib.suppress(Exception), tempfile.TemporaryDirectory() as _folder:
     _path = Path(_folder) / "kernels.nc"
     KernelSet.from_arrays(

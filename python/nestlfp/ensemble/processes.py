@@ -59,7 +59,7 @@ class FreshProcesses:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that wanted it is gone: nobody else would end it."""
+    """End this process when the one that started it ends: it would go on for ever otherwise."""
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()

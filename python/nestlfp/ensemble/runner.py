@@ -19,6 +19,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import EnsembleError
+from ..progress import progress_bar
 from .identity import identity
 from .parameters import RUN, plan, whole
 from .processes import FreshProcesses
@@ -75,7 +76,7 @@ def run(
     retry : bool
         Repeat runs that failed before.
     progress : bool
-        Show a progress bar, where there is a terminal.
+        Show a progress bar, in a terminal or notebook.
 
     Returns
     -------
@@ -251,16 +252,9 @@ class _Report:
     """A progress bar, and the first errors."""
 
     def __init__(self, store: EnsembleStore, total: int, progress: bool) -> None:
-        from tqdm import tqdm
-
         self._store = store
-        self._bar = tqdm(
-            total=total,
-            initial=len(store.done | store.failed),
-            desc="runs",
-            unit="run",
-            disable=None if progress else True,
-        )
+        before = len(store.done | store.failed)
+        self._bar = progress_bar(total, "runs", "run", progress, initial=before)
         self._shown = 0
 
     def __enter__(self) -> _Report:

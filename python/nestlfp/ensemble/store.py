@@ -144,7 +144,7 @@ class EnsembleStore:
     def _rows(
         self, runs: list[int], result: xr.Dataset | None, errors: list[str], seconds: list[float]
     ) -> xr.Dataset:
-        """Runs as they stand in the store."""
+        """Runs as they are in the store."""
         values = result if result is not None else self._blank
         rows = (xr.Dataset() if values is None else values).expand_dims({RUN: runs})
         own = {

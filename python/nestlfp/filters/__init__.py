@@ -5,6 +5,6 @@ from types import ModuleType
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name not in {"cost", "report"}:
+    if name not in {"base", "cost", "report"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return import_module(f"{__name__}.{name}")

@@ -83,7 +83,7 @@ def _on_cortex(model: Any, given: Any, name: str) -> Floats:
     """The vertex of the cortex nearest to a position or place; NYHeadModel itself counts in mm."""
     if isinstance(given, str) and given not in model.dipole_pos_dict:
         raise KernelError(
-            f"NYHeadModel knows no place {given!r} for the dipole of {name!r}: it has "
+            f"NYHeadModel has no place {given!r} for the dipole of {name!r}: it has "
             f"{sorted(model.dipole_pos_dict)}"
         )
     try:

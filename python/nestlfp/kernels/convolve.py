@@ -50,7 +50,7 @@ def of_rates(
             )
         check_known(given, pre, what)
     if unsized := [name for name in rates if name not in sizes]:
-        raise KernelError(f"sizes must tell the number of neurons of {unsized}")
+        raise KernelError(f"sizes must have the number of neurons of {unsized}")
     found = {name: _on_grid(given, dt, f"rates of {name!r}") for name, given in rates.items()}
     ends = {values.size for values in found.values() if values.size > 1}
     if duration is not None:

@@ -1,7 +1,7 @@
 """Files of kernels, and HDF5 files of any kind that say when they are damaged.
 
 HDF5 does not notice every changed byte, and some end the process that reads them. Behind the file,
-where HDF5 does not look, stands a seal: a digest of all bytes before it. A file without one, of
+where HDF5 does not look, is a seal: a digest of all bytes before it. A file without one, of
 another program or an earlier version, is read as it is.
 
 Nor can HDF5 close a file that it cannot write, as on a full disk, and ends the process later. So it
@@ -100,7 +100,7 @@ def checked_path(path: Any, error: type[NestLFPError]) -> Path:
 
 
 def already_there(target: Path, call: str) -> str:
-    """What to tell who did not ask to replace a file; `call` writes it, with {} for arguments."""
+    """The message where a file exists; `call` is the line that writes it, with {} for arguments."""
     line = call.format(f"{str(target)!r}, overwrite=True")
     return f"{str(target)!r} exists: choose another name, or {line} replaces it"
 

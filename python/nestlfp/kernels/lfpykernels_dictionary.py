@@ -128,7 +128,7 @@ def _label(pathway: Pathway) -> str:
 
 # ---------------------------------------------------------------------- the two forms of lags
 def _is_fir(arrays: Mapping[str, Floats]) -> bool:
-    """Whether the lags are dt ... tau rather than -tau ... tau, told from the values.
+    """Whether the lags are dt ... tau rather than -tau ... tau, by their values.
 
     A wrong guess would shift every signal by tau, so that doubtful cases are errors.
     """

@@ -78,7 +78,7 @@ def check_signal_names(names: Iterable[Any], error: type[NestLFPError] = KernelE
 
 
 def listed(names: Any, what: str, error: type[NestLFPError] = KernelError) -> list[Any]:
-    """Names as a flat list; a single name may stand for itself."""
+    """Names as a flat list; a single name needs no list."""
     if isinstance(names, str):
         return [names]
     if isinstance(names, set | frozenset):
@@ -94,7 +94,7 @@ def listed(names: Any, what: str, error: type[NestLFPError] = KernelError) -> li
 
 
 def check_unique(names: Iterable[Any], what: str) -> None:
-    """A `KernelError` that tells which names come up twice."""
+    """Raise a `KernelError` that lists names that come up twice."""
     names = list(names)
     repeated = sorted({str(name) for name in names if names.count(name) > 1})
     if repeated:
@@ -102,7 +102,7 @@ def check_unique(names: Iterable[Any], what: str) -> None:
 
 
 def check_known(names: Iterable[Any], known: Sequence[str], what: str) -> None:
-    """A `KernelError` that tells which names are not among the known ones."""
+    """Raise a `KernelError` that lists names that are not among the known ones."""
     unknown = [name for name in names if name not in known]
     if unknown:
         raise KernelError(f"{what}: {unknown} not among the kernels' {list(known)}")

@@ -37,7 +37,7 @@ def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Float
     Parameters
     ----------
     given : array, shape (n, 3), or probeinterface.Probe
-        Positions (µm), or a probe, whose own unit is heeded.
+        Positions (µm), or a probe, which has its own unit.
     what : str
         What is there, for error messages: ``"the contacts"``.
     smallest : float, optional
@@ -66,7 +66,7 @@ def positions(given: Any, what: str, *, smallest: float = _SMALLEST_UM) -> Float
 
 
 def _check_finite(found: Floats, what: str) -> None:
-    """A `KernelError` that tells the first position that is not finite, and how many there are."""
+    """Raise a `KernelError` with the first position that is not finite, and their number."""
     bad = np.flatnonzero(~np.isfinite(found).all(axis=1))
     if bad.size:
         raise KernelError(
@@ -78,7 +78,7 @@ def _check_finite(found: Floats, what: str) -> None:
 def check_several(
     found: Floats, what: str, smallest: float = _SMALLEST_UM, *, several: int = 2
 ) -> None:
-    """As `check_micrometres`, of places of which several tell more; what is not finite does not."""
+    """As `check_micrometres`, of several positions together; only finite ones count."""
     known = np.unique(found[np.isfinite(found).all(axis=1)], axis=0)
     if len(known):
         enough = len(known) >= several
@@ -100,7 +100,7 @@ def cells(given: Any, what: str) -> Floats:
 def check_together(**places: Floats) -> None:
     """A `KernelError` where contacts and cells are all so near to the origin that they are in mm.
 
-    A single place tells nothing of its unit, but a contact and a cell do together.
+    A single position does not show its unit, but a contact and a cell together do.
     """
     largest = max(float(np.max(np.abs(found), initial=0.0)) for found in places.values())
     if 0 < largest < SEVERAL_UM:
@@ -142,7 +142,7 @@ def is_probe(given: Any) -> bool:
 
 
 def check_no_group(given: Any) -> None:
-    """A `KernelError` that tells how to give one of the probes of a `ProbeGroup`."""
+    """Raise a `KernelError` that says how to give one of the probes of a `ProbeGroup`."""
     if _is_group(given):
         raise KernelError(
             f"found a probeinterface ProbeGroup of {len(given.probes)} probes: give one of them, "
@@ -151,7 +151,7 @@ def check_no_group(given: Any) -> None:
 
 
 def check_no_layouts(probes: Iterable[Any]) -> None:
-    """A `KernelError` where layouts of electrodes stand for models of what these measure."""
+    """Raise a `KernelError` where layouts of electrodes are given as probes."""
     for probe in probes:
         if is_probe(probe) or _is_group(probe):
             raise KernelError(
@@ -184,7 +184,7 @@ def contact_positions(probe: Any) -> Floats:
     Returns
     -------
     array, shape (n, 3)
-        Positions (µm). A flat probe stands in the x-z plane at y = 0: its first coordinate,
+        Positions (µm). A flat probe is in the x-z plane at y = 0: its first coordinate,
         across the shank, is x, its second, along the shank, is z, the depth axis of the
         populations. To place it elsewhere, make it three-dimensional first
         (``probe.to_3d(...)``, ``probe.move(...)``).
@@ -255,7 +255,7 @@ class Cylinder:
 
 @dataclass(frozen=True)
 class Geometry:
-    """What a kernel set knows of the network's populations in space.
+    """Where a kernel set's populations are in space.
 
     Parameters
     ----------
@@ -291,6 +291,6 @@ class Geometry:
 
     @classmethod
     def of(cls, dataset: xr.Dataset) -> Geometry | None:
-        """What a kernel set's dataset knows of its populations in space, or None."""
+        """Where the populations of a kernel set's dataset are, or None."""
         text = dataset.attrs.get(GEOMETRY)
         return None if text is None else cls.from_json(text)

@@ -150,7 +150,7 @@ def _check_outside(local: Floats, cylinder: Cylinder, name: str) -> None:
         raise KernelError(
             f"contact {np.argmax(inside)} lies inside the source {name!r} (a cylinder of radius "
             f"{cylinder.radius:g} µm and height {height:g} µm around its dipole), where a single "
-            "dipole cannot stand for the population"
+            "dipole cannot represent the population"
         )
 
 
@@ -180,11 +180,11 @@ def _per_population(post: list[str], given: Any, what: str) -> dict[str, Any]:
     unknown = sorted(set(map(str, given)) - set(post))
     if unknown:
         raise KernelError(
-            f"{what} for populations that the kernels do not know: {unknown}; they have {post}"
+            f"{what} for populations that the kernels do not have: {unknown}; they have {post}"
         )
     missing = [name for name in post if name not in given]
     if missing:
-        raise KernelError(f"{what} does not know the postsynaptic populations {missing}")
+        raise KernelError(f"{what} lacks the postsynaptic populations {missing}")
     return dict(given)
 
 

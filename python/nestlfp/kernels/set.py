@@ -8,8 +8,7 @@ netCDF-4 file.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,21 +17,20 @@ from numpy.typing import ArrayLike
 
 from ..errors import KernelError
 from ..grid import Rounding
-from . import files
 from .arrays import labelled
-from .checks import checked, dt_ms, first_lag_steps, provenance
+from .base import Kernels
+from .checks import checked
 from .convolve import convolved, of_rates
 from .describe import description, fingerprint, shown
+from .files import FORMAT
 from .lfpykernels_dictionary import from_dictionary
 from .moments import poisson_moments
 from .names import chosen
-from .projection import projected
-from .readout import read_out
 from .sampling import lowpassed, resampled
 from .sums import factors_of, scaled, summed
 
 
-class KernelSet:
+class KernelSet(Kernels):
     """Labelled spike-signal kernels of a network.
 
     Parameters
@@ -70,8 +68,10 @@ class KernelSet:
     1e-06
     """
 
+    format = FORMAT
+
     def __init__(self, dataset: xr.Dataset) -> None:
-        self.dataset = checked(dataset)
+        self.dataset = self._labels = checked(dataset)
 
     # ------------------------------------------------------------------ making one
     @classmethod
@@ -185,7 +185,7 @@ class KernelSet:
         -----
         LFPykernels 0.2 is right only where dt is a power of two, such as 2**-4 ms. At dt = 0.1 ms
         its grid of delays loses a sample to rounding and the kernels come a step or so late,
-        which nobody can see from the values: compute at 2**-4 ms and use `KernelSet.resample`.
+        which the values do not show: compute at 2**-4 ms and use `KernelSet.resample`.
 
         References
         ----------
@@ -219,47 +219,17 @@ class KernelSet:
 
     # ------------------------------------------------------------------ what is in it
     @property
-    def signals(self) -> tuple[str, ...]:
-        """Names of the signals."""
-        return tuple(str(name) for name in self.dataset.data_vars)
-
-    @property
     def pre(self) -> tuple[str, ...]:
         """Names of the presynaptic populations."""
         return tuple(str(name) for name in self.dataset["pre"].values)
 
-    @property
-    def post(self) -> tuple[str, ...]:
-        """Names of the postsynaptic populations."""
-        return tuple(str(name) for name in self.dataset["post"].values)
-
-    @property
-    def dt(self) -> float:
-        """Distance of two lags (ms)."""
-        return dt_ms(self.dataset)
-
-    @property
-    def first_lag_steps(self) -> int:
-        """Lag of the first sample, in steps of `dt`."""
-        return first_lag_steps(self.dataset)
-
-    @property
-    def n_lags(self) -> int:
-        """Number of lags (taps)."""
-        return int(self.dataset.sizes["lag"])
-
     @cached_property  # every chunk of a stream asks for it
     def fingerprint(self) -> str:
-        """Digest of all that a signal depends on, to tell whether two sets are the same.
+        """Digest of all that a signal depends on, equal for two sets that are the same.
 
         Names, order, units, lags, channels, positions and values; not the provenance.
         """
         return fingerprint(self.dataset)
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """What made these kernels."""
-        return provenance(self.dataset)
 
     def __getitem__(self, signal: str) -> xr.DataArray:
         if signal not in self.signals:
@@ -323,7 +293,7 @@ class KernelSet:
         Returns
         -------
         KernelSet
-            Without the cylinders of populations, which it no longer tells apart.
+            Without the cylinders of populations: one postsynaptic population is left.
 
         Examples
         --------
@@ -355,7 +325,7 @@ class KernelSet:
         KernelError
             If `dt` is no positive number, or leaves no lag or more than a million of them.
         """
-        return self._changed(resampled(self.dataset, dt, method))
+        return self._through(lambda whole: resampled(whole, dt, method))
 
     def lowpass(self, interval: float, *, method: str = "fir") -> KernelSet:
         """Kernels whose signals can be sampled every `interval` ms without aliasing.
@@ -395,168 +365,11 @@ class KernelSet:
         >>> rate.sel(time=[1.0, 2.0, 3.0, 4.0], method="nearest").values.round(9)
         array([[2.5 , 0.  , 1.25, 0.  ]])
         """
-        return self._changed(lowpassed(self.dataset, interval, method))
+        return self._through(lambda whole: lowpassed(whole, interval, method))
 
-    def readout(
-        self,
-        weights: Mapping[str, Any],
-        *,
-        band: tuple[float | None, float | None] | None = None,
-        order: int = 2,
-        cut: float = 1e-9,
-        name: str = "readout",
-    ) -> KernelSet:
-        """One channel to act on: a weighted sum of channels, through a causal filter.
-
-        The filter is linear, so that the filtered signal has kernels again: these, filtered.
-
-        Parameters
-        ----------
-        weights : dict
-            For each signal its channels and their weights, ``{"LFP": {3: 1.0, 4: -1.0}}``, or
-            one channel, ``{"LFP": 3}``.
-        band : (float or None, float or None), optional
-            Frequencies (Hz) that pass a Butterworth filter: ``(13, 30)``, ``(None, 100)`` those
-            below, ``(1, None)`` those above. Default: no filter.
-        order : int
-            Of the Butterworth filter; a band has twice as many poles.
-        cut : float
-            Where the filter's endless response is cut: what is left sums to less than this times
-            the largest response to one spike. The provenance has what was cut.
-        name : str
-            Of the signal.
-
-        Returns
-        -------
-        KernelSet
-            With this signal alone, of one channel, in the unit of the signals.
-
-        Raises
-        ------
-        KernelError
-            If there is no such signal or channel, if units differ, if the band is upside down or
-            beyond the Nyquist frequency, or rings for more than a million lags.
-
-        Notes
-        -----
-        The signal is ``scipy.signal.sosfilt(scipy.signal.butter(order, band, output="sos"), x)``
-        of the weighted sum x. A causal filter delays what it passes: by about half a period of
-        the band's width, for order 2.
-
-        Examples
-        --------
-        >>> import numpy as np, nestlfp
-        >>> kernels = nestlfp.KernelSet.from_arrays(
-        ...     {"LFP": np.ones((1, 1, 2, 10)) * [[1.0], [3.0]]}, pre=["E"], post=["E"], dt=0.1,
-        ...     units={"LFP": "mV"},
-        ... )
-        >>> readout = kernels.readout({"LFP": {1: 1.0, 0: -1.0}})
-        >>> readout["readout"].values.squeeze().max().item()
-        2.0
-        >>> kernels.readout({"LFP": 0}, band=(50, 100)).n_lags > 1000
-        True
-        """
-        changed = read_out(self.dataset, weights, band=band, order=order, cut=cut, name=name)
-        return KernelSet(changed)
-
-    def project(
-        self,
-        model: Any,
-        *,
-        signal: str = "CDM",
-        to: str = "EEG",
-        dipole_positions: Mapping[str, Any] | ArrayLike | str | None = None,
-        axes: Mapping[str, Any] | ArrayLike | str | None = None,
-        contacts: Any = None,
-        channels: Sequence[Any] | None = None,
-        normals: ArrayLike | None = None,
-        unit: str | None = None,
-    ) -> KernelSet:
-        """The kernels with EEG or MEG added, from their current dipole moment.
-
-        Parameters
-        ----------
-        model : volume conductor of LFPykit
-            An instance of ``FourSphereVolumeConductor``, ``InfiniteVolumeConductor``,
-            ``InfiniteHomogeneousVolCondMEG``, ``SphericallySymmetricVolCondMEG`` or ``NYHeadModel``
-            (which needs its file: ``NYHeadModel("sa_nyhead.mat")``).
-        signal : str
-            Name of the current dipole moment: three channels x, y, z in nA µm.
-        to : str
-            Name of the new signal, for example "EEG" or "MEG".
-        dipole_positions : dict of str to array, shape (3,), or one array, shape (3,)
-            Where the dipole of each postsynaptic population lies (µm), or of all of them, in the
-            coordinates of the model's contacts. For ``NYHeadModel`` also the names of its places,
-            such as "parietal_lobe".
-        axes : dict of str to array, shape (3,), or one array, optional
-            Direction in the model that the z axis of each population (from its deep to its
-            superficial end) points to: the dipole is turned by the smallest rotation that takes z
-            there. ``"outward"`` is away from the centre of a sphere, and along the normal of the
-            cortex in ``NYHeadModel``. Default: not turned.
-        contacts : array, shape (n, 3), or probeinterface.Probe
-            Contact positions (µm) for ``InfiniteVolumeConductor``, and for no other model: they
-            have their own.
-        channels : sequence, optional
-            Label of each contact or sensor. Default: the probe's contact ids, or 0, 1, 2, ...
-        normals : array, shape (n, 3), optional
-            For MEG: the direction each sensor measures, one channel per sensor. Default: three
-            channels per sensor, labelled ``"0_x", "0_y", "0_z"``, ...
-        unit : {"mV", "µV"} or {"nA/µm", "T", "fT"}, optional
-            Unit of the new signal. Default: LFPykit's own, mV for potentials and nA/µm for the
-            magnetic field H; T and fT are the flux density B = mu H with the model's mu.
-
-        Returns
-        -------
-        KernelSet
-            All signals of the kernels and the new one, with the positions of its channels (µm),
-            and of MEG the directions that they measure: coordinates ``MEG_normal_x``, ``_y``,
-            ``_z``, unit vectors.
-
-        Raises
-        ------
-        KernelError
-            If the signal is missing or no dipole, the model is unknown, a population has no
-            position or an unknown one has, a dipole is outside the inner sphere, a contact is at
-            the dipole or inside the population's cylinder, or positions are of the wrong shape or
-            not in µm.
-
-        Notes
-        -----
-        LFPykit writes that ``InfiniteVolumeConductor.sigma`` is in S/cm; its formula gives mV for
-        S/m. Its ``calculate_B`` multiplies H in nA/µm by mu in T m/A, so that its result is in mT.
-        ``FourSphereVolumeConductor.get_dipole_potential`` takes the sine of an arccos, which costs
-        it half of its digits where a contact lies at a right angle to the tangential dipole: there
-        it and its own ``get_transformation_matrix``, which is used here, differ by about 1e-9.
-
-        Næss et al. (2017), Front Hum Neurosci 11:490; Hagen et al. (2018), Front Neuroinform 12:92.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from lfpykit.eegmegcalc import FourSphereVolumeConductor
-        >>> head = FourSphereVolumeConductor(np.array([[0.0, 0.0, 90000.0]]))  # doctest: +SKIP
-        >>> kernels.project(  # doctest: +SKIP
-        ...     head, to="EEG", dipole_positions=[0.0, 0.0, 78000.0], axes="outward"
-        ... )
-        """
-        return KernelSet(
-            projected(
-                self.dataset,
-                model,
-                signal=signal,
-                to=to,
-                dipole_positions=dipole_positions,
-                axes=axes,
-                contacts=contacts,
-                channels=channels,
-                normals=normals,
-                unit=unit,
-            )
-        )
-
-    def _changed(self, dataset: xr.Dataset) -> KernelSet:
-        """A set with this dataset, or this set where nothing changed."""
-        return self if dataset is self.dataset else KernelSet(dataset)
+    def _through(self, change: Callable[[xr.Dataset], xr.Dataset]) -> KernelSet:
+        changed = change(self.dataset)
+        return self if changed is self.dataset else KernelSet(changed)
 
     # ------------------------------------------------------------------ signals
     def poisson(self, rates: Mapping[str, float]) -> xr.Dataset:
@@ -663,36 +476,9 @@ class KernelSet:
         return convolved(self.dataset, spike_times, duration, by, rounding)
 
     # ------------------------------------------------------------------ file
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write a netCDF-4 file (through h5netcdf).
-
-        Parameters
-        ----------
-        path : path
-            Its name ends in ``.nc``.
-        overwrite : bool
-            Replace an existing file, as a whole once the new one is complete.
-
-        Raises
-        ------
-        KernelError
-            If there is a file already, it cannot be written, or an attribute is nothing that a file
-            can hold.
-        """
-        files.save(self.dataset, path, overwrite)
+    def _to_file(self) -> xr.Dataset:
+        return self.dataset
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> KernelSet:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        KernelError
-            If there is no such file, it is damaged, or it is no file of kernels.
-        """
-        dataset = files.load(path)
-        try:
-            return cls(dataset)
-        except Exception as error:  # of kernels that another program changed
-            told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
-            raise KernelError(told) from error
+    def _from_file(cls, dataset: xr.Dataset) -> KernelSet:
+        return cls(dataset)

@@ -58,7 +58,7 @@ def strength_coordinates(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def without_strengths(dataset: xr.Dataset) -> xr.Dataset:
-    """What is to become signals, to which they say nothing."""
+    """What becomes signals, for which strengths have no meaning."""
     return dataset.drop_vars(UNITS, errors="ignore")
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from ..errors import SignalError
 from ..kernels.names import channel_dim
-from .style import INK, PALETTE, escaped, new_figure, style
-
-if TYPE_CHECKING:
-    from .style import Canvas
+from .style import INK, PALETTE, Canvas, escaped, new_figure, style
 
 _SIZE_IN = (6.0, 4.0)
 

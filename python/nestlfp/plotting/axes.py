@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .._types import Floats
 from ..extras import require
 from .reduction import Rows, evenly, pathway
-from .style import INK, escaped, nice, number, shortened
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from .style import INK, Axes, escaped, nice, number, shortened
 
 _TITLE_SIZES = (10.0, 9.0, 8.0, 7.0)  # points
 _MISSING = "0.45"  # a grey unlike white, which stands for zero

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +11,7 @@ from ..errors import KernelError
 from ..extras import require
 from ..geometry import Geometry, geometry_of
 from ..kernels import AXES, KernelSet, channel_dim
-from .style import INK, PALETTE, escaped, new_figure, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .style import Canvas
+from .style import INK, PALETTE, Axes, Canvas, escaped, new_figure, style
 
 _MARGIN = 0.08  # of the extent, around everything drawn
 _HEIGHT_IN = 6.0
@@ -57,7 +52,7 @@ def probe_and_cells(
     name, contacts, labels = _contacts(kernels, signal)
     if not (geometry.cylinders or contacts.size):
         raise KernelError(
-            "these kernels know neither contact positions nor populations: give positions to "
+            "these kernels have neither contact positions nor populations: give positions to "
             "the kernels, or use nestlfp.geometry.with_geometry"
         )
     cells = _placed(geometry)

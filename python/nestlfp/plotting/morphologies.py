@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +12,7 @@ from .. import cells as library
 from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
-from .style import INK, PALETTE, escaped, new_figure, nice, style
-
-if TYPE_CHECKING:
-    from .style import Canvas
+from .style import INK, PALETTE, Canvas, escaped, new_figure, nice, style
 
 _COLOURS = dict(zip(("pyramidal", "stellate", "interneuron"), PALETTE, strict=False))
 _HEIGHT_IN, _NARROWEST_IN, _WIDEST_IN = 3.6, 1.5, 11.0

@@ -149,7 +149,7 @@ def _largest_finite(arrays: Iterable[Floats]) -> float:
 
 
 def known_signals(names: Iterable[str] | str | None, available: Sequence[str]) -> list[str]:
-    """The signals to draw, all where none are named; a single name may stand for itself."""
+    """The signals to draw, all where none are named; a single name needs no list."""
     wanted = listed(available if names is None else names, "signals", SignalError)
     unknown = [name for name in wanted if name not in available]
     if unknown or not wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -20,12 +20,7 @@ from .axes import (
     scale_bar,
 )
 from .reduction import Panel, known_signals, prepared
-from .style import INK, WIDTH_IN, new_figure, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .style import Canvas
+from .style import INK, WIDTH_IN, Axes, Canvas, new_figure, style
 
 _BESIDE_IN = 0.9  # for the labels left of the first plot
 _APART_IN = 0.15  # between two titles
@@ -121,7 +116,7 @@ def _draw_pathways(axes: NDArray[Any], panel: Panel, shared_scale: bool) -> None
 
 
 def _mark_silent(ax: Axes) -> None:
-    """Say that there is nothing to be seen, instead of how large it is."""
+    """Write "none" instead of a scale."""
     for line in list(ax.lines):
         line.remove()
     ax.text(

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._types import Floats
-from .style import INK, PALETTE, WIDTH_IN, escaped, new_figure, style
-
-if TYPE_CHECKING:
-    from .style import Canvas
+from .style import INK, PALETTE, WIDTH_IN, Canvas, escaped, new_figure, style
 
 
 def singular_values(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,12 +13,7 @@ from ..kernels.names import channel_dim
 from ..signals.layout import checked, pathways
 from ..signals.spectrum import spectrum as density_of
 from .reduction import MAX_TRACES, evenly, known_signals, pathway
-from .style import colours_of, escaped, new_figure, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .style import Canvas
+from .style import Axes, Canvas, colours_of, escaped, new_figure, style
 
 _PANEL_IN = (4.6, 3.4)
 
@@ -64,7 +59,7 @@ def spectrum(
         axes = figure.subplots(1, len(names), squeeze=False)[0]
         for ax, name in zip(axes, names, strict=True):
             array = densities[name]
-            # A constant has been taken off: there is no power at 0 Hz to be seen.
+            # A constant has been taken off: there is no power at 0 Hz.
             array = array.isel(frequency=slice(1, None))
             array = array.where(array > 0)  # no logarithm
             (_draw_channels if array.ndim == 2 else _draw_contributions)(ax, name, array)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,11 +13,7 @@ from ..errors import SignalError
 from ..trains import check_events, check_order
 from .axes import limits, put_title
 from .reduction import evenly
-from .style import escaped, number, shortened
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from .style import Axes, escaped, number, shortened
 
 _NAME = 24  # letters of a population beside its spikes and in the legend
 

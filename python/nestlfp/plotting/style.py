@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,13 @@ from ..errors import SignalError
 from ..extras import require
 from ..kernels.files import already_there, brief, checked_path, replacing
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # matplotlib takes long to import, and may not be installed
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
     Canvas = Figure | SubFigure
+else:
+    Axes = Canvas = Any
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, without the faint yellow.
 PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -98,7 +101,7 @@ def checked_format(path: Path) -> str:
     suffix = path.suffix.removeprefix(".").lower()
     if suffix not in known:
         raise SignalError(
-            f"cannot tell the format of figure {str(path)!r}: its suffix must be one of "
+            f"unknown format of figure {str(path)!r}: its suffix must be one of "
             + ", ".join(f".{name}" for name in sorted(known))
         )
     return suffix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -25,12 +25,7 @@ from .axes import (
 )
 from .reduction import Panel, contributions, known_signals, pathway, prepared
 from .spikes import bands_of, draw_bands
-from .style import INK, WIDTH_IN, colours_of, new_figure, style
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from .style import Canvas
+from .style import INK, WIDTH_IN, Axes, Canvas, colours_of, new_figure, style
 
 _NAME = 20  # letters of each population in a legend
 
@@ -129,7 +124,7 @@ def _part(
 
 
 def window(t: Floats) -> tuple[float, float]:
-    """The time that the samples stand for: each is the end of a step."""
+    """The time that the samples cover: each is the end of a step."""
     step = (t[-1] - t[0]) / (t.size - 1) if t.size > 1 else 0.0
     return float(t[0] - step), float(t[-1])
 

@@ -156,7 +156,7 @@ def bank_of(
         ]
         if given:
             raise KernelError(
-                f"{', '.join(given)} given beside a FilterBank, which has its own: say it there"
+                f"{', '.join(given)} given beside a FilterBank, which has its own: give it there"
             )
         check_resolution(kernels.kernels, sim)
         return kernels

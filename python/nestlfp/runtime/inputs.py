@@ -112,7 +112,7 @@ class PortInput:
 
     @property
     def weighted(self) -> list[Floats | Ints]:
-        """What tells these weights from others."""
+        """All that identifies these weights."""
         return [self.weights] if self.rows is None else [self.rows, self.weights]
 
 
@@ -168,7 +168,7 @@ def gather_inputs(
 
 
 def _of_modes(whole: PortInput, weights: Weights) -> Iterator[PortInput]:
-    """The neurons that each mode hears, with their weights."""
+    """The neurons whose spikes each mode gets, with their weights."""
     columns = weights.tocsc()
     for first, last in pairwise(columns.indptr):
         rows = columns.indices[first:last].astype(np.int64)

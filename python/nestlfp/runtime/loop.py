@@ -31,7 +31,7 @@ def loop(
     append: bool = False,
     progress: bool = True,
 ) -> Iterator[xr.Dataset]:
-    """Simulate, and hand out the signals every few milliseconds, to act on them.
+    """Simulate, and return the signals every few milliseconds, to act on them.
 
     Between two turns NEST stands still, and parameters of devices and neurons can be set. With
     several MPI ranks each calls it with the same arguments, gets the same signals, and has to leave

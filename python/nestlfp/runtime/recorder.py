@@ -29,7 +29,7 @@ from .inputs import Inputs
 from .install import loaded_model
 from .readout import Readout
 from .samples import Samples
-from .session import current
+from .session import Session, current
 from .wiring import Placement
 
 
@@ -95,7 +95,7 @@ class FieldRecorder:
     -----
     The recorder leaves the spikes of the network, `min_delay` and `max_delay` as they are, in one
     process also when it is made after a first ``Simulate``: its connections are of a synapse model
-    of their own, ``nestlfp_synapse``, which also tells them from the network's in
+    of their own, ``nestlfp_synapse``, which distinguishes them from the network's in
     ``nest.GetConnections``. With several MPI ranks it is `Inputs.synapse_models`: NEST 3.10 then
     makes other spikes where a neuron has targets of two models. The recorder does not wait
     for a network that is connected later: ``nest.Simulate`` would not tell it, and delays chosen
@@ -131,7 +131,7 @@ class FieldRecorder:
         )
         model = loaded_model(sim, bank)
         self.name = name
-        _check_name(name, [recorder.name for recorder in session.recorders])
+        _check_name(name, [recorder.name for recorder in recorders_of(session)])
         every = _interval_steps(bank, interval, dt)
         plan = ConnectionPlan.of(sim, bank, Inputs.of(populations), what="FieldRecorder")
         self.populations = plan.populations
@@ -178,8 +178,7 @@ class FieldRecorder:
             every=every,
             dt=dt,
         )
-        session.recorders.append(self)
-        session.clocks.append(lambda: readout.clock if sim.ranks.n == 1 else None)
+        session.listeners[self] = lambda: readout.clock if sim.ranks.n == 1 else None
 
     def signals(self) -> xr.Dataset:
         """The signals so far; with several MPI ranks, collective and the same on each.
@@ -250,6 +249,11 @@ class FieldRecorder:
             ),
             ("stored", f"{stored} in {files}" if files else ""),
         ]
+
+
+def recorders_of(session: Session) -> list[FieldRecorder]:
+    """The recorders of a session, in the order in which they were made."""
+    return [each for each in session.listeners if isinstance(each, FieldRecorder)]
 
 
 def _digest(values: Iterable[Floats | Ints]) -> str:

@@ -88,7 +88,7 @@ class Samples:
         return self._waiting().shape[1]
 
     def remember(self, now: int, rows: int) -> None:
-        """Make `latest` possible from step `now` on, with what NEST withholds for so many steps."""
+        """Make `latest` possible from step `now` on: NEST returns samples that many steps later."""
         self._readout.remember(now, rows)
 
     def complete_until(self, now: int) -> int:
@@ -100,7 +100,7 @@ class Samples:
         return self._readout.last_stamp(step)
 
     def latest(self, first: int, stop: int) -> xr.Dataset:
-        """Samples from number `first` to before `stop`; also what NEST withholds."""
+        """Samples from number `first` to before `stop`, and those that NEST returns only later."""
         start = max(first, self.first_waiting)
         waiting = self._waiting()[:, start - self.first_waiting : stop - self.first_waiting]
         there = start + waiting.shape[1]
@@ -124,7 +124,7 @@ class Samples:
         self.written += last.extended(path, identity, self.first_waiting)
 
     def lost(self, path: Path) -> None:
-        """The store is gone, which was told: `all` gives those that are left."""
+        """The store is gone, and an error said so: `all` gives those that are left."""
         self.written = [
             replace(part, told=True) if part.path == path else part for part in self.written
         ]

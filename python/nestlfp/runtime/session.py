@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from ..errors import NetworkError
 from ..front_ends import who_resets
 from ..nodes.render import SYNAPSE
-
-if TYPE_CHECKING:
-    from ..simulator import Simulator
-    from .recorder import FieldRecorder
-    from .wiring import Made
+from ..simulator import Simulator
+from .wiring import Made
 
 
 class Session:
@@ -21,17 +17,14 @@ class Session:
 
     Attributes
     ----------
-    recorders : list of FieldRecorder
-        In the order in which they were made.
-    clocks : list of callable
-        Of each recorder and trigger: the step that its nodes have come to, or None where they
-        cannot be asked.
+    listeners : dict of object to callable
+        Recorders, triggers and others with filter nodes, in the order in which they were made.
+        The function returns the step that its nodes have reached, or None with several MPI ranks.
     """
 
     def __init__(self, sim: Simulator) -> None:
         self._sim, self._ranks = sim, sim.ranks
-        self.recorders: list[FieldRecorder] = []
-        self.clocks: list[Callable[[], int | None]] = []
+        self.listeners: dict[object, Callable[[], int | None]] = {}
         self._loaded = _loaded(sim)
         self._connections: dict[str, int] = {}  # how many each of our synapse models has
         self._exposed: list[Made] = []  # connections of other synapse models
@@ -139,8 +132,8 @@ class Session:
 
         With several MPI ranks it is noticed only where it is earlier than it was seen to be.
         """
-        expected = self.clocks[0]() if self.clocks else None
-        if self.clocks and (now < self._seen if expected is None else now != expected):
+        expected = next(iter(self.listeners.values()))() if self.listeners else None
+        if self.listeners and (now < self._seen if expected is None else now != expected):
             dt = self._sim.resolution
             raise NetworkError(
                 f"nestlfp's nodes have come to the end of {(expected or self._seen) * dt:g} "
@@ -152,7 +145,7 @@ class Session:
 
 
 def _loaded(sim: Simulator) -> int | None:
-    """When the first of nestlfp's modules was loaded, which tells a life of the kernel from others.
+    """When the first of nestlfp's modules was loaded: another time after nest.ResetKernel().
 
     None where there is none. No kernel attribute is read here: NEST with MPI loses its delays if
     that happens between nest.Prepare and nest.Cleanup.

@@ -15,7 +15,7 @@ from ..front_ends import check_started
 from ..grid import step
 from ..simulator import Simulator
 from .progress import interrupts, progress_bar
-from .recorder import FieldRecorder
+from .recorder import FieldRecorder, recorders_of
 from .session import current
 from .streams import Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
@@ -62,8 +62,8 @@ def simulate(
     Parameters
     ----------
     t : float
-        Time to simulate (ms), a multiple of the resolution. NEST withholds the last samples of
-        a run until the network is simulated on, see `complete`.
+        Time to simulate (ms), a multiple of the resolution. NEST returns the last samples of
+        a run only after you simulate further, see `complete`.
     to : path or dict, optional
         Zarr store (a folder, usually ``*.zarr``) that the recorders' signals are appended to
         while the simulation runs. Memory then stays flat, however long that is. The store can be
@@ -134,7 +134,7 @@ def simulate(
     # Kernel attributes are read before nest.Prepare: with MPI, NEST loses its delays otherwise.
     min_delay, _ = delay_range(sim, unconnected=True)
     if complete:
-        stamps = [each._samples.last_stamp(start + n) for each in session.recorders]
+        stamps = [each._samples.last_stamp(start + n) for each in recorders_of(session)]
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
     whole = sim.grows

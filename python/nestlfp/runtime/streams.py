@@ -15,7 +15,7 @@ from ..errors import NetworkError, SignalError, StoreLostError, StreamError
 from ..signals.layout import checked
 from ..signals.stream import ZarrStream
 from ..simulator import Ranks
-from .recorder import FieldRecorder
+from .recorder import FieldRecorder, recorders_of
 from .samples import Samples
 from .session import Session
 
@@ -53,7 +53,7 @@ class Merged:
     def _refuse(self, why: str) -> None:
         raise NetworkError(
             f"the signals of {len(self._parts)} recorders cannot be in one dataset: {why}. "
-            "Give each a place of its own with to={recorder: path, ...}, or tell which with "
+            "Give each a place of its own with to={recorder: path, ...}, or choose one with "
             "recorder=..."
         )
 
@@ -243,7 +243,7 @@ def destinations(
     session: Session,
 ) -> dict[Path | None, list[FieldRecorder]]:
     """Which recorders go where; a `NetworkError` if that is not clear."""
-    known = session.recorders
+    known = recorders_of(session)
     if recorder is None and not known:
         raise NetworkError("the network has no recorder: make a FieldRecorder first")
     if not isinstance(to, Mapping):
@@ -252,7 +252,9 @@ def destinations(
     if not to:
         raise NetworkError("to={recorder: path, ...} must name a recorder, found {}")
     if recorder is not None:
-        raise NetworkError("to={recorder: path, ...} tells which recorders, and recorder=... too")
+        raise NetworkError(
+            "to={recorder: path, ...} says which recorders, and so does recorder=...: give one"
+        )
     found: dict[Path | None, list[FieldRecorder]] = {}
     for key, place in to.items():
         found.setdefault(_path(place), []).append(_named(key, known))

@@ -29,9 +29,9 @@ def out_strengths(
 ) -> dict[str, xr.DataArray]:
     """The summed weight of each neuron's connections, relative to its population's mean.
 
-    That is most of what tells a neuron's kernel from its population's (docs/validation.md), and
-    stands in the network: no multicompartment cell is needed. `FieldRecorder` takes the result as
-    `weights`.
+    That is most of how a neuron's kernel differs from its population's (docs/validation.md), and
+    NEST's connections have it: no multicompartment cell is needed. `FieldRecorder` takes the
+    result as `weights`.
 
     Parameters
     ----------

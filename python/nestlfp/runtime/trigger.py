@@ -1,8 +1,8 @@
 """Trigger: a node that spikes when a signal crosses a threshold, inside NEST.
 
 It is a filter node like those of a recorder, but a single one for the whole network, since parts
-of a signal cannot be compared with a threshold. It hears every neuron, and its spikes go wherever
-the user connects it.
+of a signal cannot be compared with a threshold. It gets the spikes of all neurons, and its spikes
+go wherever the user connects it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Trigger:
     populations : dict of str to nest.NodeCollection, or Inputs
         As for `FieldRecorder`.
     threshold : float
-        In the readout's unit; `KernelSet.poisson` tells what it is like in an asynchronous
+        In the readout's unit; `KernelSet.poisson` returns its mean and s.d. in an asynchronous
         network.
     direction : {"rising", "falling", "both"}
         Crossings that send a spike.
@@ -77,8 +77,8 @@ class Trigger:
 
     Notes
     -----
-    A spike at t with a kernel that starts at lag tau is heard after a connection's delay of tau,
-    if that lies in the network's [min_delay, max_delay]. Where a kernel starts earlier than
+    A spike at t with a kernel that starts at lag tau reaches the node after a connection's delay of
+    tau, if that lies in the network's [min_delay, max_delay]. Where a kernel starts earlier than
     min_delay, the readout is late for all: ``latency = max(0, min_delay - first lag)``. A trigger
     does not relabel time, as a recorder does: what it compares with the threshold at t is the
     signal at t - latency, and its spike, stamped t, reaches a target after that connection's delay.
@@ -157,7 +157,7 @@ class Trigger:
             self._first = self._readout.next if self._readout else 0
             self._samples: list[Floats] = []
             session.made(plan.connect(sim, self.node, synapse))
-        session.clocks.append(self._clock)
+        session.listeners[self] = self._clock
 
     def _clock(self) -> int | None:
         return self._made + int(self.node.age[0]) if self._ranks.n == 1 else None
@@ -264,7 +264,7 @@ def _check_reach(
             f"the threshold of {detector.threshold:g} {unit} is {away / sd:.0f} standard "
             f"deviations away from what the readout is with Poisson spikes of {_USUAL_RATE:g}/s "
             f"of each neuron, {mean:.3g} ± {sd:.3g} {unit}: is it in {unit}? KernelSet.poisson "
-            "tells the same for other rates",
+            "returns the same for other rates",
             stacklevel=3,
         )
 

@@ -20,7 +20,7 @@ GENERATORS_SYNAPSE = "static_synapse"
 class Placement(enum.Enum):
     """Where the nodes of a model are."""
 
-    EACH_PROCESS = "one on each virtual process, heard by the neurons that live there"
+    EACH_PROCESS = "one on each virtual process, which gets the spikes of the neurons there"
     ONE = "a single one for the whole network"
 
     def count(self, sim: Simulator) -> int:
@@ -52,7 +52,7 @@ def connect(
     delays: Ints,
     synapse: str,
 ) -> Made | None:
-    """Connect each neuron of a population to the node that is to hear it, in one call.
+    """Connect each neuron of a population to the node that gets its spikes, in one call.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def connect(
     # on each of them, the one that is so many ids away is on the neuron's own.
     first = int(ids[0])
     targets = first + (source.ids - first) % len(ids)
-    if source.everywhere:  # must be heard once
+    if source.everywhere:  # each spike counts once
         targets = np.full_like(source.ids, first)
     # A rank makes the connections that live on it, and does not look at the others. Connect is
     # collective, so that a rank without any names one of another's, which NEST passes over.

@@ -1,4 +1,4 @@
-"""The commit of a store: one file that tells what is in it, and whether that is whole."""
+"""The commit of a store: one file that lists what is in it, with checksums."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Commit:
     path: Path
     text: bytes
     metadata: dict[str, Any]
-    sealed: bool
-    identity: str | None  # given when a store is made; version 0.1 gave none
+    sealed: bool  # whether nestlfp wrote the store
+    identity: str | None  # given when nestlfp makes a store
 
     @classmethod
     def read(cls, path: Path) -> Commit:
@@ -46,7 +46,7 @@ class Commit:
             text = (path / FILE).read_bytes()
         except FileNotFoundError:
             raise SignalError(
-                f"{unreadable(path)}: it has no file {FILE!r}, which tells what is in it"
+                f"{unreadable(path)}: it has no file {FILE!r}, which lists what is in it"
             ) from None
         except OSError as error:
             raise SignalError(f"{unreadable(path)}: {brief(error)}") from error
@@ -86,7 +86,7 @@ class Commit:
         for name, array in self.arrays():
             there = set(os.listdir(self.path / name))
             for chunk in chunks(array):
-                if chunk not in there and self.needs_chunks(array):
+                if chunk not in there and self.sealed:
                     raise damaged(self.path, f"the file '{name}/{chunk}' is missing")
 
     def arrays(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -95,10 +95,6 @@ class Commit:
             name, _, kind = file.rpartition("/")
             if kind == ".zarray":
                 yield name, content
-
-    def needs_chunks(self, array: dict[str, Any]) -> bool:
-        """Whether each chunk must be there: version 0.1 wrote none that is all zero."""
-        return self.sealed or array["fill_value"] == "NaN"
 
     def restore(self) -> None:
         """Remove what was written beyond the commit."""

@@ -80,7 +80,7 @@ def current_source_density(
         raise SignalError(f"method must be one of {known}, found {method!r}")
     sizes = {"conductivity": conductivity, "diameter": diameter}
     if diameter is None and method != DIFFERENCE:
-        raise SignalError(f"{method} must know the diameter of the sources (µm)")
+        raise SignalError(f"{method} needs the diameter of the sources (µm): diameter=...")
     for what, value in sizes.items():
         if value is not None and not 0 < value < np.inf:
             raise SignalError(f"{what} must be a positive number, found {value!r}")

@@ -87,7 +87,7 @@ def save(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool =
 
 
 def _save_store(dataset: xr.Dataset, target: Path, overwrite: bool) -> str | None:
-    """Write a store, or tell what is there that is not to be replaced."""
+    """Write a store, or return why what is there is not replaced."""
     require("zarr", "stream")
     path = Path(os.path.realpath(target))
     stores.checked_place(path)
@@ -112,7 +112,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read what `save` wrote, or what `simulate` has committed so far.
 
     A file of netCDF or NWB is read whole; values in a store are read, and checked for damage, when
-    they are used. Stores that version 0.1 wrote are read too.
+    they are used. Stores that xarray wrote are read too.
 
     Raises
     ------

@@ -55,7 +55,7 @@ class GuardedStore(LocalStore):
         if not path.exists() or path.stat().st_ino != self._folder:
             raise SignalError(f"the store {str(path)!r} was replaced since it was opened")
         if found is None:
-            if self._commit.needs_chunks(array):
+            if self._commit.sealed:
                 raise damaged(path, f"the file {key!r} is missing")
             return
         try:

@@ -86,31 +86,38 @@ def inode(path: Path) -> int | None:
 
 
 def _opened(path: Path, kind: str) -> xr.Dataset:
-    from .guard import GuardedStore
-
     try:
-        if not (path / FILE).exists() and (path / "zarr.json").exists():
-            return _opened_format_3(path)
-        found = Commit.read(path)
-        found.check_format(kind)
-        found.check_whole()
-        dataset = xr.open_zarr(
-            GuardedStore(found), chunks=None, consolidated=True, zarr_format=2, **AS_WRITTEN
-        )
-        return as_written(dataset)
+        commit = _commit(path)
+        if commit is not None:
+            commit.check_format(kind)
+            commit.check_whole()
+        dataset = _read(_source(path, commit))
+        check_format(path, dataset.attrs, kind)
+        return dataset
     except NestLFPError:
         raise
     except Exception as error:  # zarr and xarray raise many kinds on what is no store
         raise SignalError(f"{unreadable(path)}: {brief(error)}") from error
 
 
-def _opened_format_3(path: Path) -> xr.Dataset:
-    """What `save` of version 0.1 wrote, whole from the first moment on."""
-    dataset = as_written(
-        xr.open_zarr(path, chunks=None, consolidated=False, zarr_format=3, **AS_WRITTEN)
-    )
-    check_format(path, dataset.attrs)
-    return with_text_as_str(dataset)
+def _commit(path: Path) -> Commit | None:
+    """What is committed; None for a store of Zarr's format 3, which xarray writes."""
+    if not (path / FILE).exists() and (path / "zarr.json").exists():
+        return None
+    return Commit.read(path)
+
+
+def _source(path: Path, commit: Commit | None) -> Any:
+    """What Zarr reads a store through."""
+    from .guard import GuardedStore
+
+    return path if commit is None else GuardedStore(commit)
+
+
+def _read(source: Any, **options: Any) -> xr.Dataset:
+    with _quiet():
+        dataset = xr.open_zarr(source, chunks=None, **options, **AS_WRITTEN)
+    return with_text_as_str(as_written(dataset))
 
 
 @dataclass(frozen=True)
@@ -145,13 +152,13 @@ class Committed:
         if found is None:
             raise SignalError(f"no store {str(path)!r}")
         try:
-            source, identity, dialect = _source(path)
-            dataset = xr.open_zarr(
-                source, chunks=None, drop_variables="time", **dialect, **AS_WRITTEN
-            )
-            times = zarr.open_group(source, mode="r", zarr_format=dialect["zarr_format"])["time"]
+            commit = _commit(path)
+            source = _source(path, commit)
+            dataset = _read(source, drop_variables="time")
+            times = zarr.open_group(source, mode="r")["time"]
             check_format(path, dataset.attrs)
-            committed = cls(with_text_as_str(as_written(dataset)), times, identity or found)
+            identity = (commit and commit.identity) or found
+            committed = cls(dataset, times, identity)
             checked(committed.part(slice(0, 1)))
         except NestLFPError:
             raise
@@ -166,16 +173,6 @@ class Committed:
         """Some of the samples; their values are read when they are used."""
         times = ("time", np.asarray(self.times[samples]), {"units": "ms"})
         return self.dataset.isel(time=samples).assign_coords(time=times)
-
-
-def _source(path: Path) -> tuple[Any, str | None, dict[str, Any]]:
-    """What Zarr reads a store through, the store's identity, and its dialect."""
-    from .guard import GuardedStore
-
-    if not (path / FILE).exists() and (path / "zarr.json").exists():
-        return path, None, {"zarr_format": 3, "consolidated": False}
-    commit = Commit.read(path)
-    return GuardedStore(commit), commit.identity, {"zarr_format": 2, "consolidated": True}
 
 
 # ---------------------------------------------------------------------- writing
@@ -194,7 +191,7 @@ def checked_place(path: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Nobody else writes the store meanwhile; a `StreamError` at once where somebody does.
+    """Hold the lock of a store; raise a `StreamError` at once where another process has it.
 
     The operating system takes the lock from a process that ends, however it does.
     """
@@ -225,10 +222,11 @@ def is_there(path: Path, kind: str = FORMAT) -> bool:
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return False
-    if (path / "zarr.json").exists() and not (path / FILE).exists():
-        opened(path).close()
+    commit = _commit(path)
+    if commit is None:
+        opened(path, kind).close()
     else:
-        Commit.read(path).check_format(kind)
+        commit.check_format(kind)
     return True
 
 
@@ -301,7 +299,7 @@ def append(path: Path, dataset: xr.Dataset, along: str = "time") -> None:
 
 
 def _extend(path: Path, dataset: xr.Dataset, along: str) -> None:
-    """Append samples, which nobody sees before a commit."""
+    """Append samples, which readers get after the next commit."""
     # What has not this dimension is there already.
     new = dataset.drop_vars(
         [name for name, array in dataset.coords.items() if along not in array.dims]

@@ -47,7 +47,7 @@ class ZarrStream:
     Attributes
     ----------
     identity : str or None
-        Tells the store from any other that will be at its place; None for one of version 0.1.
+        Tells the store from any other that will be at its place; None where xarray made it.
 
     Raises
     ------

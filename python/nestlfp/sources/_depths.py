@@ -44,7 +44,7 @@ def standings(
 
 
 def _seeing(model: Any, node: float, spread: float, depths: int) -> Any:
-    """The probe for cells that stand `node` standard deviations above the mean depth.
+    """The probe for cells that are `node` standard deviations above the mean depth.
 
     The potential of a disc has a kink, which nodes cannot know. But currents depend smoothly on
     how deep the cell stands: they are a sum of Hermite polynomials, known from the nodes, with

@@ -24,7 +24,7 @@ _MOVED = {"PointSourcePotential", "LineSourcePotential"}
 
 @dataclass(frozen=True)
 class Job:
-    """A cell and what sees it; `share` is what its kernels count for."""
+    """A cell and its probes; `share` is the weight of its kernels."""
 
     part: Part
     share: float
@@ -74,7 +74,7 @@ def kernels_of(job: Job) -> Found:
 
 
 def load(mechanisms: str | Callable[[], None] | None) -> None:
-    """Have NEURON know the mechanisms, in this process."""
+    """Load the mechanisms into NEURON, in this process."""
     neuron = require("neuron", EXTRA)
     if callable(mechanisms):
         mechanisms()
@@ -111,7 +111,7 @@ def _get_kernel(approx: Any, post: str, pre: str, **options: Any) -> dict[str, F
 
 
 def _check_potentials(given: Any, cell: Any, post: str) -> None:
-    """LFPykernels would only tell its own assertion."""
+    """LFPykernels would only raise its own assertion."""
     if isinstance(given, list) and cell is not None and len(given) != cell.totnsegs:
         raise KernelError(
             f"Vrest has {len(given)} potentials for {post}, whose cell has {cell.totnsegs} "

@@ -63,7 +63,7 @@ def in_processes(
         yield from _submitted(pool, work, tasks, error)
     except BrokenProcessPool as broken:
         raise error(
-            f"a process that simulates cells ended early ({broken}); what it printed tells why"
+            f"a process that simulates cells ended early ({broken}); what it printed says why"
         ) from broken
     finally:
         pool.shutdown(cancel_futures=True)

@@ -19,7 +19,7 @@ _CURRENTS = {"ExpSynI": "ExpSyn", "Exp2SynI": "Exp2Syn"}
 
 
 def with_described_strengths(dataset: xr.Dataset, parts: Sequence[Part]) -> xr.Dataset:
-    """Kernels that know a spike's charge or conductance, except of mechanisms that are not known.
+    """Kernels with a spike's charge or conductance, except of unknown mechanisms.
 
     Parameters
     ----------

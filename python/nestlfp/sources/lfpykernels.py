@@ -1,4 +1,4 @@
-"""Kernels from LFPykernels: one multicompartment cell stands for each postsynaptic population.
+"""Kernels from LFPykernels: one multicompartment cell represents each postsynaptic population.
 
 LFPykernels (Hagen et al. 2022) takes a cell that represents a whole postsynaptic population,
 linearizes its synapses around an expected potential, spreads the synapses of one presynaptic
@@ -30,6 +30,7 @@ from ..kernels import KernelSet, check_name
 from ..kernels.checks import positive_ms, real
 from ..kernels.lfpykernels_dictionary import check_probes, of_probes, signal_names, stacked
 from ..kernels.positions import check_no_layouts
+from ..progress import progress_bar
 from ._charge import NOTICED
 from ._depths import TOOL, standings
 from ._mixture import CellType, Part, check_approximation, parts_of
@@ -158,7 +159,7 @@ def compute(
     second.
 
     The peak of the somatic potential (mV, with its sign) is what a presynaptic spike does to the
-    one cell that stands for the population: all synapses of the spike are on it. Divided by their
+    one cell that represents the population: all synapses of the spike are on it. Divided by their
     number, ``N_Y * C_YX`` times the mean number of a multapse, it is the mean postsynaptic
     potential of one. It is averaged over depths and cell types, and corrected, as kernels are, but
     not blurred by delays. Cells without a soma have none.
@@ -298,7 +299,7 @@ def _common_pre(parts: Sequence[Part]) -> list[str]:
 
 
 def _potential(given: Any, part: Part) -> float | list[float]:
-    """Of all compartments of a cell, or of each, in the types that LFPykernels tells apart."""
+    """Of all compartments of a cell, or of each, in the types that LFPykernels distinguishes."""
     whose = "Vrest"
     for kind, name in (("population", part.post), ("cell type", part.cell_type)):
         if isinstance(given, Mapping) and name is not None:
@@ -327,7 +328,8 @@ def _computed(
     found = in_processes(
         kernels_of, tasks, processes, start=load, given=(mechanisms,), error=KernelError
     )
-    with _bar(sum(len(job.part.approx.X) for job in jobs), progress) as bar:
+    pathways = sum(len(job.part.approx.X) for job in jobs)
+    with progress_bar(pathways, "kernels", "pathway", progress) as bar:
         bar.set_postfix_str(jobs[0].part.name)
         for i, (job, result) in enumerate(zip(jobs, found, strict=True)):
             yield job, result
@@ -362,12 +364,6 @@ def _warn_of_charges(charges: Mapping[tuple[str, str], float], dt: float) -> Non
         "it; a smaller dt also corrects their time course",
         stacklevel=3,
     )
-
-
-def _bar(total: int, progress: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, desc="kernels", unit="pathway", disable=not progress)
 
 
 # ---------------------------------------------------------------------- where they came from

@@ -99,7 +99,7 @@ class Signal:
         return order[np.isin(order, wanted)] if wanted else order
 
     def labels(self, channels: Ints) -> list[str]:
-        """What stands beside the rows of these channels."""
+        """The labels of the rows of these channels."""
         label_of = dict(zip(self.rows.order.tolist(), self.rows.labels, strict=True))
         return [label_of[channel] for channel in channels.tolist()]
 
@@ -197,7 +197,7 @@ def _centred(binned: Binned, rows: Ints) -> tuple[Floats, Floats]:
 
 
 def _image(binned: Binned, rows: Ints, labels: list[str]) -> Image:
-    """The value farther from the mean of its row stands for a bin."""
+    """A bin shows the value that is farther from the mean of its row."""
     low, high = _centred(binned, rows)
     values = np.where(high >= -low, high, low)
     peak = float(np.fmax.reduce(np.abs(values), axis=None, initial=0))

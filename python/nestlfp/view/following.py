@@ -33,7 +33,7 @@ class Follower:
         self.path = path
         self.store: Committed | None = None
         self.problem = ""
-        self._seen: object = None  # what tells commits apart
+        self._seen: object = None  # what distinguishes commits
         self._again = 0.0  # when to read once more what could not be read
 
     def look(self) -> bool:

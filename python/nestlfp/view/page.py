@@ -89,7 +89,7 @@ class Page:
 
     # ------------------------------------------------------------------ time
     def _place(self) -> None:
-        """Let the slider span all stores, and stand where the window ends."""
+        """Let the slider span all stores, with its handle where the window ends."""
         spans = [panel.span for panel in self._panels if panel.span is not None]
         if not spans:
             return

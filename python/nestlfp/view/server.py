@@ -132,7 +132,7 @@ class View:
 
 
 def _but_for_closed_tabs(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A tab may be closed while something is sent to it, which nobody needs to know."""
+    """Ignore that a tab is closed while something is sent to it."""
     if not isinstance(context.get("exception"), WebSocketClosedError):
         loop.default_exception_handler(context)
 

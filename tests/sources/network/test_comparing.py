@@ -333,7 +333,7 @@ def test_fitted_with_charges_of_delta_synapses(nest, capsys):
 
 
 BAD = {
-    "nothing known": (exponential_kernels, "do not know what a spike brings"),
+    "nothing known": (exponential_kernels, "do not say what charge a spike brings"),
     "added up": (lambda: made_for(charges()).total(), "were added up by total"),
     "other terms": (
         lambda: made_for(conductances=dict.fromkeys(PAIRS, 9.0)),

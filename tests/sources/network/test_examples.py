@@ -271,7 +271,7 @@ def test_rates_of_recorders_that_write_to_files(tmp_path):
     with pytest.raises(NetworkError, match=r"writes to a file.*starts at 15 ms"):
         network.rates(populations, recorders, start=15.0)
     nest.Connect(I, recorders["E"])
-    with pytest.raises(NetworkError, match="hears 'E' alone"):
+    with pytest.raises(NetworkError, match="records 'E' alone"):
         network.rates(populations, recorders)
 
 

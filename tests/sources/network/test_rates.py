@@ -37,7 +37,7 @@ def test_rates_are_those_of_the_neurons_that_are_recorded(nest):
     found = network.rates({"P": neurons}, {"P": recorder}, start=20.0)
     assert found == {"P": pytest.approx((1 + 4) / 4 / 80.0 * 1000.0)}
     assert network.rates({"P": neurons, "part": neurons[1:3]}, recorder)["part"] == 20.0
-    with pytest.raises(nestlfp.NetworkError, match="hears none"):
+    with pytest.raises(nestlfp.NetworkError, match="records none"):
         network.rates({"P": neurons[5:]}, {"P": recorder})
     with pytest.raises(nestlfp.NetworkError, match="no spikes of 'P' were recorded"):
         network.rates({"P": neurons}, {"P": recorder}, start=200.0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from ...errors import KernelError
 from ...grid import Rounding
-from .. import files, sampling
+from .. import sampling
+from ..base import Kernels
 from ..convolve import of_counts
+from ..files import NEURONS_FORMAT
 from ..names import by_dims, check_known, chosen
-from ..projection import projected
-from ..readout import read_out
 from ..set import KernelSet
 from ..sums import factors_of, scaled, summed
 from . import counts, energies, layout, pathways
@@ -24,7 +23,7 @@ from .reduction import reduced
 from .single_neurons import Weights, datasets, grouped, weights_of_all
 
 
-class NeuronKernels:
+class NeuronKernels(Kernels):
     """Each neuron's own kernel: modes, which its population shares, times its weights.
 
     `from_single` makes them of the kernels of single neurons, `by_pathway` of a population's
@@ -78,6 +77,8 @@ class NeuronKernels:
     True
     """
 
+    format = NEURONS_FORMAT
+
     def __init__(
         self,
         modes: KernelSet,
@@ -90,6 +91,7 @@ class NeuronKernels:
         if not isinstance(modes, KernelSet):
             raise KernelError(f"modes must be a KernelSet, found {type(modes).__name__}")
         self.modes = modes
+        self._labels = modes.dataset
         self.populations = grouped(populations, modes.pre)
         self.weights = weights_of_all(weights, self.populations)
         self.energy = energy
@@ -238,44 +240,14 @@ class NeuronKernels:
 
     # ------------------------------------------------------------------ what is in it
     @property
-    def signals(self) -> tuple[str, ...]:
-        """Names of the signals."""
-        return self.modes.signals
-
-    @property
     def pre(self) -> tuple[str, ...]:
         """Names of the presynaptic populations."""
         return tuple(self.populations)
 
     @property
-    def post(self) -> tuple[str, ...]:
-        """Names of the postsynaptic populations."""
-        return self.modes.post
-
-    @property
-    def dt(self) -> float:
-        """Distance of two lags (ms)."""
-        return self.modes.dt
-
-    @property
-    def first_lag_steps(self) -> int:
-        """Lag of the first sample, in steps of `dt`."""
-        return self.modes.first_lag_steps
-
-    @property
-    def n_lags(self) -> int:
-        """Number of lags (taps)."""
-        return self.modes.n_lags
-
-    @property
     def fingerprint(self) -> str:
         """Digest of all that a signal depends on, as of `KernelSet`: modes, weights and means."""
         return layout.fingerprint(self)
-
-    @property
-    def provenance(self) -> dict[str, Any]:
-        """What made these kernels."""
-        return self.modes.provenance
 
     def left_out(self, rates: Mapping[str, float] | None = None) -> xr.Dataset:
         """The share of each channel's variance that the modes leave out.
@@ -499,84 +471,8 @@ class NeuronKernels:
         means = None if self.means is None else sampling.lowpassed(self.means, interval, method)
         return self._made_of(modes, None, means)
 
-    def readout(
-        self,
-        weights: Mapping[str, Any],
-        *,
-        band: tuple[float | None, float | None] | None = None,
-        order: int = 2,
-        cut: float = 1e-9,
-        name: str = "readout",
-    ) -> NeuronKernels:
-        """One channel to act on: a weighted sum of channels, through a causal filter.
-
-        What the modes leave out is not known of the result.
-
-        Parameters
-        ----------
-        weights, band, order
-            As of `KernelSet.readout`; the weights are those of channels.
-        cut : float
-            Where the filter's endless response is cut: what is left of a mode sums to less than
-            this times the largest value of all modes. The provenance has what was cut.
-        name : str
-            Of the signal.
-
-        Raises
-        ------
-        KernelError
-            As of `KernelSet.readout`.
-        """
-        modes, means = pathways.alike(
-            self.modes.dataset,
-            self.means,
-            lambda whole: read_out(whole, weights, band=band, order=order, cut=cut, name=name),
-        )
-        return self._made_of(KernelSet(modes), None, means)
-
-    def project(
-        self,
-        model: Any,
-        *,
-        signal: str = "CDM",
-        to: str = "EEG",
-        dipole_positions: Mapping[str, Any] | ArrayLike | str | None = None,
-        axes: Mapping[str, Any] | ArrayLike | str | None = None,
-        contacts: Any = None,
-        channels: Sequence[Any] | None = None,
-        normals: ArrayLike | None = None,
-        unit: str | None = None,
-    ) -> NeuronKernels:
-        """The kernels with EEG or MEG added, from their current dipole moment.
-
-        What the modes leave out is not known of the result.
-
-        Parameters
-        ----------
-        model, signal, to, dipole_positions, axes, contacts, channels, normals, unit
-            As of `KernelSet.project`; positions and axes are those of postsynaptic populations.
-
-        Raises
-        ------
-        KernelError
-            As of `KernelSet.project`.
-        """
-        modes, means = pathways.alike(
-            self.modes.dataset,
-            self.means,
-            lambda whole: projected(
-                whole,
-                model,
-                signal=signal,
-                to=to,
-                dipole_positions=dipole_positions,
-                axes=axes,
-                contacts=contacts,
-                channels=channels,
-                normals=normals,
-                unit=unit,
-            ),
-        )
+    def _through(self, change: Callable[[xr.Dataset], xr.Dataset]) -> NeuronKernels:
+        modes, means = pathways.alike(self.modes.dataset, self.means, change)
         return self._made_of(KernelSet(modes), None, means)
 
     def _made_of(
@@ -691,35 +587,9 @@ class NeuronKernels:
         return self.weights[name]
 
     # ------------------------------------------------------------------ file
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write modes and weights to a netCDF-4 file.
-
-        Parameters
-        ----------
-        path : path
-            Its name ends in ``.nc``.
-        overwrite : bool
-            Replace an existing file, as a whole once the new one is complete.
-
-        Raises
-        ------
-        KernelError
-            As `KernelSet.save`.
-        """
-        files.save(layout.laid_out(self), path, overwrite, files.NEURONS_FORMAT)
+    def _to_file(self) -> xr.Dataset:
+        return layout.laid_out(self)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> NeuronKernels:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        KernelError
-            As `KernelSet.load`.
-        """
-        dataset = files.load(path, files.NEURONS_FORMAT)
-        try:
-            return cls(**layout.taken_apart(dataset))
-        except Exception as error:  # of kernels that another program changed
-            told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
-            raise KernelError(told) from error
+    def _from_file(cls, dataset: xr.Dataset) -> NeuronKernels:
+        return cls(**layout.taken_apart(dataset))

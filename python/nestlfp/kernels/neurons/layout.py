@@ -1,4 +1,4 @@
-"""How modes and weights are laid out: as kernels, in a file, and told to a person.
+"""How modes and weights are laid out: as kernels, in a file, and as text.
 
 A file is that of a kernel set, with weights beside it. Names with a dot, which no signal has, keep
 them apart. The weights of all populations are one list, with the population, neuron and mode of
@@ -24,7 +24,6 @@ from ..describe import fingerprint as fingerprint_of
 from ..describe import lags, signals_table, tool
 from ..names import channel_dim
 from ..set import KernelSet
-from .energies import OF
 
 _ENERGY, _MEAN = "energy.", "mean."
 
@@ -125,8 +124,6 @@ def _share(kernels: Any) -> dict[str, tuple[str, str, Any]]:
 def laid_out(kernels: Any) -> xr.Dataset:
     """`NeuronKernels` as one dataset."""
     modes, populations, weights = kernels.modes.dataset, kernels.populations, kernels.weights
-    energy: xr.Dataset | None = kernels.energy
-    means: xr.Dataset | None = kernels.means
     names = list(populations)
     numbers = {name: k for k, name in enumerate(names)}
     of_mode = {mode: numbers[name] for name, own in populations.items() for mode in own}
@@ -159,18 +156,22 @@ def laid_out(kernels: Any) -> xr.Dataset:
         "weights.entry",
         np.concatenate([np.zeros(0), *(found.data for _, found in parts)]),
     )
-    if energy is not None:
-        whole["energy.rate"] = ("energy.population", energy["rate"].values, energy["rate"].attrs)
-        whole = whole.assign_coords({"energy.population": energy["population"].values})
-        for name, array in energy.data_vars.items():
-            dims = ("energy.of", "energy.population", array.dims[2])
-            whole[f"{_ENERGY}{name}"] = (dims, array.values, array.attrs)
-    if means is not None:
-        whole = whole.assign_coords({"mean.population": means["pre"].values})
-        for name, array in means.data_vars.items():
-            own_dims = ("post", "mean.population", *array.dims[2:])
-            whole[f"{_MEAN}{name}"] = (own_dims, array.values, array.attrs)
+    for prefix, dim, part in (
+        (_ENERGY, "population", kernels.energy),
+        (_MEAN, "pre", kernels.means),
+    ):
+        if part is not None:
+            named = _prefixed(part, prefix, dim, modes)
+            whole = whole.merge(named, compat="override", combine_attrs="override")
     return whole
+
+
+def _prefixed(part: xr.Dataset, prefix: str, dim: str, modes: xr.Dataset) -> xr.Dataset:
+    """A dataset whose names along `dim`, and others that the modes do not have, get a prefix."""
+    names = [
+        name for name, array in part.variables.items() if name not in modes or dim in array.dims
+    ]
+    return part.rename({name: f"{prefix}{name}" for name in names})
 
 
 def taken_apart(whole: xr.Dataset) -> dict[str, Any]:
@@ -196,28 +197,15 @@ def taken_apart(whole: xr.Dataset) -> dict[str, Any]:
         "modes": KernelSet(modes),
         "populations": populations,
         "weights": weights,
-        "energy": _energy(whole, list(map(str, modes.data_vars))),
-        "means": _means(whole, modes),
+        "energy": _without_prefix(whole, _ENERGY, "population"),
+        "means": _without_prefix(whole, _MEAN, "pre"),
     }
 
 
-def _means(whole: xr.Dataset, modes: xr.Dataset) -> xr.Dataset | None:
-    if "mean.population" not in whole:
+def _without_prefix(whole: xr.Dataset, prefix: str, dim: str) -> xr.Dataset | None:
+    """What `_prefixed` made ready for the file, if it was there."""
+    own = {name: str(name).removeprefix(prefix) for name in whole.variables if prefix in str(name)}
+    if not own:
         return None
-    out = modes.drop_dims("pre").assign_coords(pre=whole["mean.population"].values.astype(str))
-    for name, array in modes.data_vars.items():
-        out[name] = (array.dims, whole[f"{_MEAN}{name}"].values, array.attrs)
-    return out
-
-
-def _energy(whole: xr.Dataset, signals: Sequence[str]) -> xr.Dataset | None:
-    if "energy.rate" not in whole:
-        return None
-    rate = whole["energy.rate"]
-    out = xr.Dataset(coords={"of": OF, "population": whole["energy.population"].values.astype(str)})
-    for name in signals:
-        array = whole[f"{_ENERGY}{name}"]
-        out[name] = (("of", "population", array.dims[2]), array.values, array.attrs)
-        kept = {key: c for key, c in array.coords.items() if c.dims == (array.dims[2],)}
-        out = out.assign_coords(kept)
-    return out.assign_coords(rate=("population", rate.values, rate.attrs))
+    part = whole[list(own)].rename(own).drop_attrs(deep=False)
+    return part.assign_coords({dim: part[dim].values.astype(str)})

@@ -155,7 +155,7 @@ class _Basis:
         """The first of them, not scaled, and the weights with which they are nearest to kernels."""
         n_lags = singles.signals[0].shape[2]
         vectors = np.linalg.qr(self.vectors[:taken].T)[0].T  # against rounding
-        # Lags at which nobody has a kernel stay empty: they decide when a filter has to start.
+        # Lags at which no neuron has a kernel stay empty: they decide when a filter has to start.
         vectors[:, ~self.vectors.any(axis=0)] = 0.0
         weights = np.zeros((len(singles.rates), len(vectors)))
         for at in singles.blocks():

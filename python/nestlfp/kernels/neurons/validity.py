@@ -403,7 +403,7 @@ def _some(values: Floats) -> list[int]:
 
 
 def _short(r2: float) -> str:
-    """As many digits as tell it from 1, rounded down."""
+    """With enough digits to differ from 1, rounded down."""
     digits = 3
     while digits < 6 and 1 - r2 < 10.0 ** (1 - digits):
         digits += 1

@@ -174,7 +174,7 @@ class Synapses:
 
 @dataclass(frozen=True)
 class Population:
-    """The multicompartment cells that stand for one population of point neurons.
+    """The multicompartment cells that represent one population of point neurons.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ class Population:
             if inside.size:
                 raise NetworkError(
                     f"the contact at {contacts[inside[0]].tolist()} µm lies inside cell {index}, "
-                    f"which stands at {np.asarray(self.positions)[index].tolist()} µm: move the "
+                    f"which is at {np.asarray(self.positions)[index].tolist()} µm: move the "
                     "contact or the cell"
                 )
             return
@@ -271,7 +271,7 @@ def _depths(where: Mapping[str, Any]) -> list[tuple[float, Any]]:
     """Densities over depth from the arguments that LFPykernels has for synapse positions."""
     unknown = sorted(set(where) - {"section", "fun", "funargs", "funweights"})
     if unknown:
-        raise NetworkError(f"the hybrid scheme does not know the synapse positions' {unknown}")
+        raise NetworkError(f"the hybrid scheme does not have the synapse positions' {unknown}")
     fun, arguments, weights = (where.get(name) for name in ("fun", "funargs", "funweights"))
     if isinstance(fun, str) or callable(fun):
         fun, arguments, weights = [fun], [arguments], [1.0]
@@ -301,7 +301,7 @@ def build(population: Population, dt: float, n_steps: int) -> Any:
 
 
 def load_mechanisms(population: Population) -> None:
-    """Have NEURON know the mechanisms of a population's synapses."""
+    """Load the mechanisms of a population's synapses into NEURON."""
     neuron, load = require("neuron", EXTRA), population.mechanisms
     wanted = {synapses.mechanism for synapses in population.synapses.values()}
     if load is not None and not all(hasattr(neuron.h, name) for name in wanted):
@@ -315,7 +315,7 @@ def load_mechanisms(population: Population) -> None:
     missing = sorted(name for name in wanted if not hasattr(neuron.h, name))
     if missing:
         raise ToolchainError(
-            f"NEURON does not know the mechanisms {missing}: give as "
+            f"NEURON does not have the mechanisms {missing}: give as "
             "Population(mechanisms=...) the folder that nestlfp.sources.mechanisms.compiled() "
             "returns, with Exp2SynI, or compiled(folder), with your own; found "
             f"mechanisms={load!r}"

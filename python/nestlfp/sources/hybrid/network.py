@@ -12,7 +12,7 @@ from ..._types import Floats, Ints
 from ...errors import NetworkError
 from ...grid import Rounding, check_rounding, spike_steps, steps
 from ...simulator import Simulator, synapses
-from ...simulator.populations import flat
+from ...simulator.populations import population_ids
 from ...simulator.recorders import brief, index_of, recorded_spikes
 from ...trains import paired
 
@@ -171,7 +171,9 @@ class Network:
             raise NetworkError(
                 f"populations must be a dict such as {{'E': neurons}}, found {brief(populations)}"
             )
-        ids = {name: _ids(nodes, name, sim) for name, nodes in populations.items()}
+        ids = population_ids(list(populations), populations, sim, overlap=True)
+        if empty := [name for name, found in ids.items() if not found.size]:
+            raise NetworkError(f"populations {empty} have no nodes: leave them out")
         nodes = {name: sim.nodes(found) for name, found in ids.items()}
         recorded = recorded_spikes(spikes, ids, sim)
         models, columns = synapses.used_models(sim), ["source", "target", "delay"]
@@ -190,33 +192,3 @@ class Network:
                 )
         sizes = {name: len(found) for name, found in ids.items()}
         return cls(sizes, connections, recorded, sim.resolution, rounding)
-
-
-def _ids(nodes: Any, name: str, sim: Simulator) -> Ints:
-    """Ids of a population's nodes, which send spikes, in the order in which they were given."""
-    try:
-        found = list(flat(nodes, sim))
-        if not found or not all(map(_is_id, found)):
-            raise NetworkError(
-                f"population {name!r} must be a nest.NodeCollection that is not empty, a list of "
-                f"such, or a list of node ids, found {brief(nodes)}"
-            )
-        collection = sim.nodes(list(map(int, found)))
-        models = set(np.atleast_1d(collection.get("model")).tolist())
-    except sim.error as error:
-        raise NetworkError(
-            f"population {name!r} is no collection of nodes that NEST has: {error}"
-        ) from None
-    for model in sorted(models):
-        defaults = sim.defaults(model)
-        if defaults["element_type"] != "neuron" and defaults["type_id"] != "spike_generator":
-            raise NetworkError(
-                f"population {name!r} must be neurons, or of the model spike_generator, found "
-                f"{model}. Put a parrot_neuron between another generator of spikes and each neuron "
-                "that it drives, and give the parrots"
-            )
-    return np.asarray(found, dtype=np.int64)
-
-
-def _is_id(node: Any) -> bool:
-    return isinstance(node, int | np.integer) and not isinstance(node, bool)

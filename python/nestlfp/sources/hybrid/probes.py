@@ -84,7 +84,7 @@ def _check_slices(probe: Any, cell: Any) -> None:
 
 
 def channel_count(probe: Any) -> int:
-    """Number of channels of the signal that a probe sees."""
+    """Number of channels of the signal that a probe measures."""
     found = contacts(probe)
     if found is not None:
         return len(found)

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from ..._types import Floats
 from ...errors import NetworkError
+from ...progress import progress_bar
 from .._processes import in_processes
 from .cells import load_mechanisms
 from .response import Task, cell_response
@@ -33,14 +32,14 @@ def responses(
     found = in_processes(
         _batch_response, batches, processes, start=_start, given=(task,), error=NetworkError
     )
-    with tqdm(total=cells, desc="cells", unit="cell", disable=not progress) as bar:
+    with progress_bar(cells, "cells", "cell", progress) as bar:
         for (post, indices), response in zip(batches, found, strict=True):
             yield post, response
             bar.update(len(indices))
 
 
 class _Here(NamedTuple):
-    """What a process knows: its task, and currents it has simulated for it."""
+    """What a process keeps: its task, and currents it has simulated for it."""
 
     task: Task
     impulses: dict[tuple[Any, ...], Floats]

@@ -26,9 +26,9 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
         The neurons of each population.
     spikes : nest.NodeCollection, or dict of str to such
         The spike recorder of all populations, or that of each of them; a list of several; or a
-        recorder's ``events``, which are then of all neurons. Where a recorder hears a part of a
-        population, the rate is that of the part. One that writes to a file is asked how many spikes
-        it has counted, all since its own start.
+        recorder's ``events``, which are then of all neurons. Where a recorder is connected to a
+        part of a population, the rate is that of the part. Of one that writes to a file, NEST has
+        only the number of spikes since its own start.
     start : float
         What NEST simulated before this time (ms) does not count: leave the onset out.
 
@@ -41,8 +41,8 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
     ------
     NetworkError
         If populations or recorders are wrong (`hybrid.Network.from_nest` has the rules), a recorder
-        hears nobody of its population, or nothing was simulated after `start`; if one that writes
-        to a file began before `start`, or hears other populations too.
+        records no neuron of its population, or nothing was simulated after `start`; if one that
+        writes to a file began before `start`, or records other populations too.
 
     Examples
     --------
@@ -98,15 +98,15 @@ def _counted(sim: Simulator, recorders: Any, own: Ints, name: str, start: float)
     began = min(one["origin"] + one["start"] for one in status)
     if began < start or not heard <= set(own.tolist()):
         raise NetworkError(
-            f"the recorder of {name!r} writes to a file, and can only tell how many spikes it has "
-            f"counted, of all that it hears: record in memory, {{'record_to': 'memory'}}, or give "
-            f"a recorder that starts at {start:g} ms and hears {name!r} alone"
+            f"the recorder of {name!r} writes to a file, and has only the number of spikes that "
+            f"it recorded: record in memory, {{'record_to': 'memory'}}, or give "
+            f"a recorder that starts at {start:g} ms and records {name!r} alone"
         )
     return sum(one["n_events"] for one in status)
 
 
 def _heard(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[float, float, float]:
-    """From when to when (ms) recorders hear a population, and how many of its neurons."""
+    """From when to when (ms) recorders record a population, and how many of its neurons."""
     nodes = sim.nodes(ids)
     several = recorders if isinstance(recorders, list | tuple) else [recorders]
     sources: set[int] = set()
@@ -121,7 +121,7 @@ def _heard(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[float,
     heard = len(set().union(*sim.ranks.gather(sources)))
     if not heard:
         raise NetworkError(
-            f"the recorder given for {name!r} hears none of its neurons: nest.Connect({name}, "
+            f"the recorder given for {name!r} records none of its neurons: nest.Connect({name}, "
             "recorder)"
         )
     return first, last, float(heard)

@@ -308,6 +308,6 @@ def kind_of(description: Description, synapses: Synapses) -> str:
 def _check_layers(placement: Placement, layers: Mapping[str, Any]) -> None:
     if placement.layers is not None and not layers:
         raise KernelError(
-            "a placement by layers needs to know where they are: kernels(..., layers={'L2/3': "
+            "a placement by layers needs the layers' boundaries: kernels(..., layers={'L2/3': "
             "(top, bottom), ...}) in µm"
         )

@@ -179,7 +179,7 @@ def fitted(
     known = {name: strengths(kernels.dataset, name) for name in _TERMS}
     if not any(known.values()):
         raise KernelError(
-            "these kernels do not know what a spike brings, so that they cannot be scaled: they "
+            "these kernels do not say what charge a spike brings and cannot be scaled: they "
             "are of another source or an older version, or were added up by total(). "
             "network.kernels(populations) computes kernels of this network"
         )
@@ -211,7 +211,7 @@ def fitted(
 def _factor(
     pathway: str, own: Sequence[Pathway], wanted: Mapping[str, float | None]
 ) -> tuple[float, str]:
-    """The factor of a pathway's kernels, and what to tell of it.
+    """The factor of a pathway's kernels, and a description of it.
 
     `own` is what there is in NEST, and `wanted` what kernels are made for, in either of the terms.
     """

@@ -44,7 +44,7 @@ _FEW = 4  # populations with cells: for less, starting processes takes longer th
 
 @dataclass(frozen=True)
 class Work:
-    """A network, and all that was said or assumed beside what NEST knows; see `kernels`."""
+    """A network, and all that was said or assumed beside what NEST has; see `kernels`."""
 
     description: Description
     cells: Mapping[str, tuple[CellType, ...]]
@@ -62,25 +62,25 @@ class Work:
 
 
 def load() -> None:
-    """Have NEURON know the synapses that kernels are made with."""
+    """Load the synapses that kernels are made with into NEURON."""
     mechanisms.load()
 
 
 def computed(work: Work, processes: int | None, progress: bool) -> KernelSet:
     """Kernels of the work, at the lags dt, 2 dt, ..., with all that they rest on."""
     require("lfpykernels", "lfpykernels")
-    standings = [
-        Standing(work, post, f"{number} {kind.cell.name}", kind)
+    placed_cells = [
+        PlacedCell(work, post, f"{number} {kind.cell.name}", kind)
         for post, kinds in work.cells.items()
         for number, kind in enumerate(kinds, start=1)
     ]
-    radius, contacts = _radius(work, standings), _contacts(work, standings)
+    radius, contacts = _radius(work, placed_cells), _contacts(work, placed_cells)
     populations: dict[str, dict[str, lfpykernels.CellType]] = {}
     potentials: dict[str, dict[str, Any]] = {}
-    for standing in standings:
-        populations.setdefault(standing.post, {})[standing.name] = standing.cell_type()
-        potentials.setdefault(standing.post, {})[standing.name] = standing.potential
-    cells = [standing.told() for standing in standings]  # LFPykernels deletes all sections
+    for placed in placed_cells:
+        populations.setdefault(placed.post, {})[placed.name] = placed.cell_type()
+        potentials.setdefault(placed.post, {})[placed.name] = placed.potential
+    cells = [placed.assumed() for placed in placed_cells]  # LFPykernels deletes all sections
     parts = _long_enough(
         work, populations, potentials, _probes(work, contacts, radius), processes, progress
     )
@@ -103,18 +103,18 @@ def computed(work: Work, processes: int | None, progress: bool) -> KernelSet:
     }
     dataset = found.dataset.assign_attrs(provenance=json.dumps(provenance))
     strengths = {unit: work.description.brought(unit) for unit in ("pA", "nS")}
-    first = {standing.post: standing for standing in reversed(standings)}
+    first = {placed.post: placed for placed in reversed(placed_cells)}
     return with_geometry(
         KernelSet(with_strengths(dataset, strengths["pA"], strengths["nS"])),
-        {post: standing.cylinder(radius) for post, standing in first.items()},
-        segments={post: cell_segments(standing.cell) for post, standing in first.items()},
+        {post: placed.cylinder(radius) for post, placed in first.items()},
+        segments={post: cell_segments(placed.cell) for post, placed in first.items()},
     )
 
 
 # ---------------------------------------------------------------------- where cells are
-def _radius(work: Work, standings: Sequence[Standing]) -> float:
+def _radius(work: Work, placed_cells: Sequence[PlacedCell]) -> float:
     """Radius of the column (µm)."""
-    reach = max(float(np.hypot(s.cell.x, s.cell.y).max()) for s in standings)
+    reach = max(float(np.hypot(s.cell.x, s.cell.y).max()) for s in placed_cells)
     if work.column.radius is None:
         sizes = work.description.populations
         neurons = sum(sizes[post].size for post in work.cells)
@@ -129,17 +129,17 @@ def _radius(work: Work, standings: Sequence[Standing]) -> float:
     return work.column.radius
 
 
-def _contacts(work: Work, standings: Sequence[Standing]) -> Floats:
+def _contacts(work: Work, placed_cells: Sequence[PlacedCell]) -> Floats:
     """Depths of the contacts (µm), from the top."""
     if work.contacts is not None:
         return np.asarray(work.contacts)
-    lowest = min(s.depth for s in standings) - _BELOW
-    top = max(float(s.cell.z.max()) for s in standings)
+    lowest = min(s.depth for s in placed_cells) - _BELOW
+    top = max(float(s.cell.z.max()) for s in placed_cells)
     return np.arange(lowest, top + _APART, _APART)[::-1].copy()
 
 
 def _probes(work: Work, contacts: Floats, radius: float) -> list[Any]:
-    """What sees the cells, by the signals that are wanted."""
+    """The probes for the signals that are wanted."""
     probes: list[Any] = []
     module = require("lfpykernels", lfpykernels.EXTRA)
     spread, sigma = work.column.spread, work.conductivity
@@ -262,8 +262,8 @@ def pathway_parts(description: Description, post: str) -> dict[str, Pathway]:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A cell that stands for a population, or for one of its cell types."""
+class PlacedCell:
+    """A cell that represents a population, or one of its cell types."""
 
     work: Work
     post: str
@@ -292,7 +292,7 @@ class Standing:
 
     @cached_property
     def cell(self) -> Any:
-        """The cell of LFPy, where it stands; sections of others stay in NEURON."""
+        """The cell of LFPy, at its place; sections of others stay in NEURON."""
         lfpy = require("LFPy", "lfpykernels")
         try:
             with warnings.catch_warnings():  # that there are other cells
@@ -420,7 +420,7 @@ class Standing:
         return total / float(self.leak.sum())
 
     def cell_type(self) -> lfpykernels.CellType:
-        """What LFPykernels is told."""
+        """What LFPykernels is given."""
         from scipy.stats import norm  # takes half a second to import
 
         description, sizes = self.work.description, self.work.description.populations
@@ -490,7 +490,7 @@ class Standing:
         height = max(2 * self.work.column.spread, 1.0)
         return Cylinder(radius=radius, bottom=self.depth - height, top=self.depth + height)
 
-    def told(self) -> dict[str, Any]:
+    def assumed(self) -> dict[str, Any]:
         """What was assumed, in JSON's terms."""
         found = {
             "population": self.post,

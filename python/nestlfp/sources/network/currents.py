@@ -123,7 +123,7 @@ class Model:
 
     @property
     def by_receptor(self) -> bool:
-        """Whether the receptor, not the sign of the weight, tells parameters."""
+        """Whether parameters depend on the receptor, not on the sign of the weight."""
         return len(self.tau) == 1
 
 
@@ -249,7 +249,7 @@ def waveform(
     positive : bool
         Whether its weight is positive.
     pathway : (str, str)
-        Pre- and postsynaptic population, for what an error tells to type.
+        Pre- and postsynaptic population, for the line to type that an error gives.
 
     Returns
     -------

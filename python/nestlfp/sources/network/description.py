@@ -186,7 +186,7 @@ class Drive(Synapses):
     indegree : float
         Connections that a neuron of `post` gets from them, the mean.
     rate : float or None
-        Spikes/s over each connection; None where NEST does not tell it.
+        Spikes/s over each connection; None where NEST does not have it.
     """
 
     model: str
@@ -201,7 +201,7 @@ class Drive(Synapses):
 
 @dataclass(frozen=True)
 class Description:
-    """A network as NEST knows it; `describe` reads one, and ``print`` shows it as a table.
+    """A network as it is in NEST; `describe` reads one, and ``print`` shows it as a table.
 
     Attributes
     ----------
@@ -309,7 +309,7 @@ class Description:
         return {name: pd.DataFrame(rows).fillna("") for name, rows in tables.items() if rows}
 
     def notes(self) -> list[str]:
-        """What a reader of the tables must know, a sentence or two each."""
+        """Notes on the tables, a sentence or two each."""
         found = []
         for name, population in self.populations.items():
             if population.outside > 5e-4:

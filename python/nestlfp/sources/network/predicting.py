@@ -88,7 +88,7 @@ def kernels(
         Spikes/s of a neuron of each population: needed where synapses are conductances, which
         depend on the mean potential of the cells, and used for short-term plasticity. `rates` of
         this module reads them after a run.
-        Generators whose rate NEST does not tell are named by their model.
+        Generators whose rate NEST does not have are named by their model.
     conductances : {"absolute", "relative"}
         Whether the cells' mean synaptic conductances are those of the point neurons (nS), or the
         same in relation to the leak.
@@ -131,7 +131,7 @@ def kernels(
 
     Notes
     -----
-    One cell stands for all of a population. Its synapses are at the same places of each cell, and
+    One cell represents a whole population. Its synapses are at the same places of each cell, and
     signals are averaged over the places of the somata. A conductance is taken at the mean potential
     of the segment that it is on, and adds to the leak (Hagen et al. 2022, PLoS Comput Biol 18(8):
     e1010353, Eqs. 8 to 11). A warning says where single synapses are so strong that this is rough.

@@ -45,7 +45,7 @@ def describe(
     accuracy: float = 0.01,
     seed: int = 1,
 ) -> Description:
-    """What NEST knows of a network: sizes, targets, weights, delays, and the currents of synapses.
+    """Read a network from NEST: sizes, targets, weights, delays, and the currents of synapses.
 
     NEST is only asked, and nothing in it changes: a network spikes the same afterwards.
 
@@ -89,7 +89,7 @@ def describe(
     -----
     A connection counts with the weight of a spike (`nestlfp.out_strengths` has the list of synapse
     models); multapses and autapses count each.
-    Excitation and inhibition are told apart by the sign of the weight, receptor by receptor.
+    The sign of the weight distinguishes excitation and inhibition, receptor by receptor.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def describe(
 
 
 def sampled(populations: Mapping[str, Any], sources: int, connections: int) -> Description | None:
-    """A quick look, without input from outside; None where NEST does not tell.
+    """A quick look, without input from outside; None where NEST does not have it.
 
     So many neurons of each population are read, or more until there are so many connections.
     """
@@ -195,7 +195,7 @@ def _ids(populations: Any, sim: Simulator) -> dict[str, Ints]:
 
 
 class _ByHand(NamedTuple):
-    """Synapses that a user describes: of pathways, and of all others that NEST does not tell."""
+    """Synapses that a user describes: of pathways, and of all others that NEST does not have."""
 
     named: Mapping[tuple[str, str], Synapse]
     others: Synapse | None
@@ -223,7 +223,7 @@ def _by_hand(synapses: Hand, names: Sequence[str], outer: Sequence[str]) -> _ByH
 
 # ---------------------------------------------------------------------- connections
 class Kind(NamedTuple):
-    """What tells synapses of a source apart."""
+    """What distinguishes the synapses of a source."""
 
     post: str
     receptor: int

@@ -72,7 +72,7 @@ def kernels(
     left_out : float
         The largest share of any contact's variance that the grid may leave out, if neurons spike
         independently: the grid is as coarse as that allows. None with a `grid`. What the patches'
-        width makes wrong is not in it, but in `NeuronKernels.left_out`; a warning tells where it is
+        width makes wrong is not in it, but in `NeuronKernels.left_out`; a warning says where it is
         much, and which width would do.
     grid : Grid, optional
         The functions of the position, instead of looking for them.
@@ -142,7 +142,7 @@ def kernels(
             break
     else:
         raise KernelError(
-            f"no grid that these patches can tell leaves out less than {left_out:g} of each "
+            f"no grid that these patches can resolve leaves out less than {left_out:g} of each "
             f"contact's variance, the finest {share:.2g}: allow more, or compute narrower patches, "
             f"such as sheets.patches(..., width={_width(populations) / 2:g})"
         )
@@ -159,7 +159,7 @@ def kernels(
 
 
 def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[str, Weights]:
-    """Weights of neurons for `kernels`, from where they stand.
+    """Weights of neurons for `kernels`, from their positions.
 
     Parameters
     ----------

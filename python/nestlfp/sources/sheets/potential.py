@@ -23,7 +23,7 @@ _SHARP = 0.1  # µm, the least blur in depth
 
 
 class SheetPotential:
-    """Extracellular potential of cells that stand in a sheet, each turned at random.
+    """Extracellular potential of cells in a sheet, each turned at random.
 
     A probe like those of LFPykit. The cell is one of many, whose somata have the lateral density
     `profile` around the origin, and a normal distribution of depths around where the cell stands;

@@ -204,7 +204,7 @@ class Population:
         return left[:, used].T * root, right[used].T / size[used]
 
     def resolves(self, grid: Grid) -> bool:
-        """Whether there are patches enough to tell what the grid leaves out."""
+        """Whether there are enough patches to estimate what the grid leaves out."""
         counts = zip(grid.counts, self._lattice.counts, strict=True)
         return all(4 * n <= 3 * m for n, m in counts)
 
