@@ -172,7 +172,7 @@ def test_nothing_beyond_the_drives_is_touched():
         (
             "separable",
             "outputs channels courses span stride pairs singles swinging fading poles pairs_in "
-            "rows singles_in square table used depth leaving every",
+            "rows singles_in table used depth leaving every",
         ),
     ],
 )

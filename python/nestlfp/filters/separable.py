@@ -130,10 +130,6 @@ class SeparableFilter(Filter):
         r, channels = self.separated.courses, self.coefficients.n_channels
         m, k = r.decay.size, r.rotation.size
         real, imaginary = np.arange(m, m + k), np.arange(m + k, m + 2 * k)
-        single = np.r_[:m, m + 2 * k : r.order]
-        matrix = r.A[np.ix_(single, single)]
-        used = matrix != 0
-        n = len(single)
         courses = self._courses + self._courses % 2  # the node takes two at a time
         idle = ((0, 0), (0, courses - self._courses))
         B, tail = np.pad(r.B, idle), np.pad(r.tail, idle)
@@ -147,11 +143,10 @@ class SeparableFilter(Filter):
             "input_im": B[imaginary],
             "tail_re": tail[real],
             "tail_im": tail[imaginary],
-            "matrix": matrix,
-            "reach": n - used[:, ::-1].argmax(axis=1) if n else np.zeros(0),
-            "output_x": r.C[0, single],
-            "input_x": B[single],
-            "tail_x": tail[single],
+            "decay": r.decay,
+            "output_x": r.C[0, :m],
+            "input_x": B[:m],
+            "tail_x": tail[:m],
             "weights": self.separated.weights,
         }
         filled = {
@@ -165,14 +160,13 @@ class SeparableFilter(Filter):
             "span": self._courses * channels,
             "stride": stride,
             "pairs": k,
-            "singles": n,
+            "singles": m,
             "swinging": max(1, k * channels),
-            "fading": (n + 1) * channels,
+            "fading": max(1, m * channels),
             "poles": max(1, k),
             "pairs_in": max(1, k * courses),
-            "rows": max(1, n),
-            "singles_in": max(1, n * courses),
-            "square": max(1, n * n),
+            "rows": max(1, m),
+            "singles_in": max(1, m * courses),
             "table": self.separated.weights.size,
             "used": len(hold),
             "depth": (self.reach + 1) * stride,
