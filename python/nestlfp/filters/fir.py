@@ -20,7 +20,7 @@ TAP = 3.3e-4
 
 @dataclass(frozen=True)
 class FIR(Method, name="fir", template="FIR_filter.nestml.jinja"):
-    """The kernels as they are: exact, at a cost that grows with every channel and tap."""
+    """The kernels as they are: exact, at a cost that grows with channels and with sampled taps."""
 
     def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
         """See `Method.design`; there is nothing to look for."""
