@@ -43,11 +43,11 @@ class FilterBank:
     method : {"fir", "state-space", "separable", "auto"} or FIR, StateSpace, Separable, Auto
         How the sum is computed. "fir" takes the kernels as they are, exactly, and is the default;
         its cost grows with every channel and every tap that falls on a sample. "state-space"
-        computes the same sum to a tolerance (1e-6, or ``nestlfp.StateSpace(tolerance=...)``) with far fewer operations; so
-        does "separable" for hundreds of ports (modes of neurons, nodes of a sheet) whose kernels
-        share a few time courses. "auto" takes the one whose step is estimated to cost least (see
-        `nestlfp.filters.cost`), and "fir" where no reduced filter meets the tolerance; printing
-        the bank tells which and why.
+        computes the same sum to a tolerance (1e-6, or ``nestlfp.StateSpace(tolerance=...)``) with
+        far fewer operations; so does "separable" for hundreds of ports (modes of neurons, nodes of
+        a sheet) whose kernels share a few time courses. "auto" takes the one whose step is
+        estimated to cost least (see `nestlfp.filters.cost`), and "fir" where no reduced filter
+        meets the tolerance; printing the bank tells which and why.
     by : {"pre", "post"} or both, optional
         Keep the contributions of these populations apart. Default: one signal, summed.
     interval : float, optional
