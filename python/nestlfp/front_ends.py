@@ -17,8 +17,8 @@ _RESETS = {
 
 def who_resets() -> str:
     """For the end of a sentence: who resets NEST, where it is not the script itself."""
-    told = [who for module, who in _RESETS.items() if module in sys.modules]
-    return f" ({'; '.join(told)})" if told else ""
+    found = [who for module, who in _RESETS.items() if module in sys.modules]
+    return f" ({'; '.join(found)})" if found else ""
 
 
 def check_started(what: str) -> None:

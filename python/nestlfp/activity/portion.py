@@ -169,8 +169,8 @@ def numbers(values: Any, what: str) -> Floats:
             raise TypeError
         found = found.astype(float)
     except (TypeError, ValueError):
-        told = str(np.asarray(values, dtype=object)[:3])[:60]
-        raise ActivityError(f"{what} must be numbers, found {told}") from None
+        some = str(np.asarray(values, dtype=object)[:3])[:60]
+        raise ActivityError(f"{what} must be numbers, found {some}") from None
     if not np.isfinite(found).all():
         raise ActivityError(f"{what} must be finite, found {found[~np.isfinite(found)][0]}")
     return found

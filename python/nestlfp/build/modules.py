@@ -247,9 +247,9 @@ def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
                 command, stdout=output, stderr=output, env=environment, check=False
             )
             if status.returncode != 0:
-                told = explain(log.read_text(encoding="utf-8", errors="replace"))
+                hint = explain(log.read_text(encoding="utf-8", errors="replace"))
                 raise ToolchainError(
-                    f"the filter node could not be compiled: {told}\nThe whole log is {log}; "
+                    f"the filter node could not be compiled: {hint}\nThe whole log is {log}; "
                     "'nestlfp doctor' tells what else is missing"
                 )
 

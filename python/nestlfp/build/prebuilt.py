@@ -113,8 +113,8 @@ def known_builds(folder: Path) -> dict[str, str]:
 def _models_of(module: Path) -> set[str]:
     """The models that a module has, as its note says."""
     try:
-        told = json.loads(module.with_suffix(".json").read_text(encoding="utf-8"))
+        note = json.loads(module.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return set()
-    models = told.get("models") if isinstance(told, dict) else None
+    models = note.get("models") if isinstance(note, dict) else None
     return set(models) if isinstance(models, list) else set()

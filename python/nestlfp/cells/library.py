@@ -122,10 +122,10 @@ class Cell:
             raise KernelError(f"LFPy cannot make the cell {self.name!r}: {error}") from error
 
     def __repr__(self) -> str:
-        told = [f"kind={self.kind!r}"] if self.kind else []
+        facts = [f"kind={self.kind!r}"] if self.kind else []
         if shape := self.shape:
-            told += [f"{shape.area:.0f} µm² of membrane", f"{shape.height:.0f} µm high"]
-        return f"Cell({', '.join([repr(self.name), *told])}: {self.source})"
+            facts += [f"{shape.area:.0f} µm² of membrane", f"{shape.height:.0f} µm high"]
+        return f"Cell({', '.join([repr(self.name), *facts])}: {self.source})"
 
 
 class _Form(NamedTuple):

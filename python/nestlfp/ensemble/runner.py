@@ -169,7 +169,7 @@ def _outcome(future: Any) -> Outcome:
     except BrokenExecutor:  # and none of the others will run on it
         raise
     except Exception as error:  # of the process that ran it
-        return None, _told(error), np.nan
+        return None, _message_of(error), np.nan
     return outcome
 
 
@@ -179,11 +179,11 @@ def _work(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
     try:
         result, error = as_dataset(function(**arguments)), ""
     except (Exception, SystemExit) as caught:
-        return None, _told(caught), time.perf_counter() - start
+        return None, _message_of(caught), time.perf_counter() - start
     return result, error, time.perf_counter() - start
 
 
-def _told(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     """An error in as many letters as its column has."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= ERROR_LETTERS else f"{text[: ERROR_LETTERS - 1]}…"

@@ -92,7 +92,7 @@ class EnsembleStore:
         place = stores.checked_place(Path(os.path.realpath(path)))
         store = cls(place, plan, function)
         with contextlib.ExitStack() as held:
-            with store._told():
+            with store._as_ensemble_errors():
                 place.parent.mkdir(parents=True, exist_ok=True)
                 held.enter_context(stores.locked(place))
                 if stores.is_there(place, ENSEMBLE_FORMAT):
@@ -107,7 +107,7 @@ class EnsembleStore:
         if result is not None:
             like = result if self._blank is None else self._blank
             error = difference(like, result, set(map(str, self._plan.coords)))
-        with self._told():
+        with self._as_ensemble_errors():
             if error or self._blank is not None:
                 kept = None if error else result
                 self._append(self._rows([run], kept, [error], [seconds]))
@@ -120,7 +120,7 @@ class EnsembleStore:
         """Note what runs have changed of what is bound to the function, such as a count of them."""
         if function not in self._functions and (self.done or self.failed):
             self._functions = [self._functions[0], function]
-            with self._told():
+            with self._as_ensemble_errors():
                 stores.label(self.path, self._attrs())
 
     def _append(self, row: xr.Dataset) -> None:
@@ -226,7 +226,7 @@ class EnsembleStore:
         )
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_ensemble_errors(self) -> Iterator[None]:
         """Errors of libraries, or of the disk, as one of the ensemble."""
         try:
             yield

@@ -64,14 +64,14 @@ class Coefficients:
 
     def _ringing(self, kernels: KernelSet) -> Ringing | None:
         """What `KernelSet.readout` says of them. Who uses it sees whether it is still true."""
-        told = kernels.provenance.get("readout") or {}
-        if told.get("driven_to_ms") is None:
+        facts = kernels.provenance.get("readout") or {}
+        if facts.get("driven_to_ms") is None:
             return None
         try:
-            _, poles, _ = butterworth(told["band_Hz"], told["order"], self.dt, output="zpk")
+            _, poles, _ = butterworth(facts["band_Hz"], facts["order"], self.dt, output="zpk")
         except (KernelError, KeyError):  # of kernels that were changed since
             return None
-        driven = round(told["driven_to_ms"] / self.dt) - self.first_lags + 1
+        driven = round(facts["driven_to_ms"] / self.dt) - self.first_lags + 1
         return Ringing(poles[poles.imag >= 0], np.maximum(driven, 1))
 
     @property

@@ -268,5 +268,5 @@ class Kernels(ABC):
         try:
             return cls._from_file(dataset)
         except Exception as error:  # of kernels that another program changed
-            told = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
-            raise KernelError(told) from error
+            message = f"{os.fspath(path)!r} cannot be read: {files.brief(error)}"
+            raise KernelError(message) from error

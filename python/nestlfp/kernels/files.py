@@ -87,8 +87,8 @@ def brief(error: BaseException) -> str:
     """The first line of a library's message, which may be a page long; our own whole."""
     if isinstance(error, NestLFPError):
         return str(error)
-    told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    lines = told.strip().splitlines() or [type(error).__name__]
+    message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = message.strip().splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:200]} …"
 
 

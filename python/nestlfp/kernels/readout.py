@@ -32,15 +32,15 @@ def read_out(
     """Kernels of a single channel; see `KernelSet.readout`."""
     dt, cut = dt_ms(dataset), positive(cut, "cut")
     values, unit = _weighted_sum(dataset, weights)
-    told: dict[str, Any] = {"weights": _plain(weights), "band_Hz": band}
+    facts: dict[str, Any] = {"weights": _plain(weights), "band_Hz": band}
     if band is not None:
         sos = butterworth(band, order, dt)
         values, gone = _filtered(values, sos, cut, f"the band {band} Hz at dt = {dt:g} ms")
         # Behind this lag nothing drives the filter: it rings.
         last = first_lag_steps(dataset) + dataset.sizes["lag"] - 1
-        told |= {"order": order, "cut": cut, "cut_off": gone, "driven_to_ms": last * dt}
+        facts |= {"order": order, "cut": cut, "cut_off": gone, "driven_to_ms": last * dt}
     lags = (first_lag_steps(dataset) + np.arange(values.shape[-1])) * dt
-    made = {**provenance(dataset), "readout": told}
+    made = {**provenance(dataset), "readout": facts}
     return xr.Dataset(
         {name: (("post", "pre", channel_dim(name), "lag"), values[:, :, None], {"units": unit})},
         coords={

@@ -183,7 +183,7 @@ class FilterBank:
         attrs = {"units": "1", "long_name": "sum of errors over lags / peak of the kernels"}
         return self.filter.coefficients.per_channel(self.filter.bound, attrs)
 
-    def _told(self, name: str) -> str:
+    def _with_modes(self, name: str) -> str:
         n = len(self.neurons.populations[name])
         return name if n == 1 else f"{name} ({n} modes)"
 
@@ -191,7 +191,7 @@ class FilterBank:
         """What it is, for a person."""
         coefficients = self.filter.coefficients
         return [
-            ("populations", ", ".join(self._told(name) for name in self.populations)),
+            ("populations", ", ".join(self._with_modes(name) for name in self.populations)),
             (
                 "channels",
                 f"{coefficients.n_channels} of {', '.join(self.kernels.signals)}"

@@ -84,8 +84,8 @@ def _draw_channels(ax: Axes, name: str, array: xr.DataArray) -> None:
     else:
         colours = list(colours_of(labels).values())
     for values, label, colour in zip(chosen.values, labels, colours, strict=True):
-        told = escaped(label) if np.isfinite(values).any() else f"{escaped(label)}: no power"
-        ax.plot(chosen["frequency"], values, color=colour, label=told)
+        named = escaped(label) if np.isfinite(values).any() else f"{escaped(label)}: no power"
+        ax.plot(chosen["frequency"], values, color=colour, label=named)
     if by_depth:
         bar = ax.figure.colorbar(shades, ax=ax, label="depth z (µm)", aspect=30, pad=0.02)
         bar.outline.set_visible(False)

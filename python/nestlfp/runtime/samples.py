@@ -126,7 +126,7 @@ class Samples:
     def lost(self, path: Path) -> None:
         """The store is gone, and an error said so: `all` gives those that are left."""
         self.written = [
-            replace(part, told=True) if part.path == path else part for part in self.written
+            replace(part, reported=True) if part.path == path else part for part in self.written
         ]
 
     def _dataset(self, first: int, outputs: Floats) -> xr.Dataset:

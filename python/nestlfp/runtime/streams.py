@@ -212,15 +212,15 @@ class Stream:
                 raise
             self._source.moved_to(self._path, self._identity, n)
         if self._on_chunk is not None and not self._stop:
-            told = self._ranks.agree(partial(self._on_chunk, signals))
-            self._stop = self._ranks.any(_is_true(told))
+            answer = self._ranks.agree(partial(self._on_chunk, signals))
+            self._stop = self._ranks.any(_is_true(answer))
 
 
-def _is_true(told: Any) -> bool:
+def _is_true(answer: Any) -> bool:
     """Whether a callback returned True, which comparing arrays gives as one of no dimensions."""
-    if isinstance(told, np.ndarray | xr.DataArray) and told.ndim == 0:
-        told = told.item()
-    return isinstance(told, bool | np.bool_) and bool(told)
+    if isinstance(answer, np.ndarray | xr.DataArray) and answer.ndim == 0:
+        answer = answer.item()
+    return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
 def source_of(recorders: Sequence[FieldRecorder]) -> Samples | Merged:

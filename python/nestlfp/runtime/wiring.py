@@ -146,8 +146,8 @@ class Made:
         """What a script has changed of them since, or None; 9 µs for each connection."""
         if not self.sources.size:
             return None
-        if self.generators and (told := scaled_spikes(np.unique(self.sources), sim)):
-            return told
+        if self.generators and (scaled := scaled_spikes(np.unique(self.sources), sim)):
+            return scaled
         there = sim.nodes(np.unique(self.targets))
         connections = sim.connections(None, there, self.synapse)
         keys = ["source", "target", "receptor", "weight", "delay"]

@@ -106,13 +106,13 @@ def current_source_density(
         flat = np.moveaxis(values, -2, 0).reshape(along.size, -1) * to_mv
         by = inverse_csd.matrix(method, along, diameter, conductivity, flat) * to_mv
     dims = (*array.dims[:-2], channel_dim(name), "time")
-    told = {"units": UNIT, "method": method, "conductivity": f"{conductivity:g} S/m"}
+    facts = {"units": UNIT, "method": method, "conductivity": f"{conductivity:g} S/m"}
     if method != DIFFERENCE:
-        told["diameter"] = f"{diameter:g} µm"
+        facts["diameter"] = f"{diameter:g} µm"
     labels = array[dim].values[order] if dim in array.coords else order
     apart = {each: array[each] for each in array.dims[:-2]}
     return xr.Dataset(
-        {name: (dims, by @ values, told)},
+        {name: (dims, by @ values, facts)},
         coords={
             **apart,
             "time": array["time"],

@@ -259,12 +259,12 @@ def _electrodes(nwb: pynwb.NWBFile, name: str, array: xr.DataArray) -> Any:
 def _channel_table(name: str, array: xr.DataArray) -> Any:
     """Labels and positions of the channels of what is no potential."""
     places = dict(zip(AXES, vectors(array, name).T, strict=True))
-    told = {"channel_name": "label of the channel"} | {axis: f"{axis} (µm)" for axis in AXES}
+    texts = {"channel_name": "label of the channel"} | {axis: f"{axis} (µm)" for axis in AXES}
     return require("pynwb.core", "nwb").DynamicTable.from_dataframe(
         pd.DataFrame({"channel_name": _labels(name, array), **places}),
         name=channel_dim(name),
         table_description=f"channels of {name}",
-        columns=[{"name": key, "description": text} for key, text in told.items()],
+        columns=[{"name": key, "description": text} for key, text in texts.items()],
     )
 
 

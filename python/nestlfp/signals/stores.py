@@ -356,7 +356,7 @@ class Written:
     identity: str | None  # of the store, see `Commit`
     start: int
     stop: int
-    told: bool = False  # whether an error has told that the store is gone
+    reported: bool = False  # whether an error has told that the store is gone
 
     def extended(self, path: Path, identity: str | None, stop: int) -> list[Written]:
         """These and the samples that follow them in a store."""
@@ -392,7 +392,7 @@ def joined(written: list[Written], rest: xr.Dataset) -> xr.Dataset:
             # A store may hold the signals of other recorders too.
             parts.append(part.read()[list(rest.data_vars)])
         except SignalError as error:
-            if not part.told:
+            if not part.reported:
                 raise SignalError(f"{error}. {_STILL_THERE}") from error
             parts.clear()  # there would be a gap
             begin = part.stop * float(rest.attrs["interval_ms"])

@@ -6,7 +6,7 @@ module         what is in it
 `simulator`    NEST itself: all that is asked and changed, and its quirks
 `ranks`        several MPI processes acting as one
 `populations`  the nodes of the populations that a user names
-`node_models`  which models send spikes, and what a recorder hears of them
+`node_models`  which models send spikes, and which of their spikes reach a recorder
 `recorders`    spikes that were recorded
 `synapses`     what a spike weighs at its targets, by the synapse model
 ============== =====================================================================

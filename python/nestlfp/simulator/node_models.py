@@ -33,7 +33,7 @@ MESOSCOPIC = frozenset({"gif_pop_psc_exp"})
 
 
 def check_senders(models: set[str], nodes: Any, population: str, sim: Simulator) -> None:
-    """Raise a `NetworkError` unless a recorder hears of these nodes what the network hears.
+    """Raise a `NetworkError` unless a recorder gets the spikes that the network gets.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ def check_senders(models: set[str], nodes: Any, population: str, sim: Simulator)
             f"{sorted(models)}: {why}"
         )
     if "spike_generator" in bases:
-        told = scaled_spikes(np.sort(nodes.tolist()), sim)
-        if told:
-            raise NetworkError(f"population {population!r}: {told}")
+        scaled = scaled_spikes(np.sort(nodes.tolist()), sim)
+        if scaled:
+            raise NetworkError(f"population {population!r}: {scaled}")
 
 
 def _why_not(kinds: set[str], bases: set[str]) -> str | None:

@@ -59,8 +59,8 @@ class Ranks:
         failed = self.gather(error is not None)
         if any(failed):
             first = failed.index(True)
-            told = self._comm.bcast(_portable(error) if self.rank == first else None, root=first)
-            raise error if self.rank == first and error is not None else told
+            sent = self._comm.bcast(_portable(error) if self.rank == first else None, root=first)
+            raise error if self.rank == first and error is not None else sent
         return self._comm.bcast(result, root=0) if root_only else result  # type: ignore[return-value]
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:

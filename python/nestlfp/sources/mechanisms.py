@@ -117,11 +117,11 @@ def prebuilt(sources: Sequence[Path]) -> Path | None:
     """The folder of mechanisms that came with nestlfp, where they fit exactly."""
     folder = prebuilt_dir() / f"neuron-{version('neuron')}"
     try:
-        told = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+        note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
         fits = (
-            told["sources"] == digest_of(sources)
-            and told["sha256"] == digest_of_file(folder / LIBRARY)
-            and digest_of_file(neuron_data() / "lib" / "libnrniv.so") in told["builds"]
+            note["sources"] == digest_of(sources)
+            and note["sha256"] == digest_of_file(folder / LIBRARY)
+            and digest_of_file(neuron_data() / "lib" / "libnrniv.so") in note["builds"]
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

@@ -51,19 +51,19 @@ class Validity:
     def advice(self) -> str:
         """Which kernels to use, in a sentence."""
         worst, where = _worst(self.independent if self.recorded is None else self.recorded)
-        told = f"population kernels have R² ≥ {_short(worst)}, the lowest at {where}"
+        known = f"population kernels have R² ≥ {_short(worst)}, the lowest at {where}"
         targets = sorted(self.modes)
         if worst >= targets[0]:
-            return f"Use population kernels: {told}."
+            return f"Use population kernels: {known}."
         reached = {target: self._reached(target) for target in targets}
         if not reached[targets[0]]:
             return (
-                f"Use neither: {told}, and it would take too many modes to reach {targets[0]:g}. "
+                f"Use neither: {known}, and it would take too many modes to reach {targets[0]:g}. "
                 "Kernels differ too much between neurons; nestlfp.sources.hybrid simulates each "
                 "cell."
             )
         wanted = ", ".join(text for text in reached.values() if text)
-        return f"Use modes: {wanted}; {told}."
+        return f"Use modes: {wanted}; {known}."
 
     def _reached(self, target: float) -> str | None:
         counts = self.modes[target]

@@ -69,9 +69,9 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
         number = sim.ranks.agree(partial(_counted, sim, recorder, own, name, start))
         if number is None:
             senders, times = sim.ranks.agree(partial(events_of, recorder, name, sim))
-        first, last, heard = start, now, float(own.size)
+        first, last, recorded = start, now, float(own.size)
         if not isinstance(recorder, Mapping):
-            first, last, heard = _heard(sim, own, recorder, name)
+            first, last, recorded = _recorded(sim, own, recorder, name)
             first, last = max(first, start), min(last, now)
         if last <= first:
             raise NetworkError(
@@ -82,7 +82,7 @@ def rates(populations: Mapping[str, Any], spikes: Any, *, start: float = 0.0) ->
             counts = np.isin(senders, own) & (times > first) & (times <= last)
             number = int(np.count_nonzero(counts))
         total = float(sim.ranks.sum(np.array([float(number)]))[0])
-        found[name] = total / heard / (last - first) * 1000.0
+        found[name] = total / recorded / (last - first) * 1000.0
     return found
 
 
@@ -94,9 +94,9 @@ def _counted(sim: Simulator, recorders: Any, own: Ints, name: str, start: float)
     status = [node.get() for each in several for node in each]
     if any(one.get("record_to", "memory") == "memory" for one in status):
         return None
-    heard = {s for each in several for s in sim.connections(None, each).sources()}
+    recorded = {s for each in several for s in sim.connections(None, each).sources()}
     began = min(one["origin"] + one["start"] for one in status)
-    if began < start or not heard <= set(own.tolist()):
+    if began < start or not recorded <= set(own.tolist()):
         raise NetworkError(
             f"the recorder of {name!r} writes to a file, and has only the number of spikes that "
             f"it recorded: record in memory, {{'record_to': 'memory'}}, or give "
@@ -105,7 +105,7 @@ def _counted(sim: Simulator, recorders: Any, own: Ints, name: str, start: float)
     return sum(one["n_events"] for one in status)
 
 
-def _heard(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[float, float, float]:
+def _recorded(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[float, float, float]:
     """From when to when (ms) recorders record a population, and how many of its neurons."""
     nodes = sim.nodes(ids)
     several = recorders if isinstance(recorders, list | tuple) else [recorders]
@@ -118,10 +118,10 @@ def _heard(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[float,
             own = node.get(["start", "stop", "origin"])
             first = max(first, own["origin"] + own["start"])
             last = min(last, own["origin"] + own["stop"])
-    heard = len(set().union(*sim.ranks.gather(sources)))
-    if not heard:
+    recorded = len(set().union(*sim.ranks.gather(sources)))
+    if not recorded:
         raise NetworkError(
             f"the recorder given for {name!r} records none of its neurons: nest.Connect({name}, "
             "recorder)"
         )
-    return first, last, float(heard)
+    return first, last, float(recorded)

@@ -88,7 +88,7 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
 
 def _differences(made_for: MadeFor, description: Description) -> Iterator[str]:
     """What a spike brings in NEST and is to bring, for each pathway where that differs."""
-    for name, (unit, told) in _TERMS.items():
+    for name, (unit, words) in _TERMS.items():
         known = made_for[name]
         found = {pathway: _brought(description, pathway, unit) for pathway in known}
         compared = {pathway: there for pathway, there in found.items() if there is not None}
@@ -101,7 +101,7 @@ def _differences(made_for: MadeFor, description: Description) -> Iterator[str]:
             if max(abs(there), abs(wanted)) < _FAINT * totals[pre]:
                 continue
             if abs(there - wanted) > max(NOTICED * abs(wanted), _SURE * error):
-                yield f"{pre} → {post} {1e-3 * there:.3g} instead of {1e-3 * wanted:.3g} {told}"
+                yield f"{pre} → {post} {1e-3 * there:.3g} instead of {1e-3 * wanted:.3g} {words}"
 
 
 def _brought(
@@ -220,13 +220,13 @@ def _factor(
     if unknown := [p.unknown for p in own if p.waveform is None]:
         raise NetworkError(unknown[0])
     units = {_unit(p) for p in own}
-    for name, (unit, told) in _TERMS.items():
+    for name, (unit, words) in _TERMS.items():
         before = wanted[name]
         if before is None or units != {unit}:
             continue
         there = sum(p.brought for p in own)
         if before:
-            change = f"{1e-3 * before:.4g} → {1e-3 * there:.4g} {told}"
+            change = f"{1e-3 * before:.4g} → {1e-3 * there:.4g} {words}"
             return there / before, f"{pathway}: × {there / before:.4g}, {change}"
         raise KernelError(
             f"{pathway} is in the network, and has no kernel that could be scaled: "

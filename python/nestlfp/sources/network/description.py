@@ -277,7 +277,7 @@ class Description:
                     "population": p.name,
                     "neurons": p.size,
                     "model": p.model,
-                    **{key: _told(value) for key, value in p.parameters.items()},
+                    **{key: _as_text(value) for key, value in p.parameters.items()},
                     "sources read": "all" if p.read == p.size else f"{p.read}",
                 }
                 for p in self.populations.values()
@@ -408,5 +408,5 @@ def _of_a_spike(pathway: Pathway) -> str:
     return f"{1e-3 * pathway.brought:.4g} nS s"
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return ", ".join(f"{each:.4g}" for each in np.atleast_1d(value))

@@ -473,12 +473,14 @@ def _waveform(
     if said is not None:
         return said.waveform, said.strength, ""
     try:
-        told = waveform(post.model, post.parameters, kind.receptor, kind.positive, pathway=pathway)
+        course = waveform(
+            post.model, post.parameters, kind.receptor, kind.positive, pathway=pathway
+        )
     except NetworkError as error:
         if by_hand.others is not None and post.model not in WITHOUT_CELLS:
             return by_hand.others.waveform, by_hand.others.strength, ""
         return None, 1.0, f"{pre} → {kind.post}: {error}."
-    return told, 1.0, ""
+    return course, 1.0, ""
 
 
 # ---------------------------------------------------------------------- neurons

@@ -38,13 +38,13 @@ def summary(computed: KernelSet) -> str:
     KernelError
         If the kernels were not computed from a network.
     """
-    told = computed.provenance
-    if "network" not in told:
+    made = computed.provenance
+    if "network" not in made:
         raise KernelError(
             "these kernels were not read from a network in NEST: network.kernels(populations) "
             "computes such"
         )
-    assumed = told["assumed"]
+    assumed = made["assumed"]
     cells = pd.DataFrame(
         [
             {
@@ -75,7 +75,7 @@ def summary(computed: KernelSet) -> str:
                 "at the point neuron (mV)": _number(row["point_mV"]),
                 "point / cell": _number(row["ratio"]),
             }
-            for row in told["pathways"]
+            for row in made["pathways"]
         ]
     )
     lines = [
