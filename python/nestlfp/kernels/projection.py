@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import KernelError
+from ..units import NA_UM, ascii_unit
 from .arrays import labelled
 from .checks import dt_ms, first_lag_steps
 from .conductors import Conductor, conductor_of, unit_of
 from .names import AXES, channel_dim, listed
 from .positions import Cylinder, Geometry, contact_labels, position
 
-_DIPOLE_UNITS = {"nA µm", "nA*µm", "nA·µm", "nA um", "nA*um"}
 _CLOSEST_UM = 1.0  # a contact nearer to a point dipole than this is at the dipole
 
 
@@ -162,7 +162,7 @@ def _dipole(dataset: xr.Dataset, signal: str) -> xr.DataArray:
             "current dipole moment is needed (signal=)"
         )
     array, dim = dataset[signal], channel_dim(signal)
-    if array.sizes[dim] != 3 or array.attrs["units"] not in _DIPOLE_UNITS:
+    if array.sizes[dim] != 3 or ascii_unit(array.attrs["units"]) not in NA_UM:
         raise KernelError(
             f"signal {signal!r} is no current dipole moment: it has {array.sizes[dim]} channels "
             f"in {array.attrs['units']}, expected x, y and z in nA µm"

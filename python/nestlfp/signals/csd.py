@@ -9,11 +9,11 @@ from .._types import Floats, Ints
 from ..errors import KernelError, SignalError
 from ..kernels.names import AXES, channel_dim, check_signal_names
 from ..kernels.positions import check_several
+from ..units import VOLTS, ascii_unit
 from . import inverse_csd
-from .layout import ascii_unit, checked
+from .layout import checked
 
 UNIT = "µA/mm³"
-_MILLIVOLTS = {"V": 1e3, "mV": 1.0, "uV": 1e-3, "nV": 1e-6}
 DIFFERENCE = "second-difference"
 _STRAIGHT = 1.0  # µm that a contact may be off the line
 
@@ -192,6 +192,6 @@ def second_difference(
 
 def _factor(unit: str) -> float:
     """From a unit of potentials to mV."""
-    if ascii_unit(unit) not in _MILLIVOLTS:
+    if ascii_unit(unit) not in VOLTS:
         raise SignalError(f"it is made of potentials, in mV for example, found {unit!r}")
-    return _MILLIVOLTS[ascii_unit(unit)]
+    return VOLTS[ascii_unit(unit)] / VOLTS["mV"]

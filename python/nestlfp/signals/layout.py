@@ -19,9 +19,6 @@ from ..kernels.names import AXES, channel_dim, check_labels, check_signal_names
 
 FORMAT = "nestlfp-signals-1"
 PATHWAY_DIMS = ("post", "pre")
-VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
-TESLA = {"T": 1.0, "mT": 1e-3, "uT": 1e-6, "nT": 1e-9, "pT": 1e-12, "fT": 1e-15}
-"""By the unit's `ascii_unit`."""
 
 
 def checked(dataset: xr.Dataset) -> xr.Dataset:
@@ -152,11 +149,6 @@ def vectors(array: xr.DataArray, name: str) -> Floats:
     unknown = np.full(array.shape[-2], np.nan)
     found: Floats = np.transpose([array.coords.get(f"{name}_{axis}", unknown) for axis in AXES])
     return found.astype(float)
-
-
-def ascii_unit(unit: str) -> str:
-    """The unit with "u" for either of the letters that look like mu."""
-    return unit.replace("µ", "u").replace("μ", "u")
 
 
 def with_text_as_str(dataset: xr.Dataset) -> xr.Dataset:

@@ -14,11 +14,9 @@ from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import channel_dim
 from ..kernels.projection import rotation_from_z
+from ..units import TESLA, VOLTS, ascii_unit
 from .layout import (
     PATHWAY_DIMS,
-    TESLA,
-    VOLTS,
-    ascii_unit,
     checked,
     sampling_interval,
     vectors,

@@ -12,8 +12,9 @@ from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import AXES, channel_dim
+from ..units import ascii_unit
 from .csd import contacts_in_line
-from .layout import PATHWAY_DIMS, ascii_unit, checked, pathways, sampling_interval, vectors
+from .layout import PATHWAY_DIMS, checked, pathways, sampling_interval, vectors
 
 if TYPE_CHECKING:
     import neo

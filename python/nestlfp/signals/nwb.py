@@ -20,11 +20,9 @@ from ..errors import SignalError
 from ..extras import require
 from ..kernels.files import brief, check_seal, write_hdf5
 from ..kernels.names import AXES, channel_dim
+from ..units import TESLA, VOLTS, ascii_unit
 from .layout import (
     FORMAT,
-    TESLA,
-    VOLTS,
-    ascii_unit,
     checked,
     pathways,
     sampling_interval,

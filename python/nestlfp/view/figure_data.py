@@ -14,13 +14,12 @@ from ..errors import SignalError
 from ..kernels.names import AXES, channel_dim
 from ..plotting.reduction import MAX_TRACES, Rows, evenly, stacking
 from ..signals.csd import contacts_in_line, second_difference
-from ..signals.layout import ascii_unit
 from ..signals.spectrum import spectrum
+from ..units import DIPOLE_MOMENTS, ascii_unit
 from .window import Binned
 
 SEGMENT = 500.0  # ms of the pieces whose spectra are averaged, where the window is long enough
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
-_DIPOLE_UNITS = {f"{a}A{gap}{m}m" for a in ("", "u", "n", "p") for gap in " *·" for m in ("", "u")}
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ def dipole_moment(dataset: xr.Dataset) -> str | None:
     """The signal that is a current dipole moment: three components, in nA µm for example."""
     for name, array in dataset.data_vars.items():
         components = tuple(array[channel_dim(str(name))].values.tolist())
-        if components == AXES and ascii_unit(str(array.attrs["units"])) in _DIPOLE_UNITS:
+        if components == AXES and ascii_unit(str(array.attrs["units"])) in DIPOLE_MOMENTS:
             return str(name)
     return None
 
