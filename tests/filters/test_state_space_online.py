@@ -8,7 +8,6 @@ import pytest
 import nestlfp
 from mpirun import environment, mpirun
 from nestlfp.build import cmake
-from nestlfp.filters import state_space
 from nestlfp.nodes.bank import FilterBank
 from networks import (
     bank_of,
@@ -293,7 +292,7 @@ def test_realizations_are_kept(tmp_path, monkeypatch):
     first = bank_of(kernels, method="state-space", tolerance=1e-8)
     (file,) = (tmp_path / "realizations").iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr(state_space, "realize", None)
+        patch.setattr("nestlfp.state_space.realize", None)
         again = bank_of(kernels, method="state-space", tolerance=1e-8)
     assert again.model == first.model
     hold = np.zeros(1, dtype=int)
@@ -311,7 +310,7 @@ def test_failures_are_kept_too(tmp_path, monkeypatch):
     noise = kernel_set(np.random.default_rng(1).standard_normal((1, 1, 300)))
     with pytest.raises(nestlfp.KernelError) as first:
         bank_of(noise, method="state-space")
-    monkeypatch.setattr(state_space, "realize", None)
+    monkeypatch.setattr("nestlfp.state_space.realize", None)
     with pytest.raises(nestlfp.KernelError) as second:
         bank_of(noise, method="state-space")
     assert str(second.value) == str(first.value)
