@@ -18,6 +18,7 @@ from ..errors import NetworkError, ToolchainError
 from .ranks import Ranks
 
 _SAMPLE = 50  # neurons whose place is looked at
+_ERROR = 30  # the level of NEST's messages that errors have
 
 
 class Simulator:
@@ -142,14 +143,26 @@ class Simulator:
         With `bar` NEST's own progress bar (``nest.print_time``) is left on, where the user wants
         it.
         """
-        nest = self.module
-        before, printed = nest.verbosity, nest.print_time
-        nest.verbosity = max(before, nest.VerbosityLevel.ERROR)
-        nest.print_time = printed and bar
+        before, printed = self._verbosity, self.module.print_time
+        self._verbosity = max(before, type(before)(_ERROR))
+        self.module.print_time = printed and bar
         try:
             yield
         finally:
-            nest.verbosity, nest.print_time = before, printed
+            self._verbosity, self.module.print_time = before, printed
+
+    # An attribute, and levels that have names, from NEST 3.10 on; before, functions and numbers.
+    @property
+    def _verbosity(self) -> Any:
+        nest = self.module
+        return nest.verbosity if hasattr(nest, "VerbosityLevel") else nest.get_verbosity()
+
+    @_verbosity.setter
+    def _verbosity(self, level: Any) -> None:
+        if hasattr(self.module, "VerbosityLevel"):
+            self.module.verbosity = level
+        else:
+            self.module.set_verbosity(level)
 
     # ------------------------------------------------------------------ nodes
     def nodes(self, ids: Ints | Sequence[int]) -> Any:

@@ -1,0 +1,36 @@
+"""Which NEST tests run with, and what of their expectations depends on its version.
+
+``NESTLFP_TEST_NEST`` names the folder that another NEST's Python package ``nest`` lies in, such as
+``/opt/nest-3.9/lib/python3.11/site-packages``. Tests, and all processes that they start, then use
+that one. Without it they use the one that Python imports, and with MPI that of `make nest-mpi`.
+"""
+
+import os
+import sys
+
+OTHER = os.environ.get("NESTLFP_TEST_NEST", "")
+
+
+def use_other():
+    """Let this process, and those that it starts, import the NEST that was named."""
+    if not OTHER:
+        return
+    if not os.path.isdir(os.path.join(OTHER, "nest")):
+        raise RuntimeError(f"NESTLFP_TEST_NEST={OTHER}: no Python package nest is in this folder")
+    os.environ["PYTHONPATH"] = on_path(os.environ.get("PYTHONPATH", ""))
+    if OTHER not in sys.path:
+        sys.path.insert(0, OTHER)
+
+
+def on_path(path):
+    """A PYTHONPATH, with the NEST that was named first on it."""
+    folders = [OTHER, *(each for each in path.split(os.pathsep) if each != OTHER)]
+    return os.pathsep.join(each for each in folders if each)
+
+
+def quieten(nest):
+    """Let NEST tell errors only."""
+    if hasattr(nest, "VerbosityLevel"):
+        nest.verbosity = nest.VerbosityLevel.ERROR
+    else:  # until 3.9
+        nest.set_verbosity("M_ERROR")
