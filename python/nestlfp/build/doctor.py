@@ -131,17 +131,15 @@ def _came() -> int:
 def _nest(nest: Nest) -> str:
     mpi = "with MPI" if nest.mpi else "threads, no MPI"
     abi = "old" if nest.old_abi else "new"
-    tested = (
-        "this version was tested"
-        if nest.tested
-        else (
-            f"not one of the versions that were tested, {', '.join(TESTED)}: each module is tried when "
-            "it is compiled; what else may differ is not known"
+    known = "this version was tested"
+    if not nest.tested:
+        known = (
+            f"only {', '.join(TESTED)} were tested: a module is tried when it is compiled, what "
+            "else may differ is not known"
         )
-    )
     return (
         f"{nest.version} ({nest.kind}, {mpi}, {abi} C++ ABI) in {nest.package}; "
-        f"headers in {nest.include}; {tested}"
+        f"headers in {nest.include}; {known}"
     )
 
 

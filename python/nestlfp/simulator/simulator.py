@@ -205,6 +205,21 @@ class Simulator:
     def set_defaults(self, model: str, parameters: Mapping[str, Any]) -> None:
         """Parameters of all nodes of a model that are created later."""
         self.module.SetDefaults(model, parameters)
+        if hasattr(self.module.ll_api, "sli_push"):  # until NEST 3.9
+            self._know_recordables(model)
+
+    def _know_recordables(self, model: str) -> None:
+        """Let NEST know the names of what its nodes will record.
+
+        They name the elements of their vectors when they are made, by several threads at once, and
+        NEST until 3.9 ends the process where a thread brings a name that it does not know.
+        """
+        defaults, ll_api = self.defaults(model), self.module.ll_api
+        known = set(map(str, defaults["recordables"]))
+        vectors = [name for name in defaults if f"{name.upper()}_0" in known]
+        elements = [f"{name.upper()}_{i}" for name in vectors for i in range(len(defaults[name]))]
+        ll_api.sli_push(dict.fromkeys(elements, 0))
+        ll_api.sli_pop()
 
     def forget(self, recorder: Any) -> bool:
         """Drop what a recorder holds; False between Prepare and Cleanup, where NEST keeps it."""
