@@ -79,7 +79,7 @@ def main():
     assert_told(r"the delay \(ms\) of", recorder.signals)
 
     network, recorder = recorded()
-    with contextlib.suppress(nest.NESTErrors.InexistentConnection):
+    with contextlib.suppress(nest.NESTError):
         nest.GetConnections(network.populations["I"][:1]).disconnect()
     assert_told("there were", recorder.signals)
 
