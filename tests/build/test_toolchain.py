@@ -16,6 +16,7 @@ import nestlfp
 from environments import bare_venv, run
 from nestlfp import ToolchainError
 from nestlfp.build import cmake, compiler, doctor, modules, toolchain
+from nestlfp.build.nestml import generate_cpp
 from nestlfp.install_hints import explain
 from nestlfp.nodes.model import Model, model_for
 from nests import OTHER
@@ -106,6 +107,19 @@ def test_the_library_of_nest_until_3_9(tmp_path):
     found = toolchain.find_nest(str(config))
     assert found.library.name.startswith("libnest.so")
     assert (found.openmp, found.old_abi) == (real.openmp, real.old_abi)
+
+
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [("3.8.0", True), ("3.9.0", True), ("3.10.0", False), ("3.10.0-post0.dev0", False)],
+)
+def test_cpp_is_written_for_the_version(tmp_path, version, old):
+    """NESTML has two kinds: NEST's dictionaries are others from 3.10 on."""
+    model = model_for("fir", 2)
+    source = tmp_path / f"{model.name}.nestml"
+    source.write_text(model.text)
+    generate_cpp([source], tmp_path / "cpp", version)
+    assert ("dictdatum.h" in (tmp_path / "cpp" / f"{model.name}.h").read_text()) == old
 
 
 @pytest.mark.parametrize(
