@@ -52,7 +52,6 @@ nest.keep_source_table = False
 parrots = nest.Create("parrot_neuron", 2)
 nest.Connect(parrots, parrots)
 nest.Simulate(1.0)
-from mpirun import environment
 from nestlfp import NetworkError
 from nestlfp.simulator import Simulator
 try:
