@@ -12,7 +12,10 @@ import pytest
 
 import nestlfp
 from environments import lacked
+from nests import quieten, use_other
 from order import LONGEST
+
+use_other()
 
 TESTS = Path(__file__).parent
 DATA = TESTS / "data"
@@ -46,7 +49,7 @@ def nest():
     """A quiet NEST with an empty kernel."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     nest.ResetKernel()
     yield nest
     nest.ResetKernel()

@@ -8,14 +8,19 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from nests import OTHER, on_path
+
 
 def run(command, folder=None, first=None, **environment):
     """What a shell command prints, with this environment's programs (or `first`) first on PATH."""
     first = first or Path(sys.executable).parent
+    environment = {**os.environ, **environment}
+    if OTHER:
+        environment["PYTHONPATH"] = on_path(environment.get("PYTHONPATH", ""))
     done = subprocess.run(
         ["bash", "-ec", command],
         cwd=folder,
-        env={**os.environ, **environment, "PATH": f"{first}{os.pathsep}{os.environ['PATH']}"},
+        env={**environment, "PATH": f"{first}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,

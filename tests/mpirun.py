@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import nestlfp
+from nestlfp.build.toolchain import find_nest
+from nests import OTHER, on_path
 
 SCRIPTS = Path(__file__).parent / "mpi"
 # Processes started by root or in a container, and more of them than cores.
@@ -23,6 +25,10 @@ OPEN_MPI = {
 
 def nest_with_mpi():
     """The folder for PYTHONPATH; where there is none, the test is skipped, or fails in CI."""
+    if OTHER and not find_nest().mpi:
+        pytest.skip(f"the NEST in {OTHER} has no MPI")
+    if OTHER:
+        return OTHER
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "nestlfp"
     python = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for built in sorted(cache.glob(f"nest-mpi-*-{python.replace('python', 'py')}/complete")):
@@ -42,7 +48,7 @@ def environment(nest=None, **extra):
     path = [str(nest_with_mpi() if nest is None else nest), str(SCRIPTS.parent), str(ours)]
     return {
         **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
-        "PYTHONPATH": os.pathsep.join(part for part in path if part),
+        "PYTHONPATH": on_path(os.pathsep.join(part for part in path if part)),
         "PYNEST_QUIET": "1",
         **OPEN_MPI,
         **extra,

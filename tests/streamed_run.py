@@ -9,10 +9,11 @@ import sys
 import nest
 
 import nestlfp
+from nests import quieten
 from networks import streamed_network
 
 if __name__ == "__main__":
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     store, duration, chunk = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
     recorder, _ = streamed_network(nest)
     print("started", flush=True)

@@ -44,7 +44,8 @@ def main() -> None:
     given = parser.parse_args()
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    if hasattr(nest, "VerbosityLevel"):  # from NEST 3.10 on
+        nest.verbosity = nest.VerbosityLevel.ERROR
     kernels = nestlfp.KernelSet.load(given.kernels).resample(DT)
     nest.ResetKernel()
     if given.module:

@@ -18,9 +18,13 @@ from nestlfp import ToolchainError
 from nestlfp.build import doctor, prebuild, prebuilt, toolchain
 from nestlfp.build.modules import compile_module, library_digest
 from nestlfp.nodes.model import SIZES, model_for, node_methods
+from nests import OTHER
 from networks import assert_signal_is_convolution, exponential_kernels, installed, replayed, reset
 
-pytestmark = pytest.mark.compile
+pytestmark = [
+    pytest.mark.compile,
+    pytest.mark.skipif(OTHER != "", reason="these modules are for NEST's wheel"),
+]
 
 ROOT = Path(__file__).parents[2]
 PORTS = 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import nestlfp
-from nestlfp.build import doctor, modules, trial
+from nestlfp.build import doctor, trial
 from nestlfp.build.modules import (
     child_environment,
     compile_module,
@@ -35,7 +35,7 @@ def test_all_methods_pass(monkeypatch):
     path = compile_module(models)
     assert trial.try_module(path, models, nest, child_environment(nest)) is None
     assert path.exists()
-    monkeypatch.setattr(modules, "try_module", lambda *_: pytest.fail("the cache has it"))
+    monkeypatch.setattr(trial, "try_module", lambda *_: pytest.fail("the cache has it"))
     assert compile_module(models) == path
 
 
@@ -82,7 +82,7 @@ def test_a_module_that_is_late_is_deleted(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / "cache"))
     right = (project_dir() / "models" / "FIR_filter.nestml.jinja").read_text()
     late = right.replace("        age[1]", "        then[outputs] real = 0\n        age[1]")
-    indent = 20 * " "
+    indent = 24 * " "
     late = late.replace(
         f"{indent}y[first + i] = future[to + i]\n",
         f"{indent}y[first + i] = then[first + i]\n{indent}then[first + i] = future[to + i]\n",

@@ -7,6 +7,8 @@ import time
 import numpy as np
 import xarray as xr
 
+from nests import quieten
+
 
 def random_numbers(a, b, seed):
     """Depends on everything that a run is given."""
@@ -49,7 +51,7 @@ def in_nest(weight, seed):
     import nestlfp
     from networks import exponential_kernels, installed, random_network, reset
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     kernels = exponential_kernels()
     reset(nest, seed=seed)
     bank = installed(kernels)

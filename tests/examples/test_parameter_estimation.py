@@ -103,7 +103,8 @@ import sys
 sys.path[:0] = [r"{EXAMPLES / "parameter_estimation"}", r"{EXAMPLES / "brunel"}"]
 import nest, network, nestlfp, simulation, numpy as np, parameters as p
 from nestlfp import ensemble
-nest.verbosity = nest.VerbosityLevel.ERROR
+from nests import quieten
+quieten(nest)
 one = ensemble.load(r"{simulated / "runs_100.zarr"}").isel(run=2)
 point = p.Point(*(float(one[name]) for name in ("eta", "g", "J")))
 kernels = nestlfp.KernelSet.load(r"{simulated / "kernels.nc"}").scale(point.factors)

@@ -15,13 +15,14 @@ from mpi4py import MPI
 
 import nestlfp
 from nestlfp.sources import network
+from nests import quieten
 
 WORLD = MPI.COMM_WORLD
 OUT = Path(sys.argv[1])
 
 
 def main():
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     nest.ResetKernel()
     nest.set(resolution=0.1, total_num_virtual_procs=2, rng_seed=7)
     # What a recorder of these kernels needs has to be there before the first node.

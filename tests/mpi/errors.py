@@ -16,6 +16,7 @@ from mpi4py import MPI
 
 import nestlfp
 from nestlfp.errors import StreamError
+from nests import quieten
 from networks import assert_signal_is_convolution, exponential_kernels, installed, random_network
 
 WORLD = MPI.COMM_WORLD
@@ -177,7 +178,7 @@ def check_the_progress_bar(_):
     assert not any(shown[1:]), shown
 
 
-nest.verbosity = nest.VerbosityLevel.ERROR
+quieten(nest)
 for name, check in list(globals().items()):
     if name.startswith("check_"):
         check(Path(sys.argv[1]))

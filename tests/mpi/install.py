@@ -7,9 +7,10 @@ from pathlib import Path
 import nest
 
 import nestlfp
+from nests import quieten
 from networks import exponential_kernels, installed
 
-nest.verbosity = nest.VerbosityLevel.ERROR
+quieten(nest)
 bank = nestlfp.FilterBank(exponential_kernels())
 print("ready", flush=True)
 while not Path(sys.argv[1]).exists():

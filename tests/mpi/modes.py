@@ -11,6 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 import nestlfp
+from nests import quieten
 from networks import events, exponential_kernels, installed, random_network
 
 DURATION = 252.0
@@ -62,7 +63,7 @@ def run(threads, with_recorder):
 
 
 def main(out, *all_threads):
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     for threads in map(int, all_threads):
         found = run(threads, with_recorder=False) | run(threads, with_recorder=True)
         if WORLD.rank == 0:

@@ -15,6 +15,7 @@ from mpi4py import MPI
 
 import nestlfp
 from nestlfp.kernels.strengths import with_strengths
+from nests import quieten
 from networks import (
     assert_signal_is_convolution,
     convolved,
@@ -102,7 +103,7 @@ def odd_populations(threads):
 
 
 def main(out, *all_threads):
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     for i, threads in enumerate(map(int, all_threads)):
         without, range_without = plain(threads)
         with warnings.catch_warnings(record=True) as caught:

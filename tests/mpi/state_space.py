@@ -12,6 +12,7 @@ from mpi4py import MPI
 
 import nestlfp
 from nestlfp.filters import state_space
+from nests import quieten
 from networks import (
     assert_signal_is_convolution,
     events,
@@ -23,7 +24,7 @@ WORLD = MPI.COMM_WORLD
 KERNELS = exponential_kernels(leads=(3, 7))
 METHOD = nestlfp.StateSpace(tolerance=1e-6)
 
-nest.verbosity = nest.VerbosityLevel.ERROR
+quieten(nest)
 nest.ResetKernel()
 nest.set(resolution=0.1, local_num_threads=int(sys.argv[1]), rng_seed=7)
 if WORLD.rank > 0:

@@ -11,6 +11,7 @@ import numpy as np
 from mpi4py import MPI
 
 import nestlfp
+from nests import quieten
 from networks import installed
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "examples" / "microcircuit"))
@@ -50,7 +51,7 @@ def run(kernels):
 
 
 def main(out):
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     net.MOST_CONNECTIONS = 0  # as if NEST could not hold them
     without, recorded = run(None), run(KERNELS)
     assert set(net.recorders_models(net.Choice()).values()) == {"static_synapse", "from_I"}

@@ -101,10 +101,11 @@ def spoil(method, changes, when="later"):
     """
     script = f"""
         import nest, nestlfp
+        from nests import quieten
         from networks import exponential_kernels, installed, replayed, reset
         for name, value in {changes!r}:
             reset(nest)
-            nest.verbosity = nest.VerbosityLevel.ERROR
+            quieten(nest)
             bank = installed(exponential_kernels(), method={method!r})
             parrots = replayed(nest, [[1.0, 3.0, 12.0]])
             recorder = nestlfp.FieldRecorder(bank, {{"E": parrots, "I": None}})

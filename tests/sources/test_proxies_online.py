@@ -6,6 +6,7 @@ from proxy_cases import CONTACTS, DT, agreement, by_tklfp, cells
 
 import nestlfp
 from nestlfp.sources.proxies import rwslfp, telenczuk
+from nests import quieten
 from networks import installed, reset
 
 wslfp = pytest.importorskip("wslfp")
@@ -47,7 +48,7 @@ def recorded():
     """Brunel's network, its spikes with and without recorders, and the recorders' signals."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     rng = np.random.default_rng(3)
     places = {"E": cells(N_E, rng), "I": cells(N_I, rng)}
     sums = rwslfp(

@@ -24,7 +24,7 @@ from ..sources import mechanisms
 from .compiler import OWN_HEADERS, find_cmake, find_compiler, find_make
 from .modules import compile_module, modules_dir, problem_with, try_cached, untried
 from .prebuilt import fits, prebuilt_dir
-from .toolchain import Nest, find_nest
+from .toolchain import TESTED, Nest, find_nest
 
 EXAMINED = {"cmake", "nestml"}
 """Requirements that have lines of their own, and need not come from pip."""
@@ -43,7 +43,6 @@ print(json.dumps([text.value.decode(), MPI.Get_library_version().rstrip(chr(0))]
 """
 SIGNAL = """
 import numpy as np, nest, nestlfp
-nest.verbosity = nest.VerbosityLevel.ERROR
 kernels = nestlfp.KernelSet.from_arrays(
     {"LFP": [[[[1.0, 0.5]]]]}, pre="E", post="E", dt=0.1, units={"LFP": "mV"}
 )
@@ -132,9 +131,15 @@ def _came() -> int:
 def _nest(nest: Nest) -> str:
     mpi = "with MPI" if nest.mpi else "threads, no MPI"
     abi = "old" if nest.old_abi else "new"
+    known = "this version was tested"
+    if not nest.tested:
+        known = (
+            f"only {', '.join(TESTED)} were tested: a module is tried when it is compiled, what "
+            "else may differ is not known"
+        )
     return (
         f"{nest.version} ({nest.kind}, {mpi}, {abi} C++ ABI) in {nest.package}; "
-        f"headers in {nest.include}"
+        f"headers in {nest.include}; {known}"
     )
 
 

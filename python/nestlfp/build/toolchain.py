@@ -20,7 +20,16 @@ from pathlib import Path
 from ..errors import ToolchainError
 from ..install_hints import install_hint
 
-SUPPORTED = (3, 10)  # the oldest NEST whose extension interface the generated code fits
+OLDEST = (3, 8)  # whose extension interface the generated code fits
+TESTED = ("3.8", "3.9", "3.10")
+"""Releases of NEST that nestlfp was tried with: docs/limits.md says how far."""
+
+# What Python imports: from NEST 3.10 on the kernel itself; before, what is linked to libnest.
+_EXTENSIONS = ("nestkernel_api*.so", "pynestkernel*.so")
+_LIBNEST = ("lib*/nest/libnest.*", "lib*/libnest.*", "lib/*/nest/libnest.*", "lib/*/libnest.*")
+
+# What is in the folder that something else than its own sources was installed into.
+_INSTALLERS = {"conda-meta": "conda", "easybuild": "EasyBuild", ".spack": "Spack"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,12 @@ class Nest:
     @property
     def library(self) -> Path:
         """The shared library that holds the kernel."""
-        return next(self.package.glob("nestkernel_api*.so"))
+        extension = _extension(self.package)
+        assert extension is not None  # find_nest has looked
+        if extension.name.startswith("nestkernel_api"):
+            return extension
+        beside = (file for pattern in _LIBNEST for file in sorted(self.prefix.glob(pattern)))
+        return next(beside, extension)  # which has it where NEST was linked statically
 
     # Searching the library takes 50 ms each, and only a compilation wants to know.
     @cached_property
@@ -72,7 +86,16 @@ class Nest:
         """How it was installed, in a person's words."""
         if self.include.is_relative_to(self.package):
             return "wheel"
-        return "conda" if (self.prefix / "conda-meta").is_dir() else "source build"
+        for folder, installer in _INSTALLERS.items():
+            if (self.prefix / folder).is_dir():
+                return installer
+        return "distribution" if self.prefix == Path("/usr") else "source build"
+
+    @property
+    def tested(self) -> bool:
+        """Whether it is a release that nestlfp was tried with; snapshots between them are not."""
+        release = re.fullmatch(r"(\d+\.\d+)(\.\d+)?", self.version)
+        return release is not None and release[1] in TESTED
 
 
 def find_nest(nest_config: str = "") -> Nest:
@@ -105,13 +128,15 @@ def find_nest(nest_config: str = "") -> Nest:
     if version is None:
         raise ToolchainError(f"{include / 'config.h'} does not tell NEST's version")
     numbers = tuple(int(n) for n in re.findall(r"\d+", version[1])[:2])
-    if numbers < SUPPORTED:
+    if numbers < OLDEST:
         raise ToolchainError(
             f"NEST {version[1]} in {package} is too old: nestlfp needs NEST "
-            f"{'.'.join(map(str, SUPPORTED))} or newer"
+            f"{'.'.join(map(str, OLDEST))} or newer"
         )
-    if not any(package.glob("nestkernel_api*.so")):
-        raise ToolchainError(f"NEST in {package} is incomplete: it has no nestkernel_api*.so")
+    if _extension(package) is None:
+        raise ToolchainError(
+            f"NEST in {package} is incomplete: it has no {' or '.join(_EXTENSIONS)}"
+        )
     return Nest(
         package=package,
         prefix=package.parents[3] if prefix == package and len(package.parents) > 3 else prefix,
@@ -140,9 +165,15 @@ def _package_of(nest_config: str) -> Path:
     prefix = path.resolve().parent.parent
     for pattern in ("lib*/python3*/site-packages/nest", "lib*/python3*/dist-packages/nest"):
         for package in sorted(prefix.glob(pattern)):
-            if any(package.glob("nestkernel_api*.so")):
+            if _extension(package) is not None:
                 return package
     raise ToolchainError(f"with-nest: no Python package nest below {str(prefix)!r}")
+
+
+def _extension(package: Path) -> Path | None:
+    """What Python imports of NEST, or None where there is none."""
+    found = (file for pattern in _EXTENSIONS for file in sorted(package.glob(pattern)))
+    return next(found, None)
 
 
 def _names(library: Path, symbol: bytes) -> bool:

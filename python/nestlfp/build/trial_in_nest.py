@@ -17,7 +17,6 @@ def main(folder: Path) -> None:
     import nest
     import numpy as np
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
     (folder / "started").touch()
     request = json.loads((folder / "request.json").read_text())
     nest.Install(request["module"])

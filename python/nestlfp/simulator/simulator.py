@@ -18,6 +18,7 @@ from ..errors import NetworkError, ToolchainError
 from .ranks import Ranks
 
 _SAMPLE = 50  # neurons whose place is looked at
+_ERROR = 30  # the level of NEST's messages that errors have
 
 
 class Simulator:
@@ -142,14 +143,26 @@ class Simulator:
         With `bar` NEST's own progress bar (``nest.print_time``) is left on, where the user wants
         it.
         """
-        nest = self.module
-        before, printed = nest.verbosity, nest.print_time
-        nest.verbosity = max(before, nest.VerbosityLevel.ERROR)
-        nest.print_time = printed and bar
+        before, printed = self._verbosity, self.module.print_time
+        self._verbosity = max(before, type(before)(_ERROR))
+        self.module.print_time = printed and bar
         try:
             yield
         finally:
-            nest.verbosity, nest.print_time = before, printed
+            self._verbosity, self.module.print_time = before, printed
+
+    # An attribute, and levels that have names, from NEST 3.10 on; before, functions and numbers.
+    @property
+    def _verbosity(self) -> Any:
+        nest = self.module
+        return nest.verbosity if hasattr(nest, "VerbosityLevel") else nest.get_verbosity()
+
+    @_verbosity.setter
+    def _verbosity(self, level: Any) -> None:
+        if hasattr(self.module, "VerbosityLevel"):
+            self.module.verbosity = level
+        else:
+            self.module.set_verbosity(level)
 
     # ------------------------------------------------------------------ nodes
     def nodes(self, ids: Ints | Sequence[int]) -> Any:
@@ -192,6 +205,21 @@ class Simulator:
     def set_defaults(self, model: str, parameters: Mapping[str, Any]) -> None:
         """Parameters of all nodes of a model that are created later."""
         self.module.SetDefaults(model, parameters)
+        if hasattr(self.module.ll_api, "sli_push"):  # until NEST 3.9
+            self._know_recordables(model)
+
+    def _know_recordables(self, model: str) -> None:
+        """Let NEST know the names of what its nodes will record.
+
+        They name the elements of their vectors when they are made, by several threads at once, and
+        NEST until 3.9 ends the process where a thread brings a name that it does not know.
+        """
+        defaults, ll_api = self.defaults(model), self.module.ll_api
+        known = set(map(str, defaults["recordables"]))
+        vectors = [name for name in defaults if f"{name.upper()}_0" in known]
+        elements = [f"{name.upper()}_{i}" for name in vectors for i in range(len(defaults[name]))]
+        ll_api.sli_push(dict.fromkeys(elements, 0))
+        ll_api.sli_pop()
 
     def forget(self, recorder: Any) -> bool:
         """Drop what a recorder holds; False between Prepare and Cleanup, where NEST keeps it."""

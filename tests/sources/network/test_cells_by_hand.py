@@ -14,6 +14,7 @@ from described import by_arrays, connected, digest
 from nestlfp import cells
 from nestlfp.sources import network
 from nestlfp.sources.network import CellType, Column, Placement, Synapse, predicting
+from nests import quieten
 from networks import reset
 
 pytestmark = pytest.mark.compile
@@ -51,7 +52,7 @@ def described():
     """Populations of four models, driven by parrots P (excitatory) and Q (inhibitory)."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     reset(nest)
     rng = np.random.default_rng(3)
     nodes = {name: nest.Create(model, 6, params) for name, (model, params) in MODELS.items()}

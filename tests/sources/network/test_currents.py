@@ -23,6 +23,7 @@ from nestlfp.sources.network.currents import (
     table,
     waveform,
 )
+from nests import quieten
 
 PAGE = Path(__file__).parents[3] / "docs" / "own_network.md"
 H = 0.01  # ms
@@ -81,7 +82,7 @@ def responses():
     """All models, receptors and signs in one network, with NEST's parameters and with others."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     nest.ResetKernel()
     nest.resolution = H
     made = []

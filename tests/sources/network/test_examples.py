@@ -7,6 +7,8 @@ spikes: nothing is simulated.
 import os
 import warnings
 
+from nests import quieten
+
 os.environ.setdefault("PYNEST_QUIET", "1")
 
 import nest
@@ -25,7 +27,7 @@ DELAY = 1.5  # ms
 
 @pytest.fixture(autouse=True)
 def empty():
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     nest.ResetKernel()
     nest.resolution = 0.1
     yield

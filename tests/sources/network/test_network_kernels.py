@@ -8,6 +8,7 @@ from networks_in_nest import two_populations
 import nestlfp
 from nestlfp.sources import network
 from nestlfp.sources.network import CellType, Column, Placement
+from nests import quieten
 
 pytest.importorskip("lfpykernels")
 
@@ -25,7 +26,7 @@ def small():
     """A network with exponential currents, its populations, description and kernels."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     nest.ResetKernel()
     populations = two_populations(nest)
     return network.describe(populations), network.kernels(populations, **SMALL)

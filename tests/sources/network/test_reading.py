@@ -9,6 +9,7 @@ from described import by_arrays, connected, digest
 import nestlfp
 from nestlfp.sources import network
 from nestlfp.sources.network import Synapse, reading
+from nests import quieten
 from networks import events, random_network, reset
 
 
@@ -241,7 +242,7 @@ def large():
     """A tenth of a million connections, very unequal, in a network that counts as a large one."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     reset(nest)
     E, I = nest.Create("iaf_psc_exp", 2000), nest.Create("iaf_psc_exp", 100)  # noqa: E741
     rng = np.random.default_rng(2)

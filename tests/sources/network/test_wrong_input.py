@@ -9,6 +9,7 @@ from described import by_arrays, work_of
 import nestlfp
 from nestlfp.sources import network
 from nestlfp.sources.network import CellType, Column, Placement, Synapse, computing
+from nests import quieten
 
 KERNEL, NETWORK = nestlfp.KernelError, nestlfp.NetworkError
 LAYERS = {"upper": (0.0, 400.0), "lower": (-400.0, 0.0)}
@@ -19,7 +20,7 @@ def descriptions():
     """Networks with currents, with conductances, and with a population that gets no synapses."""
     import nest
 
-    nest.verbosity = nest.VerbosityLevel.ERROR
+    quieten(nest)
     found = {"currents": network.describe(by_arrays(nest))}
     nest.ResetKernel()
     E, X = nest.Create("iaf_cond_exp", 5), nest.Create("iaf_cond_exp", 2)

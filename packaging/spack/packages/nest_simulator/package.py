@@ -1,4 +1,4 @@
-"""NEST 3.10: Spack's own package of it, nest, ends at 3.0."""
+"""Not built yet. NEST 3.10: Spack's own package of it, nest, ends at 3.0."""
 
 from spack_repo.builtin.build_systems.cmake import CMakePackage
 

@@ -1,4 +1,4 @@
-"""ANTLR's runtime, of just the version that NESTML's grammar was compiled with."""
+"""Not built yet. ANTLR's runtime, of just the version that NESTML's grammar was compiled with."""
 
 from spack_repo.builtin.build_systems.python import PythonPackage
 

@@ -1,4 +1,4 @@
-"""nestlfp in an environment of Spack, for clusters with MPI."""
+"""Not built yet. nestlfp in an environment of Spack, for clusters with MPI."""
 
 from spack_repo.builtin.build_systems.python import PythonPackage
 
@@ -35,8 +35,8 @@ class PyNestlfp(PythonPackage):
         depends_on("py-platformdirs@4.2.2:")
         depends_on("py-threadpoolctl@3.2:")
         depends_on("py-nestml@9")
-        depends_on("nest-simulator@3.10:+mpi", when="+mpi")
-        depends_on("nest-simulator@3.10:~mpi", when="~mpi")
+        depends_on("nest-simulator@3.9:+mpi", when="+mpi")
+        depends_on("nest-simulator@3.9:~mpi", when="~mpi")
         depends_on("py-mpi4py@4.1:", when="+mpi")
         depends_on("py-zarr@3.1.3:", when="+stream")
         # Filter nodes are compiled for this NEST where it is used, with the compiler on the PATH.

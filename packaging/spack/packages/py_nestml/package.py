@@ -1,4 +1,4 @@
-"""NESTML, which turns the text of a filter node into C++."""
+"""Not built yet. NESTML, which turns the text of a filter node into C++."""
 
 from spack_repo.builtin.build_systems.python import PythonPackage
 

@@ -1,4 +1,4 @@
-"""ODE-toolbox, which NESTML needs; filter nodes have no differential equations."""
+"""Not built yet. ODE-toolbox, which NESTML needs; filter nodes have no differential equations."""
 
 from spack_repo.builtin.build_systems.python import PythonPackage
 
