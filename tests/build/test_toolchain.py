@@ -277,8 +277,10 @@ def test_doctor_finds_everything_here():
 # ---------------------------------------------------------------------- compiling
 def test_a_compilation_that_fails_tells_why_and_where_its_log_is(tmp_path, monkeypatch):
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
+    template = tmp_path / "broken.nestml"
+    template.write_text("model nestlfp_broken:\n  nonsense\n")
     with pytest.raises(ToolchainError, match=r"NESTML rejects .*") as caught:
-        modules.compile_module([Model("nestlfp_broken", "model nestlfp_broken:\n  nonsense\n", 1)])
+        modules.compile_module([Model("nestlfp_broken", template, 1)])
     assert "nestlfp doctor" in str(caught.value)
     log = next((tmp_path / "modules").glob("*.log"))
     assert str(log) in str(caught.value)
@@ -345,7 +347,7 @@ def test_a_cache_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path / "file"))
     with pytest.raises(ToolchainError, match=r"cannot be written: .* set NESTLFP_CACHE"):
-        modules.compile_module([Model("nestlfp_x", "model nestlfp_x:\n", 1)])
+        modules.compile_module([model_for("fir", 2)])
 
 
 def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
@@ -355,7 +357,9 @@ def test_key_depends_on_what_decides_the_module(tmp_path, monkeypatch):
     usual = compiler.find_compiler(nest)
 
     def key(text="text", nest=nest, program=usual):
-        return modules.CachedModule((Model("m", text, 1),), nest, program).key
+        template = tmp_path / "template"
+        template.write_text(text)
+        return modules.CachedModule((Model("m", template, 1),), nest, program).key
 
     assert key() == key()
     keys = [key(), key(text="other"), key(nest=dataclasses.replace(nest, version="3.11.0"))]
