@@ -67,7 +67,7 @@ class Separable(Method, name="separable", template="separable_filter.nestml.jinj
             )
         from ..state_space import separate
 
-        found = once(lambda: separate(coefficients.h, **vars(self)))
+        found = once(lambda: separate(coefficients.factors or coefficients.h, **vars(self)))
         return SeparableFilter(self, coefficients, found)
 
     def least(self, coefficients: Coefficients, every: int) -> float:
@@ -96,7 +96,7 @@ class SeparableFilter(Filter):
     @property
     def taps(self) -> Ints:
         """See `Filter.taps`: drives are of all populations together."""
-        return np.full(len(self.coefficients.lengths), self.coefficients.h.shape[2])
+        return np.full(len(self.coefficients.lengths), self.coefficients.shape[2])
 
     @property
     def error(self) -> Array:
@@ -176,7 +176,7 @@ class SeparableFilter(Filter):
             "table": self.separated.weights.size,
             "used": len(hold),
             "depth": (self.reach + 1) * stride,
-            "leaving": self.coefficients.h.shape[2] * stride,
+            "leaving": self.coefficients.shape[2] * stride,
             "every": every,
             **filled,
             "hold": for_ports(ports, hold * stride),
