@@ -75,7 +75,7 @@ def projected(
         courses=dataset[COURSES].values if has_courses(dataset) else None,
     )
     added = added.assign_coords(lag=dataset["lag"], **_normals(to, along))
-    return dataset.merge(added, combine_attrs="override")
+    return dataset.merge(added, compat="no_conflicts", combine_attrs="override")
 
 
 def rotation_from_z(direction: ArrayLike) -> Floats:

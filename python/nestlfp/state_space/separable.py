@@ -128,7 +128,8 @@ class _Kernels:
     """
 
     def __init__(self, h: Array | Factors) -> None:
-        self._given, self._courses = (h.weights, h.courses) if isinstance(h, Factors) else (h, None)
+        self._given: Array = h.weights if isinstance(h, Factors) else h
+        self._courses: Array | None = h.courses if isinstance(h, Factors) else None
         self.shape = (*self._given.shape[:2], self._multiplied(self._given[0]).shape[1])
         self.peak = np.zeros(self.shape[1])
         for each in self._given:

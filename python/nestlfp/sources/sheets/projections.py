@@ -60,7 +60,6 @@ class Population:
         Of the patches (µm).
     spread : float
         Of the narrowest profile (µm).
-    n_contacts : int
     """
 
     def __init__(
@@ -79,7 +78,6 @@ class Population:
         if not tables:
             raise KernelError(f"the kernels of {pre!r} are all zero: leave this population out")
         self._sheet, self._rule, self._step = sheet, rule, step
-        self.n_contacts = len(contacts)
         self.spread = min(profile.spread for profile, _ in tables)
         self.width = tables[0][1].width
         check_narrow(_WIDER * self.width, self.spread, self.width)
@@ -96,13 +94,21 @@ class Population:
             self._pathway(*each, self._lattice.all)
             for each in zip(narrow, seen, parts, strict=True)
         ]
-        # What patches of a width make wrong grows with its square, so that patches which are wider
-        # by the root of 2, these once more blurred, differ from these by what these make wrong.
-        self._wider = []
-        for (profile, table), part in zip(tables, parts, strict=True):
+        self._wide = list(zip(tables, parts, strict=True))
+        self._contacts = contacts
+
+    def _wider(self) -> list[_Pathway]:
+        """The same of wider patches.
+
+        What patches of a width make wrong grows with its square, so that patches which are wider by
+        the root of 2, these once more blurred, differ from these by what these make wrong.
+        """
+        found = []
+        for (profile, table), part in self._wide:
             wider = profile.narrowed(_WIDER * self.width)
-            blurred = self._seen(contacts, table.blurred())
-            self._wider.append(self._pathway(wider, blurred, part, [self._lattice.middles]))
+            seen = self._seen(self._contacts, table.blurred())
+            found.append(self._pathway(wider, seen, part, [self._lattice.middles]))
+        return found
 
     def _seen(self, contacts: Floats, table: Table) -> Floats:
         """Factors of a pathway's courses, (patch, patch, contact, course)."""
@@ -199,12 +205,13 @@ class Population:
         -------
         ndarray, shape (3, grid, contact)
             Mean sum over lags of the squared kernel, of what the grid leaves out of it, and a bound
-            of that of what the patches' width makes wrong.
+            of that of what the patches' width makes wrong; this is 0 without `out`.
         """
         bases = [[self._basis(grid, axis) for axis in (0, 1)] for grid in grids]
         share_x, share_y = (self._lattice.neurons(axis)[1] for axis in (0, 1))
-        n = len(range(*contacts.indices(self.n_contacts)))
+        n = len(range(*contacts.indices(len(self._contacts))))
         whole, blurred = np.zeros((2, n))
+        wider = self._wider() if out is not None else []  # not kept: it is large
         kept = np.zeros((len(grids), n))
         block = max(1, _VALUES // (n * int(np.prod(self._shape(self._pathways[0].profile)))))
         for first in range(0, len(self.courses), block):
@@ -217,8 +224,8 @@ class Population:
                 for i, ((to_x, _), (to_y, _)) in enumerate(bases):
                     along_x = np.tensordot(to_x[:, x], exact, (1, 0))
                     there[i] = there[i] + np.tensordot(along_x, to_y[:, y], (1, 1))
-                if places == self._lattice.middles:
-                    exact -= self._sums(self._wider, places, some, contacts)
+                if wider and places == self._lattice.middles:
+                    exact -= self._sums(wider, places, some, contacts)
                     square = np.einsum("xyrc,xyrc->c", exact, exact)
                     blurred += _BOUND * square / exact[..., 0, 0].size
             kept += [np.einsum("xrcy,xrcy->c", each, each) for each in there]
