@@ -7,8 +7,8 @@ import pytest
 
 import nestlfp
 from mpirun import environment, mpirun
+from nestlfp import state_space
 from nestlfp.build import cmake
-from nestlfp.filters import state_space
 from nestlfp.nodes.bank import FilterBank
 from networks import (
     bank_of,

@@ -52,7 +52,7 @@ class Separable(Method, name="separable", template="separable_filter.nestml.jinj
         check_tolerance(self.tolerance)
 
     def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
-        """See `Method.design`.
+        """See `Method.design`; what was found is kept in the user's cache folder.
 
         Raises
         ------
@@ -66,9 +66,14 @@ class Separable(Method, name="separable", template="separable_filter.nestml.jinj
                 "'state-space'"
             )
         from ..state_space import separate
+        from .cache import cached
 
-        found = once(lambda: separate(coefficients.factors or coefficients.h, **vars(self)))
-        return SeparableFilter(self, coefficients, found)
+        c = coefficients
+
+        def find() -> Separated:
+            return separate(c.h if c.factors is None else c.factors, **vars(self))
+
+        return SeparableFilter(self, c, once(lambda: cached(self, c, find)))
 
     def least(self, coefficients: Coefficients, every: int) -> float:
         """See `Method.least`: that of one course with a single state."""

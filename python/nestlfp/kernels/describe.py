@@ -14,6 +14,8 @@ from .checks import dt_ms, first_lag_steps, provenance
 from .courses import COURSES, along_lags, has_courses
 from .names import AXES, channel_dim
 
+_BLOCK = 2**20  # values at a time
+
 
 def fingerprint(dataset: xr.Dataset) -> str:
     """Digest of everything that a signal made with these kernels depends on.
@@ -44,7 +46,10 @@ def fingerprint(dataset: xr.Dataset) -> str:
     digest = hashlib.sha256(json.dumps(labels, default=str).encode())
     factors = [dataset[COURSES]] if has_courses(dataset) else []
     for array in [*dataset.data_vars.values(), *factors]:
-        digest.update((array.values + 0.0).astype("<f8").tobytes())  # -0.0 is 0.0
+        flat = array.values.reshape(-1)
+        for start in range(0, flat.size, _BLOCK):  # to save memory
+            part = flat[start : start + _BLOCK] + 0.0  # -0.0 is 0.0
+            digest.update(part.astype("<f8", copy=False).data)
     return digest.hexdigest()[:16]
 
 

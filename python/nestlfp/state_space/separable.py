@@ -139,7 +139,7 @@ class _Kernels:
     def _multiplied(self, given: Array) -> Array:
         if self._courses is None:
             return given
-        used = given.any(axis=0)  # of many areas, each has courses of its own
+        used = given.any(axis=0)  # a population may have courses of its own
         return given[:, used] @ self._courses[used]
 
     def scaled(self) -> Iterator[Array]:
