@@ -92,6 +92,15 @@ def test_signals_are_those_of_the_kernels_at_every_lag(by):
     same(found.poisson({"p1": 100.0}), dense.poisson({"p1": 100.0}))
 
 
+def test_long_signals_of_few_populations_are_the_same():
+    found, dense = (kernels.select(pre=["p1", "p30"]) for kernels in both())
+    spikes = {"p1": 0.1 * np.arange(1, 2000, 7), "p30": 0.1 * np.arange(5, 2000)}
+    same(
+        found.convolve(spikes, 200.0, rounding="nearest"),
+        dense.convolve(spikes, 200.0, rounding="nearest"),
+    )
+
+
 def neurons(kernels):
     random = np.random.default_rng(3)
     populations = {"A": PRE[:25], "B": PRE[25:]}

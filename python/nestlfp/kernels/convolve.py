@@ -21,6 +21,7 @@ _BLOCK = 2**24
 # Processor time (ns), for 1 to 384 channels, 4 to 800 lags and 2000 to 20 000 steps: of the direct
 # sum for each step with spikes, and each of its terms; of the FFT for each value that it makes.
 _NS_EACH_STEP, _NS_EACH_TERM, _NS_BY_FFT = 2000.0, 1.5, 15.0
+_NS_IN_MATRIX = 0.1  # a term of a product of matrices, roughly
 
 
 def convolved(
@@ -141,12 +142,24 @@ def _sums(kernels: Floats, counts: Floats, first: int, *, apart: bool) -> Floats
 
 
 def _sums_of_courses(weights: Floats, courses: Floats, counts: Floats, first: int) -> Floats:
-    """The same of weights (..., pre, channel, course): courses are populations to each channel."""
+    """The same of weights (..., pre, channel, course), channel by channel.
+
+    A channel's courses are convolved with what populations together give each of them; or
+    populations' kernels are made, where this is less work, of few populations or long signals.
+    """
     by_channel = np.moveaxis(weights, -3, -1)  # (..., channel, course, pre)
-    sums = np.zeros([*by_channel.shape[:-2], counts.shape[1] - 1])
+    n_courses, n_pre = by_channel.shape[-2:]
+    n, n_lags = counts.shape[1], courses.shape[1]
+    by_fft = _NS_BY_FFT * (n + n_lags)
+    each_course = n_courses * (_NS_IN_MATRIX * n_pre * n + by_fft)
+    each_pre = n_pre * (_NS_IN_MATRIX * n_courses * n_lags + by_fft)
+    sums = np.zeros([*by_channel.shape[:-2], n - 1])
     for at in np.ndindex(sums.shape[:-1]):
-        drives = by_channel[at] @ counts
-        sums[at] = _sums(courses[:, None], drives, first, apart=False)[0]
+        if each_course < each_pre:
+            kernels, driven = courses, by_channel[at] @ counts
+        else:
+            kernels, driven = by_channel[at].T @ courses, counts
+        sums[at] = _sums(kernels[:, None], driven, first, apart=False)[0]
     return sums
 
 

@@ -1,10 +1,9 @@
 """Kernels: the response of each signal to one spike of each presynaptic population.
 
 A `KernelSet` is a thin face on an `xarray.Dataset`. Each signal ("LFP", "CDM", ...) is one
-array with the dimensions ``(post, pre, <signal>_channel, lag)``, or ``course`` in place of ``lag``
-(see `courses`); units are attributes, contact
-positions are coordinates along the channel dimension, lags are in ms. On disk it is a
-netCDF-4 file.
+array with the dimensions ``(post, pre, <signal>_channel, lag)``; units are attributes, contact
+positions are coordinates along the channel dimension, lags are in ms. In place of ``lag`` there may
+be ``course``: see ``kernels/courses.py``. On disk it is a netCDF-4 file.
 """
 
 from __future__ import annotations

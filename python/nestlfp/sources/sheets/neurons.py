@@ -88,7 +88,8 @@ def kernels(
     -------
     NeuronKernels
         "LFP" (mV), with a mode for each function of the grid and population, without weights: the
-        recorder wants those of `weights`. What is left out is known, and what the patches' width
+        recorder wants those of `weights`. The modes are kept as weights of time courses, see
+        ``KernelSet.stored``. What is left out is known, and what the patches' width
         makes wrong at most.
 
     Raises

@@ -73,7 +73,8 @@ class Population:
         speed: float | None,
     ) -> None:
         step = None if speed is None else positive(speed, f"speed of {pre!r} (µm/ms)") * patches.dt
-        tables = [(profile, Table(patches, posts, pre)) for profile, posts in _alike(profiles)]
+        own = {post: profiles[post] for post in patches.post}
+        tables = [(profile, Table(patches, posts, pre)) for profile, posts in _alike(own)]
         tables = [(profile, table) for profile, table in tables if len(table.courses)]
         if not tables:
             raise KernelError(f"the kernels of {pre!r} are all zero: leave this population out")
