@@ -289,6 +289,25 @@ def test_kernels_that_start_anywhere(nest, leads, first_lag):
     )
 
 
+def test_courses_that_start_anywhere(nest):
+    """Kernels that are weights of courses, of which each population has others."""
+    h = started(sheet(3, 2, 150), (0, 45, 12), 290)
+    kernels = kernel_set(h, 1.0)
+    weights = np.eye(6).reshape(1, 3, 2, 6)
+    of_courses = nestlfp.KernelSet.from_arrays(
+        {"LFP": weights}, courses=h.reshape(6, -1), pre=kernels.pre, post=kernels.post,
+        dt=kernels.dt, first_lag=1.0, units={"LFP": "mV"},
+    )  # fmt: skip
+    trains = [[2.0, 8.0, 41.3], [2.0, 2.1], [5.3, 14.9]]
+    recorder = record(nest, of_courses, trains)
+    assert_convolution(
+        recorder.signals(),
+        kernels,
+        dict(zip(kernels.pre, trains, strict=True)),
+        rtol=10 * TOLERANCE,
+    )
+
+
 def test_postsynaptic_populations_apart(nest):
     kernels = exponential_kernels(leads=(3, 3), lengths=(60, 60), signals=("LFP", "CDM"))
     trains = [[2.0, 8.0], [5.0]]
