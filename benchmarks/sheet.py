@@ -3,8 +3,8 @@
 The network of examples/sheet, 20 000 neurons with 1000 synapses each, and 100 electrodes at which
 every neuron has a kernel of its own. Measured as benchmarks/overhead.py does: copies of one
 process, with and without a recorder, simulate short pieces in turns on one core. "recorder × 4" has
-four at once, so that what one costs stands out of the noise. The kernels are computed first, which
-takes a minute. Writes out/benchmarks/sheet.json.
+four at once, so that what one costs stands out of the noise. The kernels are computed first, and
+how long that and the filter take, and how much memory. Writes out/benchmarks/sheet.json.
 
     python benchmarks/sheet.py [--rounds 8] [--neurons 20000]
 """
@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,11 @@ NAMES = ("without", "nothing", "recorder", "recorder × 4")
 INTERVAL = 0.5  # ms, of samples
 
 
+def peak_mb() -> float:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
 def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
     """Ratios of processor time to the network without recorder."""
     sys.path.insert(0, str(ROOT / "examples" / "sheet"))
@@ -47,9 +54,29 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
     nest.verbosity = nest.VerbosityLevel.ERROR
     tissue = t.Tissue(sizes={"E": neurons * 4 // 5, "I": neurons // 5})
     contacts = t.array(tissue.width, 10)
-    kernels = t.kernels(t.patches(tissue, contacts, progress=False), tissue, contacts)
+    patches = t.patches(tissue, contacts, progress=False)
+    base, costs = peak_mb(), {}
+    started = time.process_time()
+    kernels = t.kernels(patches, tissue, contacts)
+    costs["kernels_s"] = time.process_time() - started
     t.reset(tissue, threads=1)  # a process that has threads cannot be forked
-    bank = nestlfp.FilterBank(kernels, method=nestlfp.Separable(t.FILTER), interval=INTERVAL)
+
+    def found() -> nestlfp.FilterBank:
+        method = nestlfp.Separable(t.FILTER)
+        return nestlfp.FilterBank(kernels, method=method, interval=INTERVAL)
+
+    with TemporaryDirectory() as empty:
+        usual = os.environ.get("NESTLFP_CACHE")
+        os.environ["NESTLFP_CACHE"] = empty
+        for name in ("filter_s", "filter_from_cache_s"):
+            started = time.process_time()
+            bank = found()
+            costs[name] = time.process_time() - started
+        del os.environ["NESTLFP_CACHE"]
+        if usual is not None:
+            os.environ["NESTLFP_CACHE"] = usual
+    costs["peak_above_base_MB"] = peak_mb() - base
+    print(", ".join(f"{name} {value:.1f}" for name, value in costs.items()), flush=True)
     nestlfp.install(bank)
     nodes = t.build(tissue)
     synapses = nest.num_connections
@@ -88,6 +115,7 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
         "weights_per_neuron": per_neuron,
         "modes": {name: len(modes) for name, modes in kernels.populations.items()},
         "filter": str(bank.filter),
+        **costs,
         "results": found,
     }
 

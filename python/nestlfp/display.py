@@ -97,3 +97,18 @@ def _folding(summary: str, html: str, shown: bool) -> Html:
 def _text(value: object) -> str:
     text = str(value)
     return escape(text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…")
+
+
+def in_short(names: Sequence[str], most: int = 12) -> str:
+    """Names on one line; of more than `most` the first three, the last, and how many they are.
+
+    Examples
+    --------
+    >>> in_short(["E", "I"])
+    'E, I'
+    >>> in_short([f"E/{i}" for i in range(256)])
+    'E/0, E/1, E/2, …, E/255 (256)'
+    """
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:3])}, …, {names[-1]} ({len(names)})"

@@ -86,12 +86,12 @@ def with_geometry(
     if unplaced:
         raise KernelError(f"populations {unplaced} have a morphology but no cylinder")
     text = Geometry(made, cells).to_json()
-    return KernelSet(kernels.dataset.assign_attrs({GEOMETRY: text}))
+    return KernelSet(kernels.stored.assign_attrs({GEOMETRY: text}))
 
 
 def geometry_of(kernels: KernelSet) -> Geometry | None:
     """Where the kernels' populations are in space, or None."""
-    return Geometry.of(kernels.dataset)
+    return Geometry.of(kernels.stored)
 
 
 SCALP = 89_999.0

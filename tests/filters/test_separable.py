@@ -164,6 +164,47 @@ def test_auto_takes_it_for_many_ports():
     assert "separable" not in repr(few)
 
 
+@pytest.mark.parametrize("dense", [True, False], ids=["kernels", "weights of courses"])
+def test_filters_are_kept(tmp_path, monkeypatch, dense):
+    monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
+    lag = np.arange(1, 200)
+    courses = np.stack([np.exp(-lag / 30), np.exp(-lag / 12)])
+    weights = np.random.default_rng(1).standard_normal((1, 20, 3, 2))
+    kernels = nestlfp.KernelSet.from_arrays(
+        {"LFP": weights @ courses if dense else weights},
+        courses=None if dense else courses,
+        pre=[f"p{i}" for i in range(20)], post="all", dt=0.1, units={"LFP": "mV"},
+    )  # fmt: skip
+    first = bank_of(kernels, method="separable", tolerance=1e-6)
+    (file,) = (tmp_path / "realizations").iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr("nestlfp.state_space.separate", None)
+        again = bank_of(kernels, method="separable", tolerance=1e-6)
+    hold = np.zeros(20, dtype=int)
+    one, other = (bank.filter.parameters(24, hold, 1, 0) for bank in (first, again))
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name])
+    np.testing.assert_array_equal(first.filter.error, again.filter.error)
+    file.write_bytes(file.read_bytes()[:100])  # a file that was cut short is made anew
+    assert bank_of(kernels, method="separable", tolerance=1e-6).filter.error.max() <= 1e-6
+    assert file.stat().st_size > 100
+
+
+def test_a_failure_is_kept_with_its_message(tmp_path, monkeypatch):
+    monkeypatch.setenv("NESTLFP_CACHE", str(tmp_path))
+    noise = nestlfp.KernelSet.from_arrays(
+        {"LFP": np.random.default_rng(1).standard_normal((1, 20, 3, 200))},
+        pre=[f"p{i}" for i in range(20)], post="all", dt=0.1, units={"LFP": "mV"},
+    )  # fmt: skip
+    with pytest.raises(nestlfp.ToleranceError) as first:
+        bank_of(noise, method="separable")
+    monkeypatch.setattr("nestlfp.state_space.separate", None)
+    with pytest.raises(nestlfp.ToleranceError) as second:
+        bank_of(noise, method="separable")
+    assert str(second.value) == str(first.value)
+
+
 def test_auto_falls_back():
     noise = kernel_set(np.random.default_rng(1).standard_normal((70, 2, 80)))
     bank = bank_of(noise, "auto")
@@ -240,6 +281,25 @@ def test_kernels_that_start_anywhere(nest, leads, first_lag):
     trains = [[2.0, 8.0, 41.3], [2.0, 2.1], [5.3, 14.9]]
     recorder = record(nest, kernels, trains)
     assert recorder.bank.error["LFP"].max() <= TOLERANCE
+    assert_convolution(
+        recorder.signals(),
+        kernels,
+        dict(zip(kernels.pre, trains, strict=True)),
+        rtol=10 * TOLERANCE,
+    )
+
+
+def test_courses_that_start_anywhere(nest):
+    """Kernels that are weights of courses, of which each population has others."""
+    h = started(sheet(3, 2, 150), (0, 45, 12), 290)
+    kernels = kernel_set(h, 1.0)
+    weights = np.eye(6).reshape(1, 3, 2, 6)
+    of_courses = nestlfp.KernelSet.from_arrays(
+        {"LFP": weights}, courses=h.reshape(6, -1), pre=kernels.pre, post=kernels.post,
+        dt=kernels.dt, first_lag=1.0, units={"LFP": "mV"},
+    )  # fmt: skip
+    trains = [[2.0, 8.0, 41.3], [2.0, 2.1], [5.3, 14.9]]
+    recorder = record(nest, of_courses, trains)
     assert_convolution(
         recorder.signals(),
         kernels,

@@ -7,6 +7,7 @@ import pytest
 
 import nestlfp
 from mpirun import environment, mpirun
+from nestlfp import state_space
 from nestlfp.build import cmake
 from nestlfp.nodes.bank import FilterBank
 from networks import (

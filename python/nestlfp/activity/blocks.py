@@ -50,8 +50,8 @@ class Blocks:
             name: self._weights[name].shape[0] if name in self._weights else None
             for name in self._groups
         }
-        apart = np.prod([modes.dataset.sizes[dim] for dim in keep], dtype=int)
-        channels = sum(array.shape[2] for array in modes.dataset.data_vars.values())
+        apart = np.prod([modes.stored.sizes[dim] for dim in keep], dtype=int)
+        channels = sum(array.shape[2] for array in modes.stored.data_vars.values())
         room = _VALUES // int(channels * apart + len(modes.pre))
         # Each block makes anew what lies before it, as long as the kernels.
         self.block = max(min(room, 2**16), 4 * modes.n_lags) // every * every or every
@@ -85,7 +85,7 @@ class Blocks:
         self, start: int, stop: int, window: Floats, before: int, facts: Mapping[str, Any]
     ) -> xr.Dataset:
         """Signals at the samples in steps start + 1 ... stop; the window begins `before` those."""
-        made = of_counts(self.modes.dataset, window, self._keep)
+        made = of_counts(self.modes.stored, window, self._keep)
         at = np.arange(start // self._every + 1, stop // self._every + 1) * self._every
         made = made.isel(time=at - start + before - 2)
         if self._kernels is not None and "pre" in self._keep:

@@ -52,7 +52,7 @@ class Separable(Method, name="separable", template="separable_filter.nestml.jinj
         check_tolerance(self.tolerance)
 
     def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
-        """See `Method.design`.
+        """See `Method.design`; what was found is kept in the user's cache folder.
 
         Raises
         ------
@@ -66,9 +66,14 @@ class Separable(Method, name="separable", template="separable_filter.nestml.jinj
                 "'state-space'"
             )
         from ..state_space import separate
+        from .cache import cached
 
-        found = once(lambda: separate(coefficients.h, **vars(self)))
-        return SeparableFilter(self, coefficients, found)
+        c = coefficients
+
+        def find() -> Separated:
+            return separate(c.h if c.factors is None else c.factors, **vars(self))
+
+        return SeparableFilter(self, c, once(lambda: cached(self, c, find)))
 
     def least(self, coefficients: Coefficients, every: int) -> float:
         """See `Method.least`: that of one course with a single state."""
@@ -96,7 +101,7 @@ class SeparableFilter(Filter):
     @property
     def taps(self) -> Ints:
         """See `Filter.taps`: drives are of all populations together."""
-        return np.full(len(self.coefficients.lengths), self.coefficients.h.shape[2])
+        return np.full(len(self.coefficients.lengths), self.coefficients.shape[2])
 
     @property
     def error(self) -> Array:
@@ -170,7 +175,7 @@ class SeparableFilter(Filter):
             "table": self.separated.weights.size,
             "used": len(hold),
             "depth": (self.reach + 1) * stride,
-            "leaving": self.coefficients.h.shape[2] * stride,
+            "leaving": self.coefficients.shape[2] * stride,
             "every": every,
             **filled,
             "hold": for_ports(ports, hold * stride),

@@ -68,7 +68,7 @@ class StateSpace(Method, name="state-space", template="state_space_filter.nestml
     def design(self, coefficients: Coefficients, every: int, once: Once) -> Filter:
         """See `Method.design`; what was found is kept in the user's cache folder."""
         from ..state_space import realize, realize_ringing
-        from .cache import cached_realization
+        from .cache import cached
 
         c, options = coefficients, {**vars(self), "joint": coefficients.groups == 1}
 
@@ -78,7 +78,7 @@ class StateSpace(Method, name="state-space", template="state_space_filter.nestml
                     return realize_ringing(c.h, c.ringing, **options)
             return realize(c.h, **options)
 
-        return StateSpaceFilter(self, c, once(lambda: cached_realization(self, c, find)))
+        return StateSpaceFilter(self, c, once(lambda: cached(self, c, find)))
 
     def least(self, coefficients: Coefficients, every: int) -> float:
         """See `Method.least`: that of a single oscillator."""

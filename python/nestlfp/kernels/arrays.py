@@ -14,6 +14,7 @@ from .._types import Floats
 from ..errors import KernelError
 from ..grid import step
 from .checks import positive_ms, real
+from .courses import COURSE, COURSES
 from .names import AXES, channel_dim, check_labels, check_signal_names, listed
 from .positions import check_no_group, check_several, contact_labels, contact_positions, is_probe
 
@@ -28,6 +29,7 @@ def labelled(
     first_lag: float | None = None,
     channels: Mapping[str, Sequence[Any]] | None = None,
     positions: Mapping[str, ArrayLike] | None = None,
+    courses: ArrayLike | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """A dataset with the layout of kernels; see `KernelSet.from_arrays` for the parameters."""
@@ -50,18 +52,30 @@ def labelled(
     check_signal_names(signals)
     first = step(dt if first_lag is None else first_lag, dt, "first_lag", KernelError)
 
-    arrays = {name: _shaped(name, values, len(post), len(pre)) for name, values in signals.items()}
+    last = "lag" if courses is None else COURSE
+    arrays = {
+        name: _shaped(name, values, len(post), len(pre), last) for name, values in signals.items()
+    }
     lengths = sorted({array.shape[-1] for array in arrays.values()})
     if len(lengths) > 1:
-        raise KernelError(f"all signals must have the same lags, found {lengths}")
-    lag = ("lag", (first + np.arange(lengths[0])) * dt, {"units": "ms", "dt_ms": dt})
-    coords: dict[str, Any] = {"pre": pre, "post": post, "lag": lag}
+        raise KernelError(f"all signals must have the same {last}s, found {lengths}")
+    coords: dict[str, Any] = {"pre": pre, "post": post}
+    n_lags = lengths[0]
+    if courses is not None:
+        shared = real(courses, "time courses").copy()
+        if shared.ndim != 2 or len(shared) != lengths[0]:
+            raise KernelError(
+                f"courses must have shape (course, lag) = ({lengths[0]}, ...), found {shared.shape}"
+            )
+        coords[COURSES] = ((COURSE, "lag"), shared)
+        n_lags = shared.shape[1]
+    coords["lag"] = ("lag", (first + np.arange(n_lags)) * dt, {"units": "ms", "dt_ms": dt})
     variables = {}
     for name, array in arrays.items():
         if name not in units:
             raise KernelError(f"signal {name!r} has no unit: add it to units={{...}}")
         dim = channel_dim(name)
-        variables[name] = (("post", "pre", dim, "lag"), array, {"units": units[name]})
+        variables[name] = (("post", "pre", dim, last), array, {"units": units[name]})
         ids = contact_labels(given["positions"].get(name))
         chosen = given["channels"] if ids is None else {name: ids, **given["channels"]}
         coords[dim] = _labels(name, chosen, array.shape[2])
@@ -74,11 +88,11 @@ def labelled(
     return xr.Dataset(variables, coords, {"provenance": source})
 
 
-def _shaped(name: str, values: ArrayLike, n_post: int, n_pre: int) -> Floats:
+def _shaped(name: str, values: ArrayLike, n_post: int, n_pre: int, last: str) -> Floats:
     array = real(values, f"signal {name!r}")
     if array.ndim != 4 or array.shape[:2] != (n_post, n_pre):
         raise KernelError(
-            f"signal {name!r} must have shape (post, pre, channel, lag) = "
+            f"signal {name!r} must have shape (post, pre, channel, {last}) = "
             f"({n_post}, {n_pre}, ..., ...), found {array.shape}"
         )
     return array.copy()  # whoever gave it may change it

@@ -14,6 +14,7 @@ import xarray as xr
 from .._types import Floats
 from ..errors import KernelError
 from ..grid import step, steps
+from .courses import COURSE, COURSES, has_courses, last_dim
 from .names import AXES, channel_dim, check_labels, check_name, check_signal_names, check_unique
 
 LARGEST = 1e100
@@ -131,7 +132,14 @@ def checked(dataset: xr.Dataset) -> xr.Dataset:
     _check_lags(dataset["lag"])
     provenance(dataset)
     check_signal_names(dataset.data_vars)
-    arrays = {str(name): _checked_signal(str(name), a) for name, a in dataset.data_vars.items()}
+    if has_courses(dataset):
+        dataset = dataset.assign_coords({COURSES: _checked_courses(dataset[COURSES])})
+    last = last_dim(dataset)
+    arrays = {
+        str(name): _checked_signal(str(name), a, last) for name, a in dataset.data_vars.items()
+    }
+    if has_courses(dataset):
+        _check_product(dataset.assign(arrays))
     if not any(np.any(array.values) for array in arrays.values()):
         raise KernelError("all kernels are zero: there would be no signal to record")
     return dataset.assign(arrays)
@@ -152,11 +160,43 @@ def _check_lags(lag: xr.DataArray) -> None:
         raise KernelError(f"lags must follow each other at dt = {dt:g} ms without gaps")
 
 
-def _checked_signal(name: str, array: xr.DataArray) -> xr.DataArray:
-    dim = channel_dim(name)
-    if array.dims != ("post", "pre", dim, "lag"):
+def _checked_courses(courses: xr.DataArray) -> xr.DataArray:
+    if courses.dims != (COURSE, "lag"):
         raise KernelError(
-            f"signal {name!r} must have dimensions ('post', 'pre', {dim!r}, 'lag'), "
+            f"the coordinate {COURSES!r} must have dimensions ({COURSE!r}, 'lag'), found "
+            f"{courses.dims}"
+        )
+    values = real(courses.values, "time courses")
+    bad = np.argwhere(~(np.abs(values) <= LARGEST))
+    if bad.size:
+        raise KernelError(
+            f"time courses must be finite and at most {LARGEST:g}, found {values[tuple(bad[0])]} "
+            f"(course {bad[0, 0]}, lag {courses['lag'].values[bad[0, 1]]:g} ms)"
+        )
+    return courses.copy(data=values)
+
+
+def _check_product(dataset: xr.Dataset) -> None:
+    """Whether weights times courses are of a sensible size, and not all zero."""
+    tops = np.abs(dataset[COURSES].values).max(axis=1)
+    for name, array in dataset.data_vars.items():
+        axes = (0, 1, 2)
+        most = float(np.maximum(array.values.max(axes), -array.values.min(axes)) @ tops)
+        if not most <= LARGEST:
+            raise KernelError(
+                f"signal {name!r} is too large: its weights times the time courses may be "
+                f"{most:g} {array.attrs['units']}, and kernels up to {LARGEST:g} can be summed "
+                "without overflow: give them in a larger unit"
+            )
+    if not tops.any():
+        raise KernelError("all time courses are zero: there would be no signal to record")
+
+
+def _checked_signal(name: str, array: xr.DataArray, last: str) -> xr.DataArray:
+    dim = channel_dim(name)
+    if array.dims != ("post", "pre", dim, last):
+        raise KernelError(
+            f"signal {name!r} must have dimensions ('post', 'pre', {dim!r}, {last!r}), "
             f"found {array.dims}"
         )
     if array.sizes[dim] == 0:
@@ -181,13 +221,14 @@ def _checked_signal(name: str, array: xr.DataArray) -> xr.DataArray:
 
 
 def _check_size(name: str, array: xr.DataArray) -> None:
-    bad = np.argwhere(~(np.abs(array.values) <= LARGEST))
-    if not bad.size:
+    low, high = array.values.min(initial=0.0), array.values.max(initial=0.0)  # NaN if there is one
+    if low >= -LARGEST and high <= LARGEST:
         return
+    bad = np.argwhere(~(np.abs(array.values) <= LARGEST))
     at = array[tuple(bad[0])]
     where = (
         f"{at['pre'].item()} -> {at['post'].item()}, channel {at[channel_dim(name)].item()}, "
-        f"lag {at['lag'].item():g} ms"
+        + (f"lag {at['lag'].item():g} ms" if "lag" in array.dims else f"course {bad[0, -1]}")
     )
     if not np.isfinite(at.item()):
         raise KernelError(f"signal {name!r} is not finite: {at.item()} at {where}")

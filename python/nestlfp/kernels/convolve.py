@@ -12,6 +12,7 @@ from .._types import Floats, Ints
 from ..errors import KernelError
 from ..grid import GRID_TOLERANCE, Rounding, spike_steps, step
 from .checks import dt_ms, first_lag_steps, real
+from .courses import COURSES, has_courses, multiplied
 from .names import by_dims, check_known
 from .strengths import without_strengths
 
@@ -20,6 +21,7 @@ _BLOCK = 2**24
 # Processor time (ns), for 1 to 384 channels, 4 to 800 lags and 2000 to 20 000 steps: of the direct
 # sum for each step with spikes, and each of its terms; of the FFT for each value that it makes.
 _NS_EACH_STEP, _NS_EACH_TERM, _NS_BY_FFT = 2000.0, 1.5, 15.0
+_NS_IN_MATRIX = 0.1  # a term of a product of matrices, roughly
 
 
 def convolved(
@@ -101,12 +103,19 @@ def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.
     """
     n, dt = counts.shape[1] - 1, dt_ms(dataset)
     first = first_lag_steps(dataset)
+    if "pre" in keep:
+        dataset = multiplied(dataset)
+    courses = dataset[COURSES].values if has_courses(dataset) else None
     summed_over = {"pre", "post"} - set(keep)
-    out = without_strengths(dataset).drop_vars([*dataset.data_vars, "lag", *summed_over])
+    out = without_strengths(dataset).drop_vars([*dataset.data_vars, *summed_over])
+    out = out.drop_vars(["lag", COURSES], errors="ignore")
     out = out.assign_coords(time=("time", np.arange(1, n + 1) * dt, {"units": "ms"}))
     for name, array in dataset.data_vars.items():
         kernel = array if "post" in keep else array.sum("post", keep_attrs=True)
-        signal = _sums(kernel.values, counts, first, apart="pre" in keep)
+        if courses is None:
+            signal = _sums(kernel.values, counts, first, apart="pre" in keep)
+        else:
+            signal = _sums_of_courses(kernel.values, courses, counts, first)
         dims = [dim for dim in kernel.dims[:-1] if dim != "pre" or "pre" in keep]
         out[name] = xr.DataArray(signal, dims=[*dims, "time"], attrs=kernel.attrs)
     return out
@@ -129,6 +138,28 @@ def _sums(kernels: Floats, counts: Floats, first: int, *, apart: bool) -> Floats
                 continue
             part = full_sums(nu, kernel)[..., skip : skip + max(0, n - start)]
             mine[..., channels, start : start + part.shape[-1]] += part
+    return sums
+
+
+def _sums_of_courses(weights: Floats, courses: Floats, counts: Floats, first: int) -> Floats:
+    """The same of weights (..., pre, channel, course), channel by channel.
+
+    A channel's courses are convolved with what populations together give each of them; or
+    populations' kernels are made, where this is less work, of few populations or long signals.
+    """
+    by_channel = np.moveaxis(weights, -3, -1)  # (..., channel, course, pre)
+    n_courses, n_pre = by_channel.shape[-2:]
+    n, n_lags = counts.shape[1], courses.shape[1]
+    by_fft = _NS_BY_FFT * (n + n_lags)
+    each_course = n_courses * (_NS_IN_MATRIX * n_pre * n + by_fft)
+    each_pre = n_pre * (_NS_IN_MATRIX * n_courses * n_lags + by_fft)
+    sums = np.zeros([*by_channel.shape[:-2], n - 1])
+    for at in np.ndindex(sums.shape[:-1]):
+        if each_course < each_pre:
+            kernels, driven = courses, by_channel[at] @ counts
+        else:
+            kernels, driven = by_channel[at].T @ courses, counts
+        sums[at] = _sums(kernels[:, None], driven, first, apart=False)[0]
     return sums
 
 

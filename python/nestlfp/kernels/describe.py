@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from ..display import Html, card, folded, table
+from ..display import Html, card, folded, in_short, table
 from .checks import dt_ms, first_lag_steps, provenance
+from .courses import COURSES, along_lags, has_courses
 from .names import AXES, channel_dim
+
+_BLOCK = 2**20  # values at a time
 
 
 def fingerprint(dataset: xr.Dataset) -> str:
@@ -41,8 +44,12 @@ def fingerprint(dataset: xr.Dataset) -> str:
         ],
     }
     digest = hashlib.sha256(json.dumps(labels, default=str).encode())
-    for array in dataset.data_vars.values():
-        digest.update((array.values + 0.0).astype("<f8").tobytes())  # -0.0 is 0.0
+    factors = [dataset[COURSES]] if has_courses(dataset) else []
+    for array in [*dataset.data_vars.values(), *factors]:
+        flat = array.values.reshape(-1)
+        for start in range(0, flat.size, _BLOCK):  # to save memory
+            part = flat[start : start + _BLOCK] + 0.0  # -0.0 is 0.0
+            digest.update(part.astype("<f8", copy=False).data)
     return digest.hexdigest()[:16]
 
 
@@ -60,10 +67,15 @@ class Peak:
     depths: str
 
     @classmethod
-    def of(cls, array: xr.DataArray) -> Peak:
-        """That of a signal, an array (post, pre, channel, lag)."""
-        name = str(array.name)
-        y, x, c, k = np.unravel_index(np.argmax(np.abs(array.values)), array.shape)
+    def of(cls, dataset: xr.Dataset, name: str) -> Peak:
+        """That of a signal of these kernels."""
+        array = dataset[name]
+        value, x, y, c, k = 0.0, 0, 0, 0, 0
+        for i in range(array.sizes["pre"]):  # one by one, to save memory
+            each = along_lags(dataset, array.values[:, i])
+            at = np.unravel_index(np.argmax(np.abs(each)), each.shape)
+            if abs(each[at]) > abs(value):
+                value, x, (y, c, k) = float(each[at]), i, map(int, at)
         z = array.coords.get(f"{name}_z")
         depths = ""
         if z is not None and np.any(np.isfinite(z)):
@@ -72,10 +84,10 @@ class Peak:
             signal=name,
             channels=array.shape[2],
             units=array.attrs["units"],
-            value=float(array.values[y, x, c, k]),
+            value=value,
             pathway=f"{array['pre'].values[x]} → {array['post'].values[y]}",
             channel=array[channel_dim(name)].values[c],
-            lag=float(array["lag"].values[k]),
+            lag=float(dataset["lag"].values[k]),
             depths=depths,
         )
 
@@ -89,13 +101,14 @@ class Peak:
 
 def peaks(dataset: xr.Dataset) -> list[Peak]:
     """Of each signal."""
-    return [Peak.of(array) for array in dataset.data_vars.values()]
+    return [Peak.of(dataset, str(name)) for name in dataset.data_vars]
 
 
 def lags(dataset: xr.Dataset) -> str:
     """How many, from where to where."""
     lag = dataset["lag"].values
-    return f"{lag.size} lags {lag[0]:g} … {lag[-1]:g} ms, dt {dt_ms(dataset):g} ms"
+    told = f"{lag.size} lags {lag[0]:g} … {lag[-1]:g} ms, dt {dt_ms(dataset):g} ms"
+    return f"{told}, {dataset.sizes['course']} time courses" if has_courses(dataset) else told
 
 
 def tool(dataset: xr.Dataset) -> str:
@@ -112,8 +125,8 @@ def description(dataset: xr.Dataset) -> str:
     lines = [
         f"KernelSet: {len(pre)} presynaptic × {len(post)} postsynaptic populations,"
         f" {lags(dataset)}",
-        f"  pre:  {', '.join(pre)}",
-        f"  post: {', '.join(post)}",
+        f"  pre:  {in_short(pre)}",
+        f"  post: {in_short(post)}",
         *(f"  {peak}" for peak in peaks(dataset)),
     ]
     if made := tool(dataset):
@@ -144,7 +157,7 @@ def signals_table(dataset: xr.Dataset) -> Html:
 
 def shown(dataset: xr.Dataset) -> str:
     """The set in a notebook."""
-    pre, post = (", ".join(map(str, dataset[dim].values)) for dim in ("pre", "post"))
+    pre, post = (in_short(list(map(str, dataset[dim].values))) for dim in ("pre", "post"))
     return card(
         "KernelSet",
         [("pre", pre), ("post", post), ("lags", lags(dataset)), ("from", tool(dataset))],

@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import KernelError, NestLFPError
 
 AXES = ("x", "y", "z")
-TAKEN = ("time", "lag", "pre", "post")
+TAKEN = ("time", "lag", "pre", "post", "course", "courses")
 """Dimensions of kernels and signals, which no signal may be named after."""
 
 

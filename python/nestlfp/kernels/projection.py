@@ -21,6 +21,7 @@ from ..units import NA_UM, ascii_unit
 from .arrays import labelled
 from .checks import dt_ms, first_lag_steps
 from .conductors import Conductor, conductor_of, unit_of
+from .courses import COURSES, has_courses
 from .names import AXES, channel_dim, listed
 from .positions import Cylinder, Geometry, contact_labels, position
 
@@ -71,9 +72,10 @@ def projected(
         units={to: unit},
         channels={to: [f"{label}{end}" if end else label for label in labels for end in suffixes]},
         positions={to: np.repeat(where, len(suffixes), axis=0)},
+        courses=dataset[COURSES].values if has_courses(dataset) else None,
     )
     added = added.assign_coords(lag=dataset["lag"], **_normals(to, along))
-    return dataset.merge(added, combine_attrs="override")
+    return dataset.merge(added, compat="no_conflicts", combine_attrs="override")
 
 
 def rotation_from_z(direction: ArrayLike) -> Floats:

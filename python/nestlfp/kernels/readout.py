@@ -13,6 +13,7 @@ import xarray as xr
 from .._types import Floats
 from ..errors import KernelError
 from .checks import dt_ms, first_lag_steps, positive, provenance, real
+from .courses import along_lags
 from .names import channel_dim, check_known
 from .sampling import MOST_LAGS
 from .strengths import strength_coordinates
@@ -67,7 +68,7 @@ def _weighted_sum(dataset: xr.Dataset, weights: Any) -> tuple[Floats, str]:
         raise KernelError(
             f"signals of one readout must have one unit, found {', '.join(sorted(units))}"
         )
-    total = np.zeros([dataset.sizes[dim] for dim in ("post", "pre", "lag")])
+    total: Floats = np.zeros(())
     for signal, given in weights.items():
         array, dim = dataset[signal], channel_dim(signal)
         labels = array[dim].values.tolist()
@@ -78,7 +79,8 @@ def _weighted_sum(dataset: xr.Dataset, weights: Any) -> tuple[Floats, str]:
             factor = real(weight, f"the weight of channel {label!r} of {signal!r}")
             if factor.ndim or not np.isfinite(factor):
                 raise KernelError(f"weights must be finite numbers, found {weight!r}")
-            total += float(factor) * array.values[:, :, labels.index(label)]
+            total = total + float(factor) * array.values[:, :, labels.index(label)]
+    total = along_lags(dataset, total)
     if not total.any():
         raise KernelError(f"the readout's kernels are all zero: weights are {_plain(weights)}")
     return total, units.pop()

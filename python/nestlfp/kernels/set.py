@@ -2,8 +2,8 @@
 
 A `KernelSet` is a thin face on an `xarray.Dataset`. Each signal ("LFP", "CDM", ...) is one
 array with the dimensions ``(post, pre, <signal>_channel, lag)``; units are attributes, contact
-positions are coordinates along the channel dimension, lags are in ms. On disk it is a
-netCDF-4 file.
+positions are coordinates along the channel dimension, lags are in ms. In place of ``lag`` there may
+be ``course``: see ``kernels/courses.py``. On disk it is a netCDF-4 file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .arrays import labelled
 from .base import Kernels
 from .checks import checked
 from .convolve import convolved, of_rates
+from .courses import changed_lags, chosen_signals, multiplied
 from .describe import description, fingerprint, shown
 from .files import FORMAT
 from .lfpykernels_dictionary import from_dictionary
@@ -38,7 +39,14 @@ class KernelSet(Kernels):
     dataset : xarray.Dataset
         One variable per signal with dimensions ``(post, pre, <signal>_channel, lag)`` and an
         attribute ``units``; coordinate ``lag`` in ms with attribute ``dt_ms``. Use `from_arrays`
-        or `from_lfpykernels` to make one from plain arrays.
+        or `from_lfpykernels` to make one from plain arrays. Kernels that are weights of a few time
+        courses have ``course`` in place of ``lag``, and the courses as the coordinate ``courses``
+        of the dimensions ``(course, lag)``.
+
+    Attributes
+    ----------
+    stored : xarray.Dataset
+        The kernels as they are kept: at every lag, or as weights of time courses.
 
     Raises
     ------
@@ -71,7 +79,7 @@ class KernelSet(Kernels):
     format = FORMAT
 
     def __init__(self, dataset: xr.Dataset) -> None:
-        self.dataset = self._labels = checked(dataset)
+        self.stored = self._labels = checked(dataset)
 
     # ------------------------------------------------------------------ making one
     @classmethod
@@ -86,6 +94,7 @@ class KernelSet(Kernels):
         first_lag: float | None = None,
         channels: Mapping[str, Sequence[Any]] | None = None,
         positions: Mapping[str, ArrayLike] | None = None,
+        courses: ArrayLike | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> KernelSet:
         """Kernels from plain arrays.
@@ -93,7 +102,8 @@ class KernelSet(Kernels):
         Parameters
         ----------
         signals : dict of str to array, shape (post, pre, channel, lag)
-            Kernels of each signal; all with the same number of lags.
+            Kernels of each signal; all with the same number of lags. With `courses` their weights,
+            (post, pre, channel, course).
         pre, post : sequence of str
             Names of the presynaptic and postsynaptic populations; a single one may be a str.
         dt : float
@@ -106,6 +116,9 @@ class KernelSet(Kernels):
             Labels of the channels of a signal. Default: 0, 1, 2, ...
         positions : dict of str to array, shape (channel, 3), optional
             Contact positions (µm).
+        courses : array, shape (course, lag), optional
+            Time courses that all signals and populations share. A kernel is the sum of them, each
+            times its weight. With hundreds of populations that takes far less memory.
         provenance : dict, optional
             What made the kernels: JSON-compatible values, kept with the file.
 
@@ -113,6 +126,18 @@ class KernelSet(Kernels):
         ------
         KernelError
             If names, shapes, units or times are wrong or disagree; see `KernelSet`.
+
+        Examples
+        --------
+        Three populations, whose kernels differ in size alone:
+
+        >>> import numpy as np, nestlfp
+        >>> kernels = nestlfp.KernelSet.from_arrays(
+        ...     {"LFP": [[[[1.0]], [[2.0]], [[4.0]]]]}, courses=[[1.0, 0.5]],
+        ...     pre=["A", "B", "C"], post=["all"], dt=0.1, units={"LFP": "mV"},
+        ... )
+        >>> kernels["LFP"].sel(pre="C").values.squeeze().tolist()
+        [4.0, 2.0]
         """
         return cls(
             labelled(
@@ -124,6 +149,7 @@ class KernelSet(Kernels):
                 first_lag=first_lag,
                 channels=channels,
                 positions=positions,
+                courses=courses,
                 provenance=provenance,
             )
         )
@@ -219,9 +245,18 @@ class KernelSet(Kernels):
 
     # ------------------------------------------------------------------ what is in it
     @property
+    def dataset(self) -> xr.Dataset:
+        """The kernels at every lag.
+
+        Those that are weights of time courses are multiplied out, anew each time, which may take
+        much memory: ``kernels.select(pre=...).dataset`` is a part, `stored` what there is.
+        """
+        return multiplied(self.stored)
+
+    @property
     def pre(self) -> tuple[str, ...]:
         """Names of the presynaptic populations."""
-        return tuple(str(name) for name in self.dataset["pre"].values)
+        return tuple(str(name) for name in self.stored["pre"].values)
 
     @cached_property  # every chunk of a stream asks for it
     def fingerprint(self) -> str:
@@ -229,18 +264,18 @@ class KernelSet(Kernels):
 
         Names, order, units, lags, channels, positions and values; not the provenance.
         """
-        return fingerprint(self.dataset)
+        return fingerprint(self.stored)
 
     def __getitem__(self, signal: str) -> xr.DataArray:
         if signal not in self.signals:
             raise KernelError(f"no signal {signal!r} in this kernel set: it has {self.signals}")
-        return self.dataset[signal]
+        return multiplied(chosen_signals(self.stored, [signal]))[signal]
 
     def __repr__(self) -> str:
-        return description(self.dataset)
+        return description(self.stored)
 
     def _repr_html_(self) -> str:
-        return shown(self.dataset)
+        return shown(self.stored)
 
     # ------------------------------------------------------------------ kernels made of kernels
     def select(
@@ -257,7 +292,7 @@ class KernelSet(Kernels):
         KernelError
             If a name is not in the set.
         """
-        part = self.dataset[chosen(signals, self.signals, "signals")]
+        part = chosen_signals(self.stored, chosen(signals, self.signals, "signals"))
         return KernelSet(
             part.sel(pre=chosen(pre, self.pre, "pre"), post=chosen(post, self.post, "post"))
         )
@@ -280,7 +315,7 @@ class KernelSet(Kernels):
         KernelError
             If a population is unknown, or a factor no finite real number.
         """
-        return KernelSet(scaled(self.dataset, factors_of(factors, self.post, self.pre)))
+        return KernelSet(scaled(self.stored, factors_of(factors, self.post, self.pre)))
 
     def total(self, name: str = "all") -> KernelSet:
         """Kernels added up over postsynaptic populations: what a recorder's signal is made of.
@@ -305,7 +340,7 @@ class KernelSet(Kernels):
         >>> kernels.total()["LFP"].values.squeeze().tolist()
         [2.0, 2.0, 2.0]
         """
-        return KernelSet(summed(self.dataset, name))
+        return KernelSet(summed(self.stored, name))
 
     def resample(self, dt: float, *, method: str = "cubic") -> KernelSet:
         """Kernels at another distance of lags, such as NEST's resolution.
@@ -325,7 +360,9 @@ class KernelSet(Kernels):
         KernelError
             If `dt` is no positive number, or leaves no lag or more than a million of them.
         """
-        return self._through(lambda whole: resampled(whole, dt, method))
+        # Between the lags of a course "pchip" is not that of the sum.
+        whole = self.dataset if method == "pchip" else self.stored
+        return self._made_of(changed_lags(whole, lambda each: resampled(each, dt, method)))
 
     def lowpass(self, interval: float, *, method: str = "fir") -> KernelSet:
         """Kernels whose signals can be sampled every `interval` ms without aliasing.
@@ -365,11 +402,15 @@ class KernelSet(Kernels):
         >>> rate.sel(time=[1.0, 2.0, 3.0, 4.0], method="nearest").values.round(9)
         array([[2.5 , 0.  , 1.25, 0.  ]])
         """
-        return self._through(lambda whole: lowpassed(whole, interval, method))
+        return self._made_of(
+            changed_lags(self.stored, lambda each: lowpassed(each, interval, method))
+        )
 
     def _through(self, change: Callable[[xr.Dataset], xr.Dataset]) -> KernelSet:
-        changed = change(self.dataset)
-        return self if changed is self.dataset else KernelSet(changed)
+        return self._made_of(change(self.stored))
+
+    def _made_of(self, changed: xr.Dataset) -> KernelSet:
+        return self if changed is self.stored else KernelSet(changed)
 
     # ------------------------------------------------------------------ signals
     def poisson(self, rates: Mapping[str, float]) -> xr.Dataset:
@@ -470,14 +511,14 @@ class KernelSet(Kernels):
         if rates is not None or sizes is not None:
             if spike_times is not None:
                 raise KernelError("give spike_times, or rates and sizes, not both")
-            return of_rates(self.dataset, rates, sizes, duration, by)
+            return of_rates(self.stored, rates, sizes, duration, by)
         if duration is None:
             raise KernelError("duration must be given with spike_times (ms)")
-        return convolved(self.dataset, spike_times, duration, by, rounding)
+        return convolved(self.stored, spike_times, duration, by, rounding)
 
     # ------------------------------------------------------------------ file
     def _to_file(self) -> xr.Dataset:
-        return self.dataset
+        return self.stored
 
     @classmethod
     def _from_file(cls, dataset: xr.Dataset) -> KernelSet:

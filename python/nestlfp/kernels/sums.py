@@ -55,7 +55,6 @@ def summed(dataset: xr.Dataset, name: str) -> xr.Dataset:
     check_name(name, "a postsynaptic population")
     with xr.set_options(keep_attrs=True):
         one = dataset.sum("post").expand_dims(post=[name])
-    one = one.transpose("post", "pre", ..., "lag")
     attrs = {key: value for key, value in dataset.attrs.items() if key != GEOMETRY}
     return one.assign_attrs(attrs).assign_coords(
         {key: coord for key, coord in dataset.coords.items() if "post" not in coord.dims}

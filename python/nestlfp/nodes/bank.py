@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from .._types import Ints
-from ..display import card, table
+from ..display import card, in_short, table
 from ..errors import KernelError
 from ..filters.base import Once, here
 from ..filters.coefficients import Array, Coefficients
@@ -191,13 +191,13 @@ class FilterBank:
         """What it is, for a person."""
         coefficients = self.filter.coefficients
         return [
-            ("populations", ", ".join(self._with_modes(name) for name in self.populations)),
+            ("populations", in_short([self._with_modes(name) for name in self.populations])),
             (
                 "channels",
                 f"{coefficients.n_channels} of {', '.join(self.kernels.signals)}"
                 + (f", apart by {', '.join(self.options.by)}" if self.options.by else ""),
             ),
-            ("taps", f"{coefficients.h.shape[2]} of {self.kernels.dt:g} ms"),
+            ("taps", f"{coefficients.shape[2]} of {self.kernels.dt:g} ms"),
             ("filter", f"{self.filter}"),
             (
                 "error",

@@ -97,7 +97,7 @@ class ConnectionPlan:
         Weights that the user gives tell neurons apart. Where their mean is not 1, kernels are meant
         to be scaled, and are not compared.
         """
-        if not strength_coordinates(bank.kernels.dataset):
+        if not strength_coordinates(bank.kernels.stored):
             return
         # Not needed where kernels know nothing, and a tenth of a second to import.
         from ..sources.network.comparing import warn_of_mismatch
@@ -111,7 +111,7 @@ class ConnectionPlan:
         for name, modes in kernels.populations.items():
             factors = mean_weights(modes, kernels.weights.get(name))
             if np.allclose([means[mode] for mode in modes], factors):
-                own = kernels.modes.dataset.sel(pre=list(modes))
+                own = kernels.modes.stored.sel(pre=list(modes))
                 found = xr.Dataset(coords=mean_strengths(own, name, factors))
                 for what, known in made_for.items():
                     known.update(strengths(found, what))

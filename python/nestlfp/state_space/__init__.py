@@ -43,9 +43,10 @@ from ..errors import ToleranceError
 from .design import Orders, orders, realize
 from .realization import Realization, impulse_responses, simulate
 from .ringing import Ringing, realize_ringing
-from .separable import Separated, separate
+from .separable import Factors, Separated, separate
 
 __all__ = [
+    "Factors",
     "Orders",
     "Realization",
     "Ringing",

@@ -30,6 +30,20 @@ _SPARED = 0.02
 
 
 @dataclass(frozen=True)
+class Factors:
+    """Kernels as weights of time courses, of which there may be many.
+
+    Attributes
+    ----------
+    weights : (pre, channel, course) float
+    courses : (course, tap) float
+    """
+
+    weights: Array
+    courses: Array
+
+
+@dataclass(frozen=True)
 class Separated:
     """Kernels as weights of a few time courses.
 
@@ -53,12 +67,12 @@ class Separated:
     bound: Array
 
 
-def separate(h: ArrayLike, tolerance: float = 1e-6) -> Separated:
+def separate(h: ArrayLike | Factors, tolerance: float = 1e-6) -> Separated:
     """Find the fewest time courses whose certified error meets the tolerance.
 
     Parameters
     ----------
-    h : (pre, channel, tap) float
+    h : (pre, channel, tap) float, or Factors
         Response of each channel to one spike of each presynaptic population; the first tap is not
         zero for all of them, nor is the last.
     tolerance : float
@@ -83,12 +97,12 @@ def separate(h: ArrayLike, tolerance: float = 1e-6) -> Separated:
     ((40, 2, 5), 2)
     """
     with one_blas_thread():
-        return _separate(np.asarray(h, dtype=float), tolerance)
+        given = h if isinstance(h, Factors) else np.asarray(h, dtype=float)
+        return _separate(_Kernels(given), tolerance)
 
 
-def _separate(h: Array, tolerance: float) -> Separated:
-    kernels = _Kernels(h)
-    weights, courses = _factors(kernels)
+def _separate(kernels: _Kernels, tolerance: float) -> Separated:
+    weights, courses = kernels.factors()
     smallest, tried = np.inf, 0
     for n in range(1, min(MOST_COURSES, len(courses)) + 1):
         left_out = _least_left_out(weights, courses, n)
@@ -108,37 +122,48 @@ def _separate(h: Array, tolerance: float) -> Separated:
 
 
 class _Kernels:
-    """Kernels (pre, channel, tap), of which scaled copies are made one population at a time."""
+    """Kernels (pre, channel, tap), of which scaled copies are made one population at a time.
 
-    def __init__(self, h: Array) -> None:
-        self.shape = h.shape
-        self._h = h
-        self.peak = np.zeros(h.shape[1])
-        for each in h:
-            np.maximum(self.peak, np.abs(each).max(axis=1), out=self.peak)
+    Those that are factors are multiplied out one population at a time, too.
+    """
+
+    def __init__(self, h: Array | Factors) -> None:
+        self._given: Array = h.weights if isinstance(h, Factors) else h
+        self._courses: Array | None = h.courses if isinstance(h, Factors) else None
+        self.shape = (*self._given.shape[:2], self._multiplied(self._given[0]).shape[1])
+        self.peak = np.zeros(self.shape[1])
+        for each in self._given:
+            np.maximum(self.peak, np.abs(self._multiplied(each)).max(axis=1), out=self.peak)
         self.scale = np.where(self.peak > 0, self.peak, 1.0)
+
+    def _multiplied(self, given: Array) -> Array:
+        if self._courses is None:
+            return given
+        used = given.any(axis=0)  # a population may have courses of its own
+        return given[:, used] @ self._courses[used]
 
     def scaled(self) -> Iterator[Array]:
         """The kernels (channel, tap) of each population relative to the channels' peaks."""
-        for each in self._h:
-            yield each / self.scale[:, None]
+        for each in self._given:
+            yield self._multiplied(each / self.scale[:, None])
 
+    def factors(self) -> tuple[Array, Array]:
+        """Weights (pre, channel, course) and courses (course, tap), of scaled kernels.
 
-def _factors(kernels: _Kernels) -> tuple[Array, Array]:
-    """Weights (pre, channel, course) and courses (course, tap) of scaled kernels, largest first.
-
-    The courses are orthonormal.
-    """
-    pre, channels, taps = kernels.shape
-    random = np.random.default_rng(0)
-    sketch = np.zeros((min(_SKETCH, taps, pre * channels), taps))
-    for each in kernels.scaled():
-        sketch += random.standard_normal((len(sketch), channels)) @ each
-    basis, _ = np.linalg.qr(sketch.T)
-    rows = np.concatenate([each @ basis for each in kernels.scaled()])
-    _, _, turned = np.linalg.svd(np.linalg.qr(rows, mode="r"))
-    weights, courses = rows @ turned.T, turned @ basis.T
-    return weights.reshape(pre, channels, -1), courses
+        The courses are orthonormal, the largest first.
+        """
+        pre, channels, taps = self.shape
+        given = self._given.shape[2]
+        random = np.random.default_rng(0)
+        sketch = np.zeros((min(_SKETCH, taps, given, pre * channels), given))
+        for each in self._given:
+            sketch += (random.standard_normal((len(sketch), channels)) / self.scale) @ each
+        basis, _ = np.linalg.qr(self._multiplied(sketch).T)
+        turn = basis if self._courses is None else self._courses @ basis
+        rows = np.concatenate([each @ turn / self.scale[:, None] for each in self._given])
+        _, _, turned = np.linalg.svd(np.linalg.qr(rows, mode="r"))
+        weights, courses = rows @ turned.T, turned @ basis.T
+        return weights.reshape(pre, channels, -1), courses
 
 
 def _least_left_out(weights: Array, courses: Array, n: int) -> float:

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 
 from ...errors import KernelError
 from ...grid import Rounding
-from .. import sampling
 from ..base import Kernels
 from ..convolve import of_counts
+from ..courses import chosen_signals, multiplied
 from ..files import NEURONS_FORMAT
 from ..names import by_dims, check_known, chosen
 from ..set import KernelSet
@@ -91,7 +91,7 @@ class NeuronKernels(Kernels):
         if not isinstance(modes, KernelSet):
             raise KernelError(f"modes must be a KernelSet, found {type(modes).__name__}")
         self.modes = modes
-        self._labels = modes.dataset
+        self._labels = modes.stored
         self.populations = grouped(populations, modes.pre)
         self.weights = weights_of_all(weights, self.populations)
         self.energy = energy
@@ -212,7 +212,7 @@ class NeuronKernels(Kernels):
         populations = {
             x: [f"{x}/{y}" for y in kernels.post] if x in apart else [x] for x in kernels.pre
         }
-        return cls(KernelSet(pathways.apart(kernels.dataset, populations)), populations)
+        return cls(KernelSet(pathways.apart(kernels.stored, populations)), populations)
 
     def join(self, other: KernelSet | NeuronKernels) -> NeuronKernels:
         """With further populations, of the same channels, lags and postsynaptic populations.
@@ -232,7 +232,7 @@ class NeuronKernels(Kernels):
             raise KernelError(f"populations that both kernels have: {twice}")
         means = [each.means for each in (self, other) if each.means is not None]
         return NeuronKernels(
-            KernelSet(pathways.side_by_side([self.modes.dataset, other.modes.dataset])),
+            KernelSet(pathways.side_by_side([self.modes.stored, other.modes.stored])),
             {**self.populations, **other.populations},
             {**self.weights, **other.weights},
             means=pathways.side_by_side(means) if means else None,
@@ -312,8 +312,8 @@ class NeuronKernels(Kernels):
         wanted = np.arange(weights.shape[0]) if neurons is None else np.atleast_1d(neurons)
         at = counts.indices(wanted, weights.shape[0], population, "kernels")
         rows = xr.DataArray(weights[at].toarray(), dims=("neuron", "pre"), coords={"neuron": at})
-        modes = self.modes.dataset.sel(pre=list(self.populations[population]))
-        return pathways.put_together(modes.sum("post", keep_attrs=True), rows)
+        modes = self.modes.stored.sel(pre=list(self.populations[population]))
+        return multiplied(pathways.put_together(modes.sum("post", keep_attrs=True), rows))
 
     def mean(self) -> KernelSet:
         """The kernels of populations, each the mean over its neurons, all of which count alike.
@@ -334,7 +334,7 @@ class NeuronKernels(Kernels):
         return KernelSet(self._means())
 
     def _means(self) -> xr.Dataset:
-        return pathways.means(self.modes.dataset, self.populations, self.weights, self.means)
+        return pathways.means(self.modes.stored, self.populations, self.weights, self.means)
 
     def __repr__(self) -> str:
         return layout.description(self)
@@ -372,7 +372,7 @@ class NeuronKernels(Kernels):
             energy = energy[signals].sel(population=pre) if whole else None
         if means is not None:
             known = [name for name in pre if name in means["pre"]]
-            means = means[signals].sel(pre=known, post=post) if known else None
+            means = chosen_signals(means, signals).sel(pre=known, post=post) if known else None
         return NeuronKernels(
             self.modes.select(
                 signals=signals,
@@ -413,7 +413,7 @@ class NeuronKernels(Kernels):
         if means is not None:
             known = [self.pre.index(str(name)) for name in means["pre"].values]
             means = scaled(means, by_pathway[:, known])
-        modes = scaled(self.modes.dataset, by_pathway[:, [column[mode] for mode in self.modes.pre]])
+        modes = scaled(self.modes.stored, by_pathway[:, [column[mode] for mode in self.modes.pre]])
         return self._made_of(KernelSet(modes), energy, means)
 
     def total(self, name: str = "all") -> NeuronKernels:
@@ -445,7 +445,9 @@ class NeuronKernels(Kernels):
         modes = self.modes.resample(dt, method=method)
         with xr.set_options(keep_attrs=True):  # sums over lags have other numbers of them
             energy = None if self.energy is None else self.energy * (self.modes.dt / dt)
-        means = None if self.means is None else sampling.resampled(self.means, dt, method)
+        means = (
+            None if self.means is None else KernelSet(self.means).resample(dt, method=method).stored
+        )
         return self._made_of(modes, energy, means)
 
     def lowpass(self, interval: float, *, method: str = "fir") -> NeuronKernels:
@@ -468,11 +470,15 @@ class NeuronKernels(Kernels):
         modes = self.modes.lowpass(interval, method=method)
         if modes is self.modes:  # each step is sampled
             return self
-        means = None if self.means is None else sampling.lowpassed(self.means, interval, method)
+        means = (
+            None
+            if self.means is None
+            else KernelSet(self.means).lowpass(interval, method=method).stored
+        )
         return self._made_of(modes, None, means)
 
     def _through(self, change: Callable[[xr.Dataset], xr.Dataset]) -> NeuronKernels:
-        modes, means = pathways.alike(self.modes.dataset, self.means, change)
+        modes, means = pathways.alike(self.modes.stored, self.means, change)
         return self._made_of(KernelSet(modes), None, means)
 
     def _made_of(
@@ -573,7 +579,7 @@ class NeuronKernels(Kernels):
             raise KernelError("duration must be given with spike_times (ms)")
         keep = by_dims(by)
         found = counts.weighted(self, spike_times, duration, rounding)
-        signals = of_counts(self.modes.dataset, found, keep)
+        signals = of_counts(self.modes.stored, found, keep)
         return self.by_population(signals) if "pre" in keep else signals
 
     def by_population(self, signals: xr.Dataset) -> xr.Dataset:

@@ -25,6 +25,7 @@ from ..describe import lags, signals_table, tool
 from ..names import channel_dim
 from ..set import KernelSet
 
+_SHOWN = 12  # populations, in text
 _ENERGY, _MEAN = "energy.", "mean."
 
 
@@ -69,14 +70,16 @@ def fingerprint(kernels: Any) -> str:
 
 def description(kernels: Any) -> str:
     """What `NeuronKernels` hold, a line for each population and signal, and what is left out."""
-    modes, share = kernels.modes.dataset, _share(kernels)
+    modes, share = kernels.modes.stored, _share(kernels)
     lines = [f"NeuronKernels: {modes.sizes['lag']} lags of {dt_ms(modes):g} ms"]
-    for name, own in kernels.populations.items():
+    for name, own in list(kernels.populations.items())[:_SHOWN]:
         line = f"  {name}: {len(own)} mode{'s' * (len(own) != 1)}"
         if name in kernels.weights:
             weights = kernels.weights[name]
             line += f", {weights.shape[0]} neurons, {weights.nnz} weights"
         lines.append(line)
+    if (more := len(kernels.populations) - _SHOWN) > 0:
+        lines.append(f"  … and {more} more populations, {modes.sizes['pre']} modes in all")
     for signal, array in modes.data_vars.items():
         line = f"  {signal}: {array.shape[2]} channels, {array.attrs['units']}"
         if signal in share:
@@ -90,7 +93,7 @@ def description(kernels: Any) -> str:
 
 def shown(kernels: Any) -> str:
     """The same in a notebook."""
-    modes, share = kernels.modes.dataset, _share(kernels)
+    modes, share = kernels.modes.stored, _share(kernels)
     populations = []
     for name, own in kernels.populations.items():
         known = kernels.weights.get(name)
@@ -123,7 +126,7 @@ def _share(kernels: Any) -> dict[str, tuple[str, str, Any]]:
 
 def laid_out(kernels: Any) -> xr.Dataset:
     """`NeuronKernels` as one dataset."""
-    modes, populations, weights = kernels.modes.dataset, kernels.populations, kernels.weights
+    modes, populations, weights = kernels.modes.stored, kernels.populations, kernels.weights
     names = list(populations)
     numbers = {name: k for k, name in enumerate(names)}
     of_mode = {mode: numbers[name] for name, own in populations.items() for mode in own}

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ...errors import KernelError
+from ..courses import COURSES, multiplied
 from ..strengths import (
     CHARGE,
     CONDUCTANCE,
@@ -17,8 +18,6 @@ from ..strengths import (
     without_strengths,
 )
 from .single_neurons import Weights, same_but
-
-_LAST = ("post", "pre", ..., "lag")
 
 
 def apart(kernels: xr.Dataset, populations: Mapping[str, Sequence[str]]) -> xr.Dataset:
@@ -50,6 +49,9 @@ def side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     KernelError
         If they have not the same signals, units, channels, lags and postsynaptic populations.
     """
+    courses = [part.coords.get(COURSES) for part in parts]
+    if not all(each is not None and each.equals(courses[0]) for each in courses):
+        parts = [multiplied(part) for part in parts]
     if not all(same_but(part, parts[0], "pre") for part in parts):
         raise KernelError(
             "kernels can be joined that have the same signals, channels, units, positions, lags "
@@ -57,7 +59,8 @@ def side_by_side(parts: Sequence[xr.Dataset]) -> xr.Dataset:
         )
     plain = [without_strengths(part) for part in parts]
     whole = xr.concat(plain, "pre", data_vars="all", combine_attrs="override")
-    whole = whole.assign({name: whole[name].transpose(*_LAST) for name in parts[0].data_vars})
+    order = {name: ("post", "pre", *array.dims[-2:]) for name, array in parts[0].data_vars.items()}
+    whole = whole.assign({name: whole[name].transpose(*dims) for name, dims in order.items()})
     charges, conductances = (
         {pathway: value for part in parts for pathway, value in strengths(part, name).items()}
         for name in (CHARGE, CONDUCTANCE)
@@ -85,7 +88,7 @@ def put_together(modes: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
     modes = modes.drop_vars("pre")
     out = modes.drop_dims("pre").assign_coords(weights.coords)
     for name, array in modes.data_vars.items():
-        found = weights.dot(array, dim="pre").transpose("neuron", ..., "lag")
+        found = weights.dot(array, dim="pre").transpose("neuron", ..., array.dims[-1])
         out[name] = found.assign_attrs(array.attrs)
     return out
 

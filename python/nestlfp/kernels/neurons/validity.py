@@ -13,6 +13,7 @@ import xarray as xr
 from ..._types import Floats
 from ...errors import KernelError
 from ...grid import Rounding
+from ..courses import COURSES
 from ..names import channel_dim, check_known
 from ..strengths import without_strengths
 from . import energies
@@ -201,7 +202,7 @@ class _Expected:
 
     def __init__(self, kernels: NeuronKernels, rates: Mapping[str, Any] | None) -> None:
         self.kernels = kernels
-        self._labels = kernels.modes.dataset
+        self._labels = kernels.modes.stored
         parts = energies.parts_of(kernels.modes.dataset, kernels.populations, kernels.weights)
         energy = kernels.energy
         known = dict.fromkeys(parts, 1.0)
@@ -286,7 +287,7 @@ class _Recorded:
     ) -> None:
         self._kernels, self._spikes, self._duration = kernels, spikes, duration
         self._rounding = rounding
-        lasts = float(kernels.modes.dataset["lag"].values[-1])
+        lasts = float(kernels.modes.stored["lag"].values[-1])
         if duration < 4 * lasts:
             raise KernelError(
                 f"duration must be 4 times the kernels' {lasts:g} ms or longer, found {duration:g}"
@@ -304,7 +305,7 @@ class _Recorded:
         modes, populations = self._kernels.modes, self._kernels.populations
         lacking = self._signals(NeuronKernels(modes, populations, missed))
         squares = np.concatenate([(each**2).mean(axis=1) for each in lacking])
-        return _labelled(modes.dataset, 1 - (squares + self._left_out) / self._whole)
+        return _labelled(modes.stored, 1 - (squares + self._left_out) / self._whole)
 
     def _signals(self, kernels: NeuronKernels) -> list[Floats]:
         made = kernels.convolve(self._spikes, self._duration, rounding=self._rounding)
@@ -370,7 +371,8 @@ def _beyond(weights: Floats, n: int) -> Floats:
 
 
 def _labelled(labels: xr.Dataset, values: Floats) -> xr.Dataset:
-    out = without_strengths(labels).drop_vars([*labels.data_vars, "lag", "pre", "post"])
+    out = without_strengths(labels).drop_vars([*labels.data_vars, "pre", "post"])
+    out = out.drop_vars(["lag", COURSES], errors="ignore")
     for name, part in zip(labels.data_vars, _split(values, labels), strict=True):
         dim = channel_dim(str(name))
         if dim not in out.coords:

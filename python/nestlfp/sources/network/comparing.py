@@ -176,7 +176,7 @@ def fitted(
     """
     if not isinstance(kernels, KernelSet):
         raise KernelError(f"expected a KernelSet, {found_instead(kernels)}")
-    known = {name: strengths(kernels.dataset, name) for name in _TERMS}
+    known = {name: strengths(kernels.stored, name) for name in _TERMS}
     if not any(known.values()):
         raise KernelError(
             "these kernels do not say what charge a spike brings and cannot be scaled: they "

@@ -88,7 +88,8 @@ def kernels(
     -------
     NeuronKernels
         "LFP" (mV), with a mode for each function of the grid and population, without weights: the
-        recorder wants those of `weights`. What is left out is known, and what the patches' width
+        recorder wants those of `weights`. The modes are kept as weights of time courses, see
+        ``KernelSet.stored``. What is left out is known, and what the patches' width
         makes wrong at most.
 
     Raises
@@ -128,16 +129,19 @@ def kernels(
         for pre in patches.pre
     }
 
-    tried = [grid] if grid is not None else _grids(sheet, degree, list(populations.values()))
-    share, candidate = np.inf, None
-    fits: dict[str, Floats] = {}
-    energy: dict[str, Floats] = {}
+    tried, share = [grid] if grid is not None else [], np.inf
+    if left_out is not None:
+        tried = list(_grids(sheet, degree, list(populations.values())))
+        # What is too coarse for one contact is not tried for all.
+        first = _shares(_energies(populations, counts, tried, slice(0, 1)), spikes)[0].max(axis=1)
+        share = first.min(initial=np.inf)
+        tried = [each for each, found in zip(tried, first, strict=True) if found <= left_out]
+    courses = _side_by_side([each.courses for each in populations.values()])
     for candidate in tried:
-        for pre, found in populations.items():
-            fits[pre], each = found.fitted(candidate)
-            energy[pre] = counts[pre] * each
-        whole, left = np.sum([spikes[pre] * energy[pre] for pre in populations], axis=0)
-        share = float(np.max(left / np.maximum(whole, 1e-300)))
+        values = np.zeros((1, candidate.size * len(populations), len(where), len(courses)))
+        energy = _energies(populations, counts, [candidate], slice(None), values[0])
+        by_grid, by_width = _shares(energy, spikes)[:, 0]
+        share = by_grid.max()
         if left_out is None or share <= left_out:
             break
     else:
@@ -146,16 +150,25 @@ def kernels(
             f"contact's variance, the finest {share:.2g}: allow more, or compute narrower patches, "
             f"such as sheets.patches(..., width={_width(populations) / 2:g})"
         )
-    whole = sum((spikes[pre] * energy[pre][0] for pre in populations), np.zeros(()))
-    blurred = {pre: counts[pre] * found.blurred for pre, found in populations.items()}
-    wrong = sum((spikes[pre] * blurred[pre] for pre in populations), np.zeros(()))
-    for pre in populations:
-        energy[pre][1] += blurred[pre]
     if left_out is not None:
-        _warn_of_width(wrong / np.maximum(whole, 1e-300), left_out, populations)
-    return _neuron_kernels(
-        patches, populations, candidate, fits, energy, spikes, where, channels, rule
+        _warn_of_width(by_width, left_out, populations)
+    names = {pre: [f"{pre}/{i}" for i in range(candidate.size)] for pre in populations}
+    populations.clear()  # to save memory
+    modes = KernelSet.from_arrays(
+        {SIGNAL: values},
+        courses=courses,
+        pre=[mode for own in names.values() for mode in own],
+        post=["all"],
+        dt=patches.dt,
+        first_lag=patches.first_lag_steps * patches.dt,
+        units={SIGNAL: patches[SIGNAL].attrs["units"]},
+        channels=None if channels is None else {SIGNAL: list(np.asarray(channels))},
+        positions={SIGNAL: where},
+        provenance={**patches.provenance, TOLD: {**candidate.told(), "rule": rule}},
     )
+    whole, left, blurred = energy[:, :, 0]
+    found = energies.labelled(np.stack([whole, left + blurred]), modes.stored, spikes)
+    return NeuronKernels(modes, names, energy=found)
 
 
 def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[str, Weights]:
@@ -191,6 +204,38 @@ def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[
         except KernelError as error:
             raise KernelError(f"{name}: {error}") from None
     return found
+
+
+def _energies(
+    populations: Mapping[str, Population],
+    counts: Mapping[str, float],
+    grids: Sequence[Grid],
+    contacts: slice,
+    out: Floats | None = None,
+) -> Floats:
+    """Of the neurons of each population, see `Population.fitted`: (3, population, grid, contact).
+
+    `out` is for factors of the courses of all populations, of a single grid.
+    """
+    found, row, column = [], 0, 0
+    for pre, each in populations.items():
+        rows, columns = row + grids[0].size, column + len(each.courses)
+        own = None if out is None else out[row:rows, :, column:columns]
+        found.append(counts[pre] * each.fitted(grids, contacts, own))
+        row, column = rows, columns
+    return np.stack(found, axis=1)
+
+
+def _shares(energy: Floats, rates: Mapping[str, float]) -> Floats:
+    """What a grid, and what the width make wrong of a variance, (2, grid, contact)."""
+    whole, *wrong = np.einsum("p,kpgc->kgc", list(rates.values()), energy)
+    return np.array(wrong) / np.maximum(whole, 1e-300)
+
+
+def _side_by_side(parts: Sequence[Floats]) -> Floats:
+    """Courses (course, lag) of all populations, which may differ in their number of lags."""
+    longest = max(part.shape[1] for part in parts)
+    return np.concatenate([np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in parts])
 
 
 def _warn_of_width(shares: Floats, left_out: float, populations: Mapping[str, Population]) -> None:
@@ -257,37 +302,3 @@ def _grids(sheet: Sheet, degree: int, populations: Sequence[Population]) -> Iter
         if grid != last:
             yield grid
         last, spacing = grid, spacing / _FINER
-
-
-def _neuron_kernels(
-    patches: KernelSet,
-    populations: Mapping[str, Population],
-    grid: Grid,
-    fits: Mapping[str, Floats],
-    energy: Mapping[str, Floats],
-    rates: Mapping[str, float],
-    contacts: Floats,
-    channels: ArrayLike | None,
-    rule: Rule,
-) -> NeuronKernels:
-    longest = max(each.courses.shape[1] for each in populations.values())
-    names = {pre: [f"{pre}/{i}" for i in range(grid.size)] for pre in populations}
-    values = np.empty((1, grid.size * len(populations), len(contacts), longest))
-    for i, (pre, found) in enumerate(populations.items()):
-        courses = np.pad(found.courses, ((0, 0), (0, longest - found.courses.shape[1])))
-        np.matmul(fits[pre], courses, out=values[0, i * grid.size : (i + 1) * grid.size])
-    modes = KernelSet.from_arrays(
-        {SIGNAL: values},
-        pre=[mode for own in names.values() for mode in own],
-        post=["all"],
-        dt=patches.dt,
-        first_lag=patches.first_lag_steps * patches.dt,
-        units={SIGNAL: patches[SIGNAL].attrs["units"]},
-        channels=None if channels is None else {SIGNAL: list(np.asarray(channels))},
-        positions={SIGNAL: contacts},
-        provenance={**patches.provenance, TOLD: {**grid.told(), "rule": rule}},
-    )
-    left = energies.labelled(
-        np.stack([energy[pre] for pre in populations], axis=1), modes.dataset, rates
-    )
-    return NeuronKernels(modes, names, energy=left)

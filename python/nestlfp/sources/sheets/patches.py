@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -103,8 +103,10 @@ class Table:
     ----------
     found : KernelSet
         What `patches` returned.
-    post, pre : str
-        The pathway.
+    posts : sequence of str
+        Postsynaptic populations, whose kernels are added up.
+    pre : str
+        The presynaptic population.
 
     Attributes
     ----------
@@ -115,7 +117,9 @@ class Table:
     courses : ndarray, shape (course, lag)
     """
 
-    def __init__(self, found: KernelSet, post: str, pre: str, faint: float = 1e-5) -> None:
+    def __init__(
+        self, found: KernelSet, posts: Sequence[str], pre: str, faint: float = 1e-5
+    ) -> None:
         try:
             array = found[SIGNAL]
             self.width = float(found.provenance["patch"]["width_um"])
@@ -126,10 +130,10 @@ class Table:
             ) from None
         self._distances, self._depths = (np.unique(column) for column in places.T)
         self.reach = float(self._distances[-1])
-        values = array.sel(post=post, pre=pre).values
+        values = array.sel(post=list(posts), pre=pre).sum("post").values
         left, size, right = np.linalg.svd(values, full_matrices=False)
         keep = max(1, int(np.sum(size > faint * size[0]))) if size[0] > 0 else 0
-        self.courses = right[:keep]
+        self.courses = right[:keep] * values.any(axis=0)  # without rounding in leading zeros
         shape = (len(self._distances), len(self._depths), keep)
         factors = (left[:, :keep] * size[:keep]).reshape(shape)
         scale = np.arcsinh(self._distances / (2 * self.width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -23,6 +23,27 @@ _PATCHES = 1.25  # patch widths from one patch to the next: their sum is flat to
 _WIDER = float(np.sqrt(2.0))
 _BOUND = 3.0  # of squares: where a width blurs much, wider patches do not differ by all of it
 _NEGLIGIBLE = 3e-4  # of the largest time course: what is not kept of the others
+_VALUES = 2**20  # that are in memory at a time, in each of a few arrays
+
+
+class _Pathway(NamedTuple):
+    """What a spike does through populations whose neurons have one profile around it.
+
+    Attributes
+    ----------
+    profile : Profile
+    targets : dict of (float, float) to ndarray of complex, shape (delay, frequency, frequency)
+        Transform of a neuron's targets by the time they get a spike, for each offset of `Places`.
+    seen : ndarray of complex, shape (frequency, frequency, course, contact)
+        Transform of what contacts see of the patches.
+    part : ndarray, shape (delay, course, common)
+        What each course is, if it comes so late, in those that all pathways share.
+    """
+
+    profile: Profile
+    targets: dict[tuple[float, float], Any]
+    seen: Any
+    part: Floats
 
 
 class Population:
@@ -35,8 +56,6 @@ class Population:
     ----------
     courses : ndarray, shape (course, lag)
         Orthonormal time courses.
-    blurred : ndarray, shape (contact,)
-        A bound of the mean sum over lags of the square of what the patches' width makes wrong.
     width : float
         Of the patches (µm).
     spread : float
@@ -54,42 +73,43 @@ class Population:
         speed: float | None,
     ) -> None:
         step = None if speed is None else positive(speed, f"speed of {pre!r} (µm/ms)") * patches.dt
-        tables = {post: Table(patches, post, pre) for post in patches.post}
-        tables = {post: table for post, table in tables.items() if len(table.courses)}
+        own = {post: profiles[post] for post in patches.post}
+        tables = [(profile, Table(patches, posts, pre)) for profile, posts in _alike(own)]
+        tables = [(profile, table) for profile, table in tables if len(table.courses)]
         if not tables:
             raise KernelError(f"the kernels of {pre!r} are all zero: leave this population out")
         self._sheet, self._rule, self._step = sheet, rule, step
-        self.spread = min(profiles[post].spread for post in tables)
-        self.width = next(iter(tables.values())).width
+        self.spread = min(profile.spread for profile, _ in tables)
+        self.width = tables[0][1].width
         check_narrow(_WIDER * self.width, self.spread, self.width)
         self._lattice = Lattice(sheet, _PATCHES * self.width)
-        narrow = {post: profiles[post].narrowed(self.width) for post in tables}
-        seen = {post: self._seen(contacts, table) for post, table in tables.items()}
+        seen = [self._seen(contacts, table) for _, table in tables]
+        narrow = [profile.narrowed(self.width) for profile, _ in tables]
         self.courses, parts = _common(
             [
-                (
-                    table.courses,
-                    np.sqrt(np.mean(seen[post] ** 2, axis=(0, 1, 2))),
-                    self._delays(narrow[post]),
-                )
-                for post, table in tables.items()
+                (table.courses, np.sqrt(np.mean(each**2, axis=(0, 1, 2))), self._delays(profile))
+                for (_, table), each, profile in zip(tables, seen, narrow, strict=True)
             ]
         )
-        size = len(contacts), len(self.courses)
-        factors = np.zeros((size[0], *self._lattice.shape, size[1]), np.float32)
-        for post, part in zip(tables, parts, strict=True):
-            self._add(factors, self._lattice.all, narrow[post], seen[post], part)
-        # What patches of a width make wrong grows with its square, so that patches which are wider
-        # by the root of 2, these once more blurred, differ from these by what these make wrong.
-        middles = self._lattice.middles
-        alone = Places((slice(None), slice(None)), middles.offset)
-        difference = -factors[(slice(None), *middles.at)]
-        for post, part in zip(tables, parts, strict=True):
-            wider = profiles[post].narrowed(_WIDER * self.width)
-            blurred = self._seen(contacts, tables[post].blurred())
-            self._add(difference, [alone], wider, blurred, part)
-        self.blurred = _BOUND * np.array([np.mean(np.sum(each**2, -1)) for each in difference])
-        self._factors = factors
+        self._pathways = [
+            self._pathway(*each, self._lattice.all)
+            for each in zip(narrow, seen, parts, strict=True)
+        ]
+        self._wide = list(zip(tables, parts, strict=True))
+        self._contacts = contacts
+
+    def _wider(self) -> list[_Pathway]:
+        """The same of wider patches.
+
+        What patches of a width make wrong grows with its square, so that patches which are wider by
+        the root of 2, these once more blurred, differ from these by what these make wrong.
+        """
+        found = []
+        for (profile, table), part in self._wide:
+            wider = profile.narrowed(_WIDER * self.width)
+            seen = self._seen(self._contacts, table.blurred())
+            found.append(self._pathway(wider, seen, part, [self._lattice.middles]))
+        return found
 
     def _seen(self, contacts: Floats, table: Table) -> Floats:
         """Factors of a pathway's courses, (patch, patch, contact, course)."""
@@ -117,34 +137,38 @@ class Population:
         before, after = whole == delays, whole == delays - 1
         return share * np.where(before, 1 - late % 1, np.where(after, late % 1, 0.0))
 
-    def _add(
-        self,
-        out: Any,
-        where: Sequence[Places],
-        profile: Profile,
-        seen: Floats,
-        part: Floats,
-    ) -> None:
-        """Add the sum over targets to `out` at some places, (contact, place, place, course).
-
-        `seen` has shape (patch, patch, contact, course); `part` has the common courses in each
-        delayed one's place, (delay, course, common).
-        """
+    def _pathway(
+        self, profile: Profile, seen: Floats, part: Floats, where: Sequence[Places]
+    ) -> _Pathway:
+        """Of neurons in these places; `seen` has shape (patch, patch, contact, course)."""
         if self._rule == "indegree":
             seen = seen / self._inside(profile, self._lattice.middles)[..., None, None]
         shape = self._shape(profile)
-        targets, share = [], []
-        for places in where:
-            around = self._around(profile, places.offset)
-            each = scipy.fft.rfft2(around, shape)
-            targets.append(np.tensordot(part[: len(around)], each, (0, 0)))
-            share.append(self._inside(profile, places) if self._rule == "outdegree" else 1.0)
-        for contact in range(seen.shape[2]):  # one by one, to save memory
-            at = scipy.fft.rfft2(np.moveaxis(seen[:, :, contact], -1, 0), shape)
-            for places, each, inside in zip(where, targets, share, strict=True):
-                x, y = self._lattice.inside(places.offset, profile.reach)
-                sums = scipy.fft.irfft2(np.einsum("mrxy,mxy->rxy", each, at), shape)[:, x, y]
-                out[(contact, *places.at)] += np.moveaxis(sums / inside, 0, -1)
+        targets = {
+            places.offset: scipy.fft.rfft2(self._around(profile, places.offset), shape)
+            for places in where
+        }
+        found = scipy.fft.rfft2(seen.swapaxes(2, 3), shape, axes=(0, 1))
+        return _Pathway(profile, targets, found, part)
+
+    def _sums(
+        self, pathways: Sequence[_Pathway], places: Places, some: slice, contacts: slice
+    ) -> Floats:
+        """Sums over targets: factors of some courses, (place, place, course, contact)."""
+        total: Floats = np.zeros(())
+        for profile, targets, seen, part in pathways:
+            around = targets[places.offset]
+            own = part[: len(around), :, some].reshape(len(around), -1)
+            # Times a real matrix: real and imaginary parts are numbers beside each other.
+            numbers = around.view(float).reshape(len(around), -1)
+            found = (own.T @ numbers).view(complex).reshape(part.shape[1], -1, *around.shape[1:])
+            each = np.matmul(found.transpose(2, 3, 1, 0), seen[..., contacts])
+            x, y = self._lattice.inside(places.offset, profile.reach)
+            sums = scipy.fft.irfft2(each, self._shape(profile), axes=(0, 1))[x, y]
+            if self._rule == "outdegree":
+                sums = sums / self._inside(profile, places)[..., None, None]
+            total = total + sums
+        return total
 
     def _inside(self, profile: Profile, places: Places) -> Floats:
         """How much of the profile around each place is in the sheet, (place, place).
@@ -167,28 +191,51 @@ class Population:
         return tuple(scipy.fft.next_fast_len(int(n)) for n in self._lattice.counts + size - 1)
 
     # ------------------------------------------------------------------ on a grid
-    def fitted(self, grid: Grid) -> tuple[Floats, Floats]:
-        """The nearest kernels that a grid can make.
+    def fitted(self, grids: Sequence[Grid], contacts: slice, out: Floats | None = None) -> Floats:
+        """How near to the kernels those come that grids can make.
+
+        Parameters
+        ----------
+        grids : sequence of Grid
+        contacts : slice
+            Which ones.
+        out : ndarray, shape (function, contact, course), optional
+            For the nearest kernels of a single grid: factors of `courses` for each function of it.
 
         Returns
         -------
-        fitted : ndarray, shape (function, contact, course)
-            Factors of `courses` for each function of the grid.
-        energy : ndarray, shape (2, contact)
-            Mean sum over lags of the squared kernel, and of what the grid leaves out of it.
+        ndarray, shape (3, grid, contact)
+            Mean sum over lags of the squared kernel, of what the grid leaves out of it, and a bound
+            of that of what the patches' width makes wrong; this is 0 without `out`.
         """
-        (to_x, from_x), (to_y, from_y) = (self._basis(grid, axis) for axis in (0, 1))
-        shares = np.multiply.outer(*(self._lattice.neurons(axis)[1] for axis in (0, 1)))
-        fitted = np.empty((grid.size, len(self._factors), len(self.courses)))
-        energy = np.empty((2, len(self._factors)))
-        for contact, stored in enumerate(self._factors):  # one by one, to save memory
-            exact = stored.astype(float)
-            there = to_y @ np.tensordot(to_x, exact, (1, 0))
-            made = np.tensordot(from_x, from_y @ there, (1, 0))
-            fitted[:, contact] = made.reshape(grid.size, -1)
-            whole = np.sum(shares * np.einsum("xyr,xyr->xy", exact, exact))
-            energy[:, contact] = whole, max(whole - np.sum(there**2), 0.0)
-        return fitted, energy
+        bases = [[self._basis(grid, axis) for axis in (0, 1)] for grid in grids]
+        share_x, share_y = (self._lattice.neurons(axis)[1] for axis in (0, 1))
+        n = len(range(*contacts.indices(len(self._contacts))))
+        whole, blurred = np.zeros((2, n))
+        wider = self._wider() if out is not None else []  # not kept: it is large
+        kept = np.zeros((len(grids), n))
+        block = max(1, _VALUES // (n * int(np.prod(self._shape(self._pathways[0].profile)))))
+        for first in range(0, len(self.courses), block):
+            some = slice(first, first + block)
+            there: list[Any] = [0.0] * len(grids)
+            for places in self._lattice.all:
+                x, y = places.at
+                exact = self._sums(self._pathways, places, some, contacts)
+                whole += np.einsum("x,y,xyrc,xyrc->c", share_x[x], share_y[y], exact, exact)
+                for i, ((to_x, _), (to_y, _)) in enumerate(bases):
+                    along_x = np.tensordot(to_x[:, x], exact, (1, 0))
+                    there[i] = there[i] + np.tensordot(along_x, to_y[:, y], (1, 1))
+                if wider and places == self._lattice.middles:
+                    exact -= self._sums(wider, places, some, contacts)
+                    square = np.einsum("xyrc,xyrc->c", exact, exact)
+                    blurred += _BOUND * square / exact[..., 0, 0].size
+            kept += [np.einsum("xrcy,xrcy->c", each, each) for each in there]
+            if out is not None:
+                ((_, from_x), (_, from_y)), each = bases[0], there[0]
+                made = np.tensordot(np.tensordot(from_x, each, (1, 0)), from_y, (3, 1))
+                out[..., some] = made.transpose(0, 3, 2, 1).reshape(*out.shape[:2], -1)
+        left_out = np.maximum(whole - kept, 0.0)
+        return np.stack([np.broadcast_to(each, kept.shape) for each in (whole, left_out, blurred)])
 
     def _basis(self, grid: Grid, axis: int) -> tuple[Floats, Floats]:
         """From values at the lattice's places to orthonormal functions, and to splines from these.
@@ -207,6 +254,18 @@ class Population:
         """Whether there are enough patches to estimate what the grid leaves out."""
         counts = zip(grid.counts, self._lattice.counts, strict=True)
         return all(4 * n <= 3 * m for n, m in counts)
+
+
+def _alike(profiles: Mapping[str, Profile]) -> list[tuple[Profile, list[str]]]:
+    """Each profile, and the postsynaptic populations that have it: their kernels can be added."""
+    found: list[tuple[Profile, list[str]]] = []
+    for post, profile in profiles.items():
+        own = next((posts for known, posts in found if known == profile), None)
+        if own is None:
+            found.append((profile, [post]))
+        else:
+            own.append(post)
+    return found
 
 
 def _common(given: Sequence[tuple[Floats, Floats, int]]) -> tuple[Floats, list[Floats]]:
@@ -230,4 +289,6 @@ def _common(given: Sequence[tuple[Floats, Floats, int]]) -> tuple[Floats, list[F
     values, vectors = np.linalg.eigh(gram)
     keep = values > _NEGLIGIBLE**2 * values[-1]
     courses = vectors[:, keep].T[::-1]
+    # Rounding must not start a kernel before its first spike can arrive.
+    courses = courses * np.any([whole.any(axis=(0, 1)) for whole in delayed], axis=0)
     return courses, [whole @ courses.T for whole in delayed]
