@@ -205,7 +205,7 @@ def figure(results: dict[str, Any]) -> plt.Figure:
         top=12 * max(r["designs"]["published"]["dense"]["us_per_step"] for r in results.values())
     )
     labels = [
-        f"{key}: {r['name']}\n{r['populations']} populations, {r['channels']} channels,\n"
+        f"{key}: {r['name']}\n{r['populations']} populations,\n{r['channels']} channels,\n"
         f"{r['taps']:,} taps"
         for key, r in results.items()
     ]

@@ -7,7 +7,6 @@ import pytest
 
 import nestlfp
 from mpirun import environment, mpirun
-from nestlfp import state_space
 from nestlfp.build import cmake
 from nestlfp.nodes.bank import FilterBank
 from networks import (
