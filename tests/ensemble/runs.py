@@ -2,10 +2,14 @@
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # scripts that are no tests import this module
 
 from nests import quieten
 
