@@ -15,6 +15,7 @@ from nestlfp.errors import SignalError
 pytestmark = pytest.mark.compile
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+TESTS = Path(__file__).parents[1]
 SHARED = EXAMPLES / "parameter_estimation" / "spectra.nc"
 ESTIMATION = EXAMPLES / "parameter_estimation" / "run.py"
 
@@ -100,7 +101,8 @@ def test_signals_scaled_afterwards_are_those_of_scaled_kernels(simulated):
     """One run again, with kernels scaled before it, as exact filters."""
     script = f"""
 import sys
-sys.path[:0] = [r"{EXAMPLES / "parameter_estimation"}", r"{EXAMPLES / "brunel"}"]
+folders = (r"{EXAMPLES / "parameter_estimation"}", r"{EXAMPLES / "brunel"}", r"{TESTS}")
+sys.path[:0] = folders
 import nest, network, nestlfp, simulation, numpy as np, parameters as p
 from nestlfp import ensemble
 from nests import quieten
