@@ -61,7 +61,7 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
     costs["kernels_s"] = time.process_time() - started
     t.reset(tissue, threads=1)  # a process that has threads cannot be forked
 
-    def found() -> nestlfp.FilterBank:
+    def designed() -> nestlfp.FilterBank:
         method = nestlfp.Separable(t.FILTER)
         return nestlfp.FilterBank(kernels, method=method, interval=INTERVAL)
 
@@ -70,7 +70,7 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
         os.environ["NESTLFP_CACHE"] = empty
         for name in ("filter_s", "filter_from_cache_s"):
             started = time.process_time()
-            bank = found()
+            bank = designed()
             costs[name] = time.process_time() - started
         del os.environ["NESTLFP_CACHE"]
         if usual is not None:
