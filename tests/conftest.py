@@ -53,7 +53,6 @@ def nest():
     nest.ResetKernel()
     yield nest
     nest.ResetKernel()
-    nest.data_path = ""  # which a reset leaves
 
 
 def pytest_collection_modifyitems(items):

@@ -30,9 +30,12 @@ def network_of(config):
 
 def simulator_of(config, *, kernels=None):
     """The network and its simulator, which loads models if there are kernels."""
+    import nest
     from bmtk.simulator import pointnet
 
     configuration, network = network_of(config)
+    # Other tests leave theirs, which NEST cannot unset. What bmtk writes has whole paths.
+    nest.data_path = "/"
     if kernels is not None:
         nestlfp.bmtk.install(network, kernels)
     return network, pointnet.PointSimulator.from_config(configuration, network)
