@@ -196,7 +196,7 @@ def figure(results: dict[str, Any]) -> plt.Figure:
             mark = "*" if cost["dense"]["extrapolated"] else ""
             top = max(value, cost["sparse"]["us_per_step"])
             ax.annotate(
-                text + mark, (bar.get_x() + bar.get_width() / 2, top), (0, 3),
+                text + mark, (bar.get_x() + bar.get_width() / 2, top), (0, 3 + 8 * (d % 2)),
                 textcoords="offset points", ha="center", fontsize=7,
             )  # fmt: skip
     ax.plot([], [], "_", color="black", markersize=11, markeredgewidth=2, label="sparse input")
