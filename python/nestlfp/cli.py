@@ -121,7 +121,7 @@ def info(
     from .signals import describe
 
     if figure is not None:
-        _check_free(figure, force)
+        _check_figure(figure, force)
     found = _load(file)
     if hasattr(found, "modes"):
         typer.echo(repr(found))
@@ -292,7 +292,7 @@ def export(
     from . import signals
 
     found = _load(file)
-    if _is_kernels(found) or hasattr(found, "modes"):
+    if _has_kernels(found):
         raise NestLFPError(f"{str(file)!r} has kernels, not signals")
     unknown = [name for name in signal or () if name not in found]
     if unknown:
@@ -303,8 +303,7 @@ def export(
         return
     if not output.stem.endswith("_raw"):
         raise NestLFPError(f"MNE wants a name that ends in _raw.fif: {output.stem}_raw.fif")
-    if output.exists() and not force:
-        raise NestLFPError(f"{str(output)!r} exists: choose another name, or add --force")
+    _check_free(output, force)
     signals.to_mne(found).save(output, fmt="double", overwrite=force, verbose="error")
 
 
@@ -345,7 +344,7 @@ def plot(
     """
     from . import plotting
 
-    _check_free(output, force)
+    _check_figure(output, force)
     found = _load(file)
     found = getattr(found, "modes", found)
     if _is_kernels(found):
@@ -434,17 +433,26 @@ def _load(file: Path) -> Any:
 
 def _load_kernels(file: Path) -> Any:
     found = _load(file)
-    if not (_is_kernels(found) or hasattr(found, "modes")):
+    if not _has_kernels(found):
         raise NestLFPError(f"{str(file)!r} has signals, not kernels")
     return found
 
 
-def _check_free(figure: Path, force: bool) -> None:
+def _check_figure(figure: Path, force: bool) -> None:
     from .plotting.style import checked_format
 
     checked_format(figure)
-    if figure.exists() and not force:
-        raise NestLFPError(f"{str(figure)!r} exists: choose another name, or add --force")
+    _check_free(figure, force)
+
+
+def _check_free(path: Path, force: bool) -> None:
+    if path.exists() and not force:
+        raise NestLFPError(f"{str(path)!r} exists: choose another name, or add --force")
+
+
+def _has_kernels(found: Any) -> bool:
+    """Whether it is a KernelSet or NeuronKernels."""
+    return _is_kernels(found) or hasattr(found, "modes")
 
 
 def _is_kernels(found: Any) -> bool:
