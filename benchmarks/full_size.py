@@ -65,12 +65,12 @@ def main() -> None:
     neurons, _, _ = net.build(choice)
     net.drive(choice, neurons)
     inputs = nestlfp.Inputs(neurons, synapse_models=net.recorders_models(choice))
-    added = {}
+    added: dict[str, list[float]] = {method: [] for method in METHODS}
     for method, bank in banks.items():
-        before = usage.resident_mb()
         for _ in range(options.copies):
+            before = usage.resident_mb()
             nestlfp.FieldRecorder(bank, inputs)
-        added[method] = (usage.resident_mb() - before) / options.copies
+            added[method].append(usage.resident_mb() - before)
     nodes = {method: nest.GetNodes({"model": bank.model.name}) for method, bank in banks.items()}
     nest.Simulate(ONSET)
 
@@ -96,7 +96,7 @@ def main() -> None:
             "us_per_node_and_step": 1e6
             * each_step
             / (options.piece / 0.1 * options.threads * options.copies),
-            "added_mb": added.get(name, 0.0),
+            "added_mb": added.get(name, [0.0]),
         }
         print(
             f"{name:12}: processor time × {results[name]['processor_ratio']:.4f} (95 %: "
@@ -104,7 +104,7 @@ def main() -> None:
                 *results[name]["processor_ratio_interval"], results[name]["wall_ratio"]
             )
             + f"{results[name]['us_per_node_and_step']:.1f} µs a node and step, "
-            f"{results[name]['added_mb']:+.1f} MB",
+            f"{', '.join(f'{added_mb:+.1f}' for added_mb in results[name]['added_mb'])} MB",
             flush=True,
         )
     seconds = float(np.median([wall for _, wall in runs["without"]])) / options.piece * 1e3

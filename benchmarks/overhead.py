@@ -13,7 +13,7 @@ A network's speed depends on the pages of memory that it happens to get, by 5 % 
 to copy, which rounds have to average out. With --huge-pages less is left to chance; root has to
 reserve them first (sysctl vm.nr_hugepages=9500, of 2 MB) and can give them back afterwards. Added
 memory then counts such pages: measure it without them.
-Writes out/benchmarks/overhead.json and .png.
+Writes out/benchmarks/overhead.json and .png; networks that are there already stay in both.
 
     python benchmarks/overhead.py [--rounds 20] [--huge-pages] [--variants ...] [networks ...]
 """
@@ -336,10 +336,12 @@ def main() -> None:
     if hasattr(os, "sched_setaffinity"):  # not on macOS
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     OUT.mkdir(parents=True, exist_ok=True)
-    results = {network: measure(network, options) for network in options.networks or USUAL}
     path = OUT / "overhead.json"
-    told = {**vars(options), "results": results}
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    results = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
+    for network in options.networks or USUAL:
+        results[network] = measure(network, options)
+        told = {**vars(options), "results": results}
+        path.write_text(json.dumps(told, indent=1), encoding="utf-8")
     figure(results).savefig(path.with_suffix(".png"), dpi=150)
     print(f"wrote {path} and {path.with_suffix('.png')}")
 

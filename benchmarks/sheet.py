@@ -1,15 +1,15 @@
 """What recording an array of electrodes adds to the simulation of a sheet of tissue.
 
 The network of examples/sheet, 20 000 neurons with 1000 synapses each, and 100 electrodes at which
-every neuron has a kernel of its own. Measured as benchmarks/overhead.py does: copies of one
-process, with and without a recorder, simulate short pieces in turns on one core. "recorder × 4" has
-four at once, so that what one costs stands out of the noise. The kernels are computed first, and
-how long that and the filter take, and how much memory. Writes out/benchmarks/sheet.json.
+every neuron has a kernel of its own. One network has --copies recorders, and simulates short pieces
+in turns with their nodes at work and frozen, which NEST then passes over: the same spikes go to the
+same connections, and what differs is what the nodes compute. What it takes to deliver spikes to
+them is the difference between frozen nodes and none, before they were made. "nothing" compares
+every second piece without a recorder with the others. The kernels are computed first, and how long
+that and the filter take, and how much memory. Writes out/benchmarks/sheet.json.
 
-    python benchmarks/sheet.py [--rounds 8] [--neurons 20000]
+    python benchmarks/sheet.py [--turns 40] [--copies 4] [--neurons 20000]
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -27,13 +27,10 @@ from nestlfp.errors import tell_plainly
 
 tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
-
-import overhead
-
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
 PIECE = 3.0  # ms
-NAMES = ("without", "nothing", "recorder", "recorder × 4")
+ONSET = 200.0  # ms, until rates are steady
 INTERVAL = 0.5  # ms, of samples
 
 
@@ -42,8 +39,49 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
 
 
-def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
-    """Ratios of processor time to the network without recorder."""
+def compared(bank: Any, inputs: Any, turns: int, copies: int) -> dict[str, Any]:
+    """Shares of the network's time that one of so many recorders takes."""
+    import nest
+
+    import nestlfp
+
+    def piece() -> float:
+        started = time.process_time()
+        nest.Simulate(PIECE)
+        return time.process_time() - started
+
+    nest.Simulate(ONSET)
+    without = [piece() for _ in range(2 * turns)]
+    before = usage.resident_mb()
+    for _ in range(copies):
+        nestlfp.FieldRecorder(bank, inputs)
+    added_mb = (usage.resident_mb() - before) / copies
+    nodes = nest.GetNodes({"model": bank.model.name})
+    frozen: list[float] = []
+    at_work: list[float] = []
+    for turn in range(turns):
+        for still in (True, False) if turn % 2 else (False, True):
+            nodes.frozen = still
+            (frozen if still else at_work).append(piece())
+    whole = float(np.median(without))
+    step_ms = whole * 1e3 * nest.resolution / PIECE
+    shares = {  # of the network's time
+        "nothing": np.subtract(without[::2], without[1::2]) / whole,
+        "nodes": np.subtract(at_work, frozen) / whole / copies,
+        "delivery": (np.array(frozen) - whole) / whole / copies,
+    }
+    found = {
+        name: [float(np.median(each)), *usage.interval_of_median(each.tolist())]
+        for name, each in shares.items()
+    }
+    for name, (share, low, high) in found.items():
+        print(f"{name}: {share:+.2%} of processor time (95 %: {low:+.2%} … {high:+.2%})")
+    print(f"{step_ms:.2f} ms a step without; {added_mb:.1f} MB a recorder")
+    return {"ms_per_step": step_ms, "recorder_mb": added_mb, "shares_and_95_%": found}
+
+
+def measure(neurons: int, turns: int, copies: int) -> dict[str, Any]:
+    """What kernels, filter and recorder cost."""
     sys.path.insert(0, str(ROOT / "examples" / "sheet"))
     import nest
     import tissue as t
@@ -59,7 +97,7 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
     started = time.process_time()
     kernels = t.kernels(patches, tissue, contacts)
     costs["kernels_s"] = time.process_time() - started
-    t.reset(tissue, threads=1)  # a process that has threads cannot be forked
+    t.reset(tissue, threads=1)
 
     def designed() -> nestlfp.FilterBank:
         method = nestlfp.Separable(t.FILTER)
@@ -83,31 +121,7 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
     weights = sheets.weights(kernels, t.positions(nodes))
     inputs = nestlfp.Inputs(nodes, weights=weights)
 
-    def record(times: int) -> None:
-        for _ in range(times):
-            nestlfp.FieldRecorder(bank, inputs)
-
-    recorders = {
-        "without": lambda: None,
-        "nothing": lambda: None,
-        "recorder": lambda: record(1),
-        "recorder × 4": lambda: record(4),
-    }
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
-    for number in range(rounds):
-        order = list(NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)])
-        copies = {name: overhead.Copy(nest, recorders[name], PIECE) for name in order}
-        for _ in range(turns):
-            for name in order:
-                copies[name].run()
-            order.reverse()
-        for name, copy in copies.items():
-            runs[name].append(copy.end())
-        told = (
-            f"{name} × {overhead.ratios(runs, name, 'processor_s')[-1]:.3f}" for name in NAMES[1:]
-        )
-        print(f"round {number + 1}: processor time {', '.join(told)}", flush=True)
-    found = {name: overhead.compared("sheet", name, runs, PIECE * turns) for name in NAMES[1:]}
+    found = compared(bank, inputs, turns, copies)
     per_neuron = int(np.mean([np.diff(w.indptr).mean() for w in weights.values()]))
     return {
         "neurons": neurons,
@@ -116,7 +130,7 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
         "modes": {name: len(modes) for name, modes in kernels.populations.items()},
         "filter": str(bank.filter),
         **costs,
-        "results": found,
+        **found,
     }
 
 
@@ -124,14 +138,14 @@ def main() -> None:
     """Measure, print, write."""
     parser = usage.parser(__doc__)
     parser.add_argument("--neurons", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--turns", type=int, default=10, help="pieces of each copy in a round")
+    parser.add_argument("--turns", type=int, default=40, help="pieces of each kind")
+    parser.add_argument("--copies", type=int, default=4, help="recorders that listen at once")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # not on macOS
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     OUT.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    found = {**vars(options), **measure(options.neurons, options.rounds, options.turns)}
+    found = {**vars(options), **measure(options.neurons, options.turns, options.copies)}
     path = OUT / "sheet.json"
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
     print(f"{found['filter']}; {time.perf_counter() - started:.0f} s in all; wrote {path}")

@@ -6,12 +6,12 @@ import sys
 from typing import Any
 
 
-def progress_bar(total: int, what: str, unit: str, shown: bool, **options: Any) -> Any:
+def progress_bar(total: float, what: str, unit: str, shown: bool, **options: Any) -> Any:
     """A progress bar of tqdm, in a terminal or notebook; to be used in a ``with``.
 
     Parameters
     ----------
-    total : int
+    total : float
         How many there are.
     what : str
         What is being done.

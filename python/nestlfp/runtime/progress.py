@@ -8,14 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .. import progress
+
 
 @contextlib.contextmanager
 def progress_bar(total: float, shown: bool) -> Iterator[Callable[[float], None]]:
     """A progress bar with simulated time and real-time factor."""
-    from tqdm import tqdm
-
     layout = "{l_bar}{bar}| {n:.0f}/{total:.0f} ms [{elapsed}<{remaining}{postfix}]"
-    with tqdm(total=total, disable=None if shown else True, bar_format=layout) as bar:
+    with progress.progress_bar(total, "", "ms", shown, bar_format=layout) as bar:
 
         def advance(by: float) -> None:
             bar.update(min(by, total - bar.n))  # rounding must not lead beyond the end
