@@ -20,6 +20,7 @@ from ensemble_run import PARAMETERS
 from nestlfp import ensemble
 from nestlfp.ensemble.parameters import plan
 from nestlfp.errors import EnsembleError, SignalError, StreamError
+from nestlfp.sources.network import comparing
 
 HERE = Path(__file__).parent
 
@@ -27,6 +28,21 @@ HERE = Path(__file__).parent
 def serial():
     """Runs in this process, one after the other, by threads of which there is one."""
     return ThreadPoolExecutor(1)
+
+
+def compares(x, seed):
+    """Whether kernels are compared with the network of this run."""
+    return {"compared": float(not comparing._ignored())}
+
+
+def test_the_first_run_of_a_call_compares_kernels_with_the_network(tmp_path):
+    found = ensemble.run(
+        compares, {"x": [1.0, 2.0, 3.0]}, tmp_path / "a.zarr", executor=serial(), progress=False
+    )
+    np.testing.assert_array_equal(found["compared"], [1.0, 0.0, 0.0])
+    more = {"x": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    found = ensemble.run(compares, more, tmp_path / "a.zarr", executor=serial(), progress=False)
+    np.testing.assert_array_equal(found["compared"], [1.0, 0.0, 0.0, 1.0, 0.0])
 
 
 # ---------------------------------------------------------------------- parameters

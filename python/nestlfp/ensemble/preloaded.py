@@ -14,6 +14,7 @@ from .. import signals, state_space  # noqa: F401
 from ..filters import cache, coefficients  # noqa: F401
 from ..kernels import KernelSet
 from ..runtime import recorder, simulate  # noqa: F401
+from ..sources.network import comparing  # noqa: F401
 
 # xarray imports its backends, and Dask where it is installed, when the first file is read. Whatever
 # goes wrong here raises an error where it is needed.

@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from ..errors import EnsembleError
+from ..errors import EnsembleError, KernelsMismatchWarning
 from ..progress import progress_bar
 from .identity import identity
 from .parameters import RUN, plan, whole
@@ -102,6 +102,8 @@ def run(
     The call may be interrupted, killed or fail at any moment; calling it again goes on. A run
     is in the store, whole, or is not.
 
+    The first run of a call alone compares kernels with the network (`KernelsMismatchWarning`).
+
     Examples
     --------
     >>> from nestlfp import ensemble
@@ -144,7 +146,8 @@ def _outcomes(
     try:
         while True:
             while len(waiting) < 2 * workers and (task := next(todo, None)) is not None:
-                waiting[task[0]] = executor.submit(_work, function, task[1])
+                later = task[0] != min(arguments)
+                waiting[task[0]] = executor.submit(_work, function, task[1], later)
             if not waiting:
                 return
             ended = [k for k, future in waiting.items() if future.done()]
@@ -173,11 +176,17 @@ def _outcome(future: Any) -> Outcome:
     return outcome
 
 
-def _work(function: Callable[..., Any], arguments: dict[str, Any]) -> Outcome:
-    """One run, in its process. An error is handed back as text: not every one can be pickled."""
+def _work(function: Callable[..., Any], arguments: dict[str, Any], later: bool) -> Outcome:
+    """One run, in its process. An error is handed back as text: not every one can be pickled.
+
+    The first run alone compares kernels with its network.
+    """
     start = time.perf_counter()
     try:
-        result, error = as_dataset(function(**arguments)), ""
+        with warnings.catch_warnings():
+            if later:
+                warnings.simplefilter("ignore", KernelsMismatchWarning)
+            result, error = as_dataset(function(**arguments)), ""
     except (Exception, SystemExit) as caught:
         return None, _message_of(caught), time.perf_counter() - start
     return result, error, time.perf_counter() - start

@@ -281,10 +281,24 @@ def test_kernels_that_know_nothing_ask_nothing(nest, monkeypatch):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.filterwarnings("ignore::nestlfp.errors.KernelsMismatchWarning")
+@pytest.mark.filterwarnings("always::nestlfp.errors.KernelsMismatchWarning")
 def test_the_network_is_left_as_it_is(nest, threads):
     recorded_undisturbed(nest, made_for(charges()), threads=threads)
     assert comparing._warned
+
+
+def test_a_warning_that_is_ignored_reads_nothing(nest, monkeypatch):
+    populations, wrong = build(nest), made_for(charges(factor=3.0))
+    monkeypatch.setattr(comparing, "sampled", lambda *_: pytest.fail("read"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", KernelsMismatchWarning)
+        record(wrong, populations)
+    monkeypatch.undo()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.filterwarnings("ignore", message="of something else")
+        assert told(record, wrong, populations)
 
 
 def test_an_error_where_warnings_are_errors(nest):
