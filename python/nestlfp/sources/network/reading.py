@@ -139,9 +139,11 @@ def _described(
     by_hand = _by_hand(synapses, list(ids), list(reader.outer))
     nodes = {name: _population(reader, name, _spatial(populations[name])) for name in ids}
     pathways: list[Pathway] = []
-    for name, own in ids.items():
-        order = np.random.default_rng([seed, crc32(name.encode())]).permutation(own.size)
-        found = reader.sums(own[order], how_many, rates.get(name))
+    shuffled = {
+        name: np.random.default_rng([seed, crc32(name.encode())]).permutation(own)
+        for name, own in ids.items()
+    }
+    for name, found in reader.sums(shuffled, how_many, rates).items():
         nodes[name] = _with_sums(nodes[name], found, rates.get(name))
         pathways += _pathways(found, nodes, name, by_hand)
     outer = _drives(reader, nodes, how_many, by_hand) if drives else []
@@ -328,29 +330,50 @@ class _Reader:
         connections = sim.ranks.sum(np.array([float(sim.connections_here)]))  # of each process
         return cls(sim, ids, used, joined, owner, bool(connections[0] <= ALL))
 
-    def sums(self, sources: Ints, how_many: HowMany, rate: float | None = None) -> _Sums:
-        """Sums of as many of the sources as are wanted, in this order."""
-        found = _Sums(0, len(sources))
-        wanted = how_many(found, self.small)
-        while found.read < wanted:
-            each = found.connections() / found.read if found.read else 1.0
-            last = min(wanted, found.read + max(_FIRST, int(_AT_ONCE / max(each, 1.0))))
-            block = range(found.read, last)
-            for part in self.sim.ranks.gather(
-                self.sim.ranks.agree(partial(self._block, sources, block, rate))
-            ):
-                found.add(part)
-            found.read = last
-            if found.read == wanted:
-                wanted = how_many(found, self.small)
+    def sums(
+        self, sources: Mapping[str, Ints], how_many: HowMany, rates: Mapping[str, float]
+    ) -> dict[str, _Sums]:
+        """Of each population: sums of as many of its sources as are wanted, in this order.
+
+        NEST looks through all connections each time, so that populations are read together; those
+        whose spikes weigh what a rate makes of them, one by one.
+        """
+        found = {name: _Sums(0, len(own)) for name, own in sources.items()}
+        together = [name for name in sources if name not in rates]
+        for names in [together, *([name] for name in rates if name in sources)]:
+            at_once = _AT_ONCE / max(len(names), 1)
+            blocks = {name: range(0) for name in names}
+            while blocks := {
+                name: range(found[name].read, last)
+                for name in blocks
+                if (last := self._last(found[name], how_many, at_once)) > found[name].read
+            }:
+                rate = None if names is together else rates[names[0]]
+                read = partial(self._block, sources, blocks, rate)
+                for part in self.sim.ranks.gather(self.sim.ranks.agree(read)):
+                    for name, sums in part.items():
+                        found[name].add(sums)
+                for name, block in blocks.items():
+                    found[name].read = block.stop
         return found
 
-    def _block(self, sources: Ints, block: range, rate: float | None) -> _Sums:
-        """Sums over this process's connections of a block of the sources."""
-        sim, found = self.sim, _Sums(0, len(sources))
-        here = np.sort(sources[block.start : block.stop])
-        place = dict(zip(sources[block.start : block.stop].tolist(), block, strict=True))
-        names = list(self.ids)
+    def _last(self, found: _Sums, how_many: HowMany, at_once: float) -> int:
+        """Up to where sources are to be read next."""
+        each = found.connections() / found.read if found.read else 1.0
+        wanted = how_many(found, self.small)
+        return min(wanted, found.read + max(_FIRST, int(at_once / max(each, 1.0))))
+
+    def _block(
+        self, sources: Mapping[str, Ints], blocks: Mapping[str, range], rate: float | None
+    ) -> dict[str, _Sums]:
+        """Sums over this process's connections of a block of the sources of each population."""
+        sim, found = self.sim, {name: _Sums(0, len(sources[name])) for name in blocks}
+        asked = np.concatenate([sources[name][b.start : b.stop] for name, b in blocks.items()])
+        order = np.argsort(asked)
+        place = np.concatenate([np.array(b) for b in blocks.values()])[order]
+        whose = np.repeat(np.arange(len(blocks)), [len(b) for b in blocks.values()])[order]
+        here = asked[order]
+        pres, posts = list(blocks), list(self.ids)
         columns = ["source", "target", "delay", "receptor"]
         for model in self.models:
             for read in synapse_models.connections(
@@ -363,19 +386,23 @@ class _Reader:
                         f"the connection {read['source'][bad]} → {read['target'][bad]} has the "
                         f"weight {weight[bad]}: weights must be finite"
                     )
-                found.outside += float(np.count_nonzero(owner == -1))
+                source = np.searchsorted(here, read["source"])
+                for i, name in enumerate(pres):
+                    outside = (owner == -1) & (whose[source] == i)
+                    found[name].outside += float(np.count_nonzero(outside))
                 keep = (owner >= 0) & (weight != 0)
-                kinds = np.stack([owner, read["receptor"].astype(int), weight > 0], axis=1)
+                receptor = read["receptor"].astype(int)
+                kinds = np.stack([whose[source], owner, receptor, weight > 0], axis=1)
                 for row in np.unique(kinds[keep], axis=0):
                     among = keep & (kinds == row).all(axis=1)
-                    kind = Kind(names[row[0]], int(row[1]), bool(row[2]))
-                    mine = found.kinds.setdefault(
-                        kind, _OfKind(np.zeros(found.of), np.zeros(found.of))
+                    kind = Kind(posts[row[1]], int(row[2]), bool(row[3]))
+                    sums = found[pres[row[0]]]
+                    mine = sums.kinds.setdefault(
+                        kind, _OfKind(np.zeros(sums.of), np.zeros(sums.of))
                     )
-                    w = weight[among]
-                    at = np.array([place[s] for s in read["source"][among].tolist()])
-                    mine.count += np.bincount(at, minlength=found.of)
-                    mine.weight += np.bincount(at, weights=w, minlength=found.of)
+                    w, at = weight[among], place[source[among]]
+                    mine.count += np.bincount(at, minlength=sums.of)
+                    mine.weight += np.bincount(at, weights=w, minlength=sums.of)
                     mine.squares += float(w @ w)
                     mine.models.add(synapse_models.base_of(model, sim))
                     delays, which = np.unique(read["delay"][among], return_inverse=True)
@@ -568,9 +595,11 @@ def _drives(
 ) -> list[Drive]:
     """Connections onto the populations from generators, and from neurons in no population."""
     drives = []
-    for model, sources in reader.outer.items():
-        order = np.random.default_rng(1).permutation(sources.size)
-        found = reader.sums(sources[order], how_many)
+    shuffled = {
+        model: np.random.default_rng(1).permutation(sources)
+        for model, sources in reader.outer.items()
+    }
+    for model, found in reader.sums(shuffled, how_many, {}).items():
         for kind in sorted(found.kinds):
             own = found.kinds[kind]
             connections = float(own.count.sum()) / found.read * found.of
@@ -580,7 +609,7 @@ def _drives(
                     model=model,
                     sources=found.of,
                     indegree=_rounded(connections / nodes[kind.post].size),
-                    rate=_rate(reader, model, sources[order][: found.read], own.count),
+                    rate=_rate(reader, model, shuffled[model][: found.read], own.count),
                 )
             )
     return drives
