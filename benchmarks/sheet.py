@@ -33,7 +33,6 @@ import overhead
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
 PIECE = 3.0  # ms
-NAMES = ("without", "nothing", "recorder", "recorder × 4")
 INTERVAL = 0.5  # ms, of samples
 
 
@@ -93,21 +92,10 @@ def measure(neurons: int, rounds: int, turns: int) -> dict[str, Any]:
         "recorder": lambda: record(1),
         "recorder × 4": lambda: record(4),
     }
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in NAMES}
-    for number in range(rounds):
-        order = list(NAMES[number % len(NAMES) :] + NAMES[: number % len(NAMES)])
-        copies = {name: overhead.Copy(nest, recorders[name], PIECE) for name in order}
-        for _ in range(turns):
-            for name in order:
-                copies[name].run()
-            order.reverse()
-        for name, copy in copies.items():
-            runs[name].append(copy.end())
-        told = (
-            f"{name} × {overhead.ratios(runs, name, 'processor_s')[-1]:.3f}" for name in NAMES[1:]
-        )
-        print(f"round {number + 1}: processor time {', '.join(told)}", flush=True)
-    found = {name: overhead.compared("sheet", name, runs, PIECE * turns) for name in NAMES[1:]}
+    runs = overhead.in_turns(nest, "sheet", recorders, PIECE, rounds, turns)
+    found = {
+        name: overhead.compared("sheet", name, runs, PIECE * turns) for name in [*recorders][1:]
+    }
     per_neuron = int(np.mean([np.diff(w.indptr).mean() for w in weights.values()]))
     return {
         "neurons": neurons,

@@ -19,7 +19,10 @@ from ...kernels.projection import (
     measured_directions,
     responses_of_many,
 )
+from .._provenance import package_version
 from .patches import Patches
+
+_AT_ONCE = 2000  # vertices
 
 
 def kernels(
@@ -124,6 +127,8 @@ def kernels(
         positions=places,
         courses=np.concatenate([*courses.values()]),
         provenance={
+            "tool": "nestlfp.sources.cortex",
+            "versions": {"LFPykit": package_version("LFPykit")},
             "patches_mm2": dict(zip(patches.names, patches.areas.tolist(), strict=True)),
             "surface_scaled_by": patches.surface.scale,
             "microcircuit": kinds[0].provenance,
@@ -165,17 +170,18 @@ def _along_z(kind: KernelSet, signal: str) -> Floats:
 
 def _means(model: Any, patches: Patches, contacts: Floats, name: str) -> Floats:
     """What a dipole of 1 nA µm, spread over each patch, gives: (patch, contact, [3,] 1)."""
-    surface, found = patches.surface, []
-    for patch, area in zip(patches.names, patches.areas, strict=True):
-        vertices, parts = patches.members(patch)
-        at = surface.vertices[vertices]
-        along = parts[:, None] * surface.area_vectors[vertices] / area
+    surface, shares = patches.surface, patches.shares.tocsc()
+    used = np.unique(patches.shares.indices)
+    total: Any = 0.0
+    for part in np.array_split(used, -(-len(used) // _AT_ONCE)):
         try:
-            of_axes = responses_of_many(model, at, contacts, patch)
+            of_axes = responses_of_many(model, surface.vertices[part], contacts, "a patch")
         except KernelError as error:
             raise KernelError(
-                f"patch {patch!r} cannot be seen as {name!r}: {error}. Is the surface in the frame "
-                "of the head? patches.inside(79e3) moves it into LFPykit's"
+                f"the patches cannot be seen as {name!r}: {error}. Is the surface in the frame of "
+                "the head? patches.inside(79e3) moves it into LFPykit's"
             ) from error
-        found.append(np.einsum("v...d,vd->...", of_axes, along)[..., None])
-    return np.array(found)
+        along = np.einsum("v...d,vd->v...", of_axes, surface.area_vectors[part])
+        total = total + shares[:, part] @ along.reshape(len(part), -1)
+    of_patches = total / patches.areas[:, None]
+    return np.asarray(of_patches.reshape(len(of_patches), *along.shape[1:], 1))
