@@ -161,9 +161,11 @@ def create(choice: Choice, name: str) -> nest.NodeCollection:
     return nest.Create("iaf_psc_exp", choice.size(name), params={**c.NEURON, **own})
 
 
-def connect(choice: Choice, neurons: Nodes, pre: str, post: str, model: str) -> None:
-    """The synapses from one population onto another."""
-    number = choice.synapses(pre, post)
+def connect(
+    choice: Choice, neurons: Nodes, pre: str, post: str, model: str, number: int | None = None
+) -> None:
+    """The synapses from one population onto another; so many, where a number is given."""
+    number = choice.synapses(pre, post) if number is None else number
     if not number:
         return
     nest.Connect(
