@@ -12,7 +12,7 @@ import nestlfp.plotting
 from nestlfp.signals import spectrum
 from nestlfp.sources.cortex import Patches
 
-SHOWN = (5.0, 15.0, 30.0, 50.0, 90.0)  # ms after a pulse
+SHOWN = (5.0, 12.0, 20.0, 30.0, 45.0)  # ms after a pulse
 SMOOTHED = 60  # times, so that one sees into the sulci
 COLOURS = {"EEG": "#2f6fab", "MEG": "#7a4b9c"}
 CORTEX = np.array([0.85, 0.85, 0.85])
@@ -33,8 +33,8 @@ def draw(
     onset : float
         Of the first pulse (ms).
     """
-    figure = Figure(figsize=(11, 11), layout="constrained")
-    cortex, eeg, meg, traces = figure.subfigures(4, 1, height_ratios=(2.3, 1.1, 1.1, 1.6))
+    figure = Figure(figsize=(11, 10.5), layout="constrained")
+    cortex, eeg, meg, traces = figure.subfigures(4, 1, height_ratios=(1.9, 1.1, 1.1, 1.4))
     _activity(cortex, patches, rates)
     for part, name in ((eeg, "EEG"), (meg, "MEG")):
         nestlfp.plotting.topomap(evoked, SHOWN, signal=name, figure=part, contours=4)

@@ -35,7 +35,7 @@ CENTRES = {
     "DLPFC": (-25, 39, 28), "VLPFC": (-39, 42, -4), "vmPFC": (-8, 51, -12), "FP": (-15, 59, 16),
 }  # fmt: skip
 DRIVEN = "V1"  # by the thalamus
-AREA = 400.0  # mm², of each patch
+AREA = 100.0  # mm², of each patch
 BRAIN = 79e3  # µm, radius of the innermost sphere of LFPykit's head
 HELMET = 115e3  # µm, of magnetometers
 MAGNETOMETERS = 102
@@ -45,9 +45,10 @@ ELECTRODES = "biosemi64"
 # Neuron 80: 184). It is not scaled to the larger brain of humans.
 DISTANCE_RULE = 0.19  # 1/mm
 SPEED = 3.0  # mm/ms, of axons
-AXONS = 4500  # from other patches, into a patch of full size; the thalamus has 902
+AXONS = 6000  # from other patches, into a patch of full size; the thalamus has 902
 FROM = "L23E"  # whose axons leave a patch
 SYNAPSE = "static_synapse"
+SPIKING, JITTER = 0.15, 3.0  # part of the thalamus that spikes in a pulse, and s.d. (ms) of when
 FIRST_PULSE, EVERY = 400.0, 250.0  # ms
 
 
@@ -147,13 +148,16 @@ def _couple(neurons: net.Nodes, found: cortex.Patches, rng: np.random.Generator)
 
 
 def drive(choice: net.Choice, neurons: net.Nodes, found: cortex.Patches) -> None:
-    """Background input everywhere, and pulses of the thalamus, in which all its neurons spike."""
+    """Background input everywhere, and pulses, in which a part of the thalamus spikes once."""
     for patch in found.names:
         own = {name: neurons[f"{patch}/{name}"] for name in c.POPULATIONS}
         net.background(choice, own)
-    times = [time - net.ONE_STEP for time in pulses(choice)]
-    generator = nest.Create("spike_generator", params={"spike_times": times})
-    nest.Connect(generator, neurons[f"{DRIVEN}/axons"], syn_spec={"delay": net.ONE_STEP})
+    thalamus = neurons[f"{DRIVEN}/axons"][: round(SPIKING * c.N_TC)]
+    late = np.random.default_rng(choice.seed).normal(0.0, JITTER, (len(thalamus), 1))
+    times = np.round(np.array(pulses(choice)) + late - net.ONE_STEP, 1)
+    generators = nest.Create("spike_generator", len(thalamus))
+    generators.set([{"spike_times": each.tolist()} for each in times])
+    nest.Connect(generators, thalamus, "one_to_one", {"delay": net.ONE_STEP})
 
 
 def pulses(choice: net.Choice) -> list[float]:
