@@ -45,7 +45,7 @@ from nestlfp.simulator import Simulator
 
 INTERVAL = 1.0  # ms, of samples
 WINDOW = (-50.0, 190.0)  # ms, around a pulse
-COMPARED = 500.0  # ms that are simulated without recorder, too
+COMPARED = 450.0  # ms that are simulated without recorder, too
 TOLERANCE = 1e-3  # of the filter, at any lag, of a channel's peak
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -60,8 +60,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out/hemisphere"),
     scale: Annotated[
         float, typer.Option(min=0.005, max=1.0, help="Of each microcircuit, of 77 169 neurons.")
-    ] = 0.03,
-    trials: Annotated[int, typer.Option(min=1, help="Pulses of the thalamus.")] = 8,
+    ] = 0.02,
+    trials: Annotated[int, typer.Option(min=1, help="Pulses of the thalamus.")] = 6,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads, of all processes together.")
     ] = os.cpu_count() or 1,
@@ -183,8 +183,8 @@ def average(signals: xr.Dataset, pulses: list[float]) -> xr.Dataset:
         epochs = [
             signals.sel(time=slice(pulse + start - 0.5, pulse + stop + 0.5)) for pulse in pulses
         ]
-        for epoch in epochs:
-            epoch["time"] = epochs[0]["time"] - pulses[0]
+        time = epochs[0]["time"] - pulses[0]
+        epochs = [epoch.assign_coords(time=time) for epoch in epochs]
         mean = sum(epochs) / len(epochs)
         mean = mean - mean.sel(time=slice(None, 0.0)).mean("time")
         mean["EEG"] = mean["EEG"] - mean["EEG"].mean("EEG_channel")

@@ -24,7 +24,7 @@ def out(tmp_path_factory):
         pytest.importorskip(package)
     folder = tmp_path_factory.mktemp("hemisphere")
     process = subprocess.run(
-        [sys.executable, EXAMPLE / "run.py", "--out", folder, "--scale", "0.005", "--trials", "1"],
+        [sys.executable, EXAMPLE / "run.py", "--out", folder, "--scale", "0.005", "--trials", "2"],
         check=False,
         capture_output=True,
         text=True,
