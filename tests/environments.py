@@ -65,6 +65,7 @@ OPTIONAL = {
     "mne": "mne",
     **dict.fromkeys(["panel", "bokeh", "tornado"], "view"),
     **dict.fromkeys(["wslfp", "tklfp"], "proxies"),
+    **dict.fromkeys(["nibabel", "nilearn"], "cortex"),
     "probeinterface": "probe",
     "distributed": "cluster",
     **dict.fromkeys(["pyNN", "lazyarray"], "pynn"),

@@ -60,6 +60,7 @@ EXAMPLES = [
     "validation/run.py",
     "validation/conductances.py",
     "microcircuit/run.py",
+    "hemisphere/run.py",
     "hpc/simulate.py",
 ]
 

@@ -73,7 +73,7 @@ def build(choice: Choice) -> tuple[Nodes, int, int]:
     -------
     neurons, recurrent, thalamic : dict, int, int
     """
-    neurons = {name: _neurons(choice, name) for name in c.POPULATIONS}
+    neurons = {name: create(choice, name) for name in c.POPULATIONS}
     neurons["TC"] = nest.Create("parrot_neuron", c.N_TC)
     models = synapse_models(choice, nest.total_num_virtual_procs)
     if models["I"] != models["E"]:
@@ -82,7 +82,7 @@ def build(choice: Choice) -> tuple[Nodes, int, int]:
     for pres in (c.POPULATIONS, ("TC",)):
         for post in c.POPULATIONS:
             for pre in pres:
-                _connect(choice, neurons, pre, post, models[c.kind(pre)])
+                connect(choice, neurons, pre, post, models[c.kind(pre)])
         made.append(sum(nest.GetDefaults(m, "num_connections") for m in set(models.values())))
     return neurons, made[0], made[1] - made[0]
 
@@ -104,12 +104,7 @@ def recorders_models(choice: Choice) -> dict[str, str]:
 
 def drive(choice: Choice, neurons: Nodes) -> None:
     """Background input to all neurons, and to the thalamus what was chosen."""
-    for name in c.POPULATIONS:
-        rate = c.EXTERNAL_RATE * c.EXTERNAL_IN_DEGREE[name] * choice.scale
-        generator = nest.Create("poisson_generator", params={"rate": rate})
-        weight = c.weight("TC", name) / np.sqrt(choice.scale)
-        synapse = {"weight": weight, "delay": c.DELAY["E"]}
-        nest.Connect(generator, neurons[name], syn_spec=synapse)
+    background(choice, neurons)
     if choice.stimulus == "pulse":
         times = [time - ONE_STEP for time in choice.pulses()]
         generator = nest.Create("spike_generator", params={"spike_times": times})
@@ -117,6 +112,16 @@ def drive(choice: Choice, neurons: Nodes) -> None:
     elif choice.stimulus == "ac":
         generator = nest.Create("sinusoidal_poisson_generator", params=AC)
         nest.Connect(generator, neurons["TC"], syn_spec={"delay": ONE_STEP})
+
+
+def background(choice: Choice, neurons: Nodes) -> None:
+    """Poisson input to the eight populations."""
+    for name in c.POPULATIONS:
+        rate = c.EXTERNAL_RATE * c.EXTERNAL_IN_DEGREE[name] * choice.scale
+        generator = nest.Create("poisson_generator", params={"rate": rate})
+        weight = c.weight("TC", name) / np.sqrt(choice.scale)
+        synapse = {"weight": weight, "delay": c.DELAY["E"]}
+        nest.Connect(generator, neurons[name], syn_spec=synapse)
 
 
 def record_spikes(neurons: Nodes) -> Nodes:
@@ -149,14 +154,18 @@ def direct_current(choice: Choice, post: str) -> float:
     return 1e-3 * c.TAU_SYN * (1.0 - np.sqrt(choice.scale)) * (recurrent + external)
 
 
-def _neurons(choice: Choice, name: str) -> nest.NodeCollection:
+def create(choice: Choice, name: str) -> nest.NodeCollection:
+    """The neurons of one of the eight populations."""
     mean, spread = c.INITIAL_POTENTIAL[name]
     own = {"I_e": direct_current(choice, name), "V_m": nest.random.normal(mean=mean, std=spread)}
     return nest.Create("iaf_psc_exp", choice.size(name), params={**c.NEURON, **own})
 
 
-def _connect(choice: Choice, neurons: Nodes, pre: str, post: str, model: str) -> None:
-    number = choice.synapses(pre, post)
+def connect(
+    choice: Choice, neurons: Nodes, pre: str, post: str, model: str, number: int | None = None
+) -> None:
+    """The synapses from one population onto another; so many, where a number is given."""
+    number = choice.synapses(pre, post) if number is None else number
     if not number:
         return
     nest.Connect(

@@ -14,6 +14,7 @@ import numpy as np
 from .._types import Floats
 from ..errors import KernelError
 from .positions import check_micrometres, position, positions
+from .spheres import four_sphere, symmetric_sphere
 
 _SMALLEST_HEAD_UM = 1000.0  # dipoles and sensors of a head lie farther from its centre than this
 # LFPykit's matrices give mV for nA µm, and H in nA/µm = 1e-3 A/m; B = mu H follows in T.
@@ -35,6 +36,7 @@ class Conductor:
     matrix: Callable[[Any, Floats, Floats], Floats]  # (model, dipole, contacts) -> (n, [3,] 3)
     outward: Callable[[Any, Floats], Floats] | None = None
     spherical: bool = False
+    many: Callable[[Any, Floats, Floats], Floats] | None = None  # `matrix` of many dipoles
 
 
 def _own(of_model: Callable[[Any], Any], smallest: float) -> Callable[[Any, Any], Floats]:
@@ -105,6 +107,7 @@ _CONDUCTORS = {
         matrix=lambda model, at, contacts: model.get_transformation_matrix(at),
         outward=lambda model, at: at,
         spherical=True,
+        many=four_sphere,
     ),
     "InfiniteVolumeConductor": Conductor(
         units=_EEG_UNITS,
@@ -125,6 +128,7 @@ _CONDUCTORS = {
         matrix=lambda model, at, contacts: model.get_transformation_matrix(at),
         outward=lambda model, at: at,
         spherical=True,
+        many=symmetric_sphere,
     ),
     "NYHeadModel": Conductor(
         units=_EEG_UNITS,

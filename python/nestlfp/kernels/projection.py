@@ -25,6 +25,7 @@ from .courses import COURSES, has_courses
 from .names import AXES, channel_dim, listed
 from .positions import Cylinder, Geometry, contact_labels, position
 
+_Z = np.array([0.0, 0.0, 1.0])
 _CLOSEST_UM = 1.0  # a contact nearer to a point dipole than this is at the dipole
 
 
@@ -42,7 +43,7 @@ def projected(
     unit: str | None = None,
 ) -> xr.Dataset:
     """The kernels with EEG or MEG added; see `KernelSet.project`."""
-    conductor, dipole = conductor_of(model), _dipole(dataset, signal)
+    conductor, dipole = conductor_of(model), dipole_moment(dataset, signal)
     post = dataset["post"].values.tolist()
     if to in dataset.data_vars:
         raise KernelError(f"the kernels already have a signal {to!r}: choose another name (to=)")
@@ -55,16 +56,16 @@ def projected(
     places = _per_population(post, dipole_positions, "dipole_positions")
     directions = _per_population(post, [0.0, 0.0, 1.0] if axes is None else axes, "axes")
     where = conductor.contacts(model, contacts)
-    labels = _labels(contact_labels(contacts) if channels is None else channels, len(where))
+    labels = channel_labels(channels, contacts, len(where))
 
     geometry = Geometry.of(dataset) or Geometry({})
     responses = [
         _response(model, places[name], directions[name], where, name, geometry.cylinders.get(name))
         for name in post
     ]
-    measured, suffixes, along = _measured(np.array(responses), normals)
+    channels_of, suffixes, along = measured(np.array(responses), normals)
     added = labelled(
-        {to: factor * np.einsum("ycd,yxdk->yxck", measured, dipole.values)},
+        {to: factor * np.einsum("ycd,yxdk->yxck", channels_of, dipole.values)},
         pre=dataset["pre"].values.tolist(),
         post=post,
         dt=dt_ms(dataset),
@@ -74,7 +75,7 @@ def projected(
         positions={to: np.repeat(where, len(suffixes), axis=0)},
         courses=dataset[COURSES].values if has_courses(dataset) else None,
     )
-    added = added.assign_coords(lag=dataset["lag"], **_normals(to, along))
+    added = added.assign_coords(lag=dataset["lag"], **measured_directions(to, along))
     return dataset.merge(added, compat="no_conflicts", combine_attrs="override")
 
 
@@ -114,6 +115,22 @@ def _response(
     if source is not None:
         _check_outside((contacts - dipole) @ turn, source, name)
     return np.asarray(conductor.matrix(model, dipole, contacts) @ turn)
+
+
+def responses_of_many(model: Any, dipoles: Floats, contacts: Floats, name: str) -> Floats:
+    """What dipoles along x, y and z give at the contacts: (dipole, contact, [3,] 3).
+
+    Raises
+    ------
+    KernelError
+        If a dipole is not inside of the head, or at a contact.
+    """
+    conductor = conductor_of(model)
+    if conductor.many is None:
+        return np.array([_response(model, at, _Z, contacts, name, None) for at in dipoles])
+    outermost = dipoles[np.argmax(np.linalg.norm(dipoles, axis=1))]
+    _check_clear(contacts, conductor.place(model, outermost, name), name, conductor.spherical)
+    return conductor.many(model, dipoles, contacts)
 
 
 def _axis(conductor: Conductor, model: Any, given: Any, dipole: Floats, name: str) -> Floats:
@@ -156,7 +173,7 @@ def _check_outside(local: Floats, cylinder: Cylinder, name: str) -> None:
         )
 
 
-def _dipole(dataset: xr.Dataset, signal: str) -> xr.DataArray:
+def dipole_moment(dataset: xr.Dataset, signal: str) -> xr.DataArray:
     """The current dipole moment, its channels in the order x, y, z."""
     if signal not in dataset.data_vars:
         raise KernelError(
@@ -190,7 +207,7 @@ def _per_population(post: list[str], given: Any, what: str) -> dict[str, Any]:
     return dict(given)
 
 
-def _normals(signal: str, along: Floats | None) -> dict[str, Any]:
+def measured_directions(signal: str, along: Floats | None) -> dict[str, Any]:
     """Coordinates that tell which direction each channel measures: unit vectors."""
     if along is None:
         return {}
@@ -200,10 +217,10 @@ def _normals(signal: str, along: Floats | None) -> dict[str, Any]:
     }
 
 
-def _measured(
+def measured(
     responses: Floats, normals: ArrayLike | None
 ) -> tuple[Floats, list[str], Floats | None]:
-    """Responses with one row for each channel, (post, channel, 3), and the endings of labels.
+    """Responses with one row for each channel, (post, channel, axis), and the endings of labels.
 
     Potentials have a channel for each contact. A magnetic field has one for each sensor and axis,
     or for each sensor where its normal is known. The directions of these channels come last.
@@ -215,7 +232,7 @@ def _measured(
         return responses, [""], None
     if normals is None:
         endings = [f"_{axis}" for axis in AXES]
-        return responses.reshape(len(responses), 3 * n, 3), endings, np.tile(np.eye(3), (n, 1))
+        return responses.reshape(len(responses), 3 * n, -1), endings, np.tile(np.eye(3), (n, 1))
     wanted = np.array(normals, dtype=float)
     lengths = np.linalg.norm(wanted, axis=-1, keepdims=True) if wanted.shape == (n, 3) else None
     if lengths is None or not (np.all(np.isfinite(wanted)) and np.all(lengths > 0)):
@@ -227,8 +244,10 @@ def _measured(
     return np.einsum("ca,ycad->ycd", along, responses), [""], along
 
 
-def _labels(channels: Sequence[Any] | None, count: int) -> list[Any]:
-    labels = listed(range(count) if channels is None else channels, "channels")
+def channel_labels(channels: Sequence[Any] | None, contacts: Any, count: int) -> list[Any]:
+    """Labels of contacts or sensors: those given, a probe's, or 0, 1, 2, ..."""
+    given = contact_labels(contacts) if channels is None else channels
+    labels = listed(range(count) if given is None else given, "channels")
     if len(labels) != count:
         raise KernelError(f"the model has {count} contacts but there are {len(labels)} channels")
     return labels

@@ -9,6 +9,7 @@ module         what it takes                                         extra of ne
 `hybrid`       a network that has run, replayed on LFPy's cells      ``lfpykernels``
 `conductors`   kernels of a dipole moment, for EEG and MEG           ``lfpykernels`` (LFPykit)
 `sheets`       cells of LFPykernels, and where targets are           ``lfpykernels``
+`cortex`       kernels of a dipole moment, and a cortical surface    ``cortex`` (files), LFPykit
 `proxies`      positions and weights of point neurons                ``proxies``
 ============== ===================================================== ==========================
 
@@ -22,6 +23,7 @@ from types import ModuleType
 
 __all__ = [
     "conductors",
+    "cortex",
     "hybrid",
     "layers",
     "lfpykernels",

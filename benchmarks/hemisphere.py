@@ -1,0 +1,129 @@
+"""What the EEG and MEG of a hemisphere add to its simulation: 256 populations, 370 outputs.
+
+The network of examples/hemisphere, 32 microcircuits of eight populations; 64 electrodes, and 102
+places at which all three components of the magnetic field are recorded. Measured as
+benchmarks/overhead.py does: copies of one process, with and without a recorder, simulate short
+pieces in turns on one core. "recorder × 10" has ten at once, so that what one costs stands out of
+the noise. Before that: how long kernels, filter and recorder take, and how much memory.
+Writes out/benchmarks/hemisphere.json.
+
+    python benchmarks/hemisphere.py [--rounds 8] [--scale 0.03]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import usage
+
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
+os.environ.setdefault("PYNEST_QUIET", "1")
+
+import overhead
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "out" / "benchmarks"
+PIECE = 3.0  # ms
+INTERVAL = 1.0  # ms, of samples
+TOLERANCE = 1e-3
+
+
+def peak_mb() -> float:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+
+
+def measure(scale: float, rounds: int, turns: int) -> dict[str, Any]:
+    """Costs of kernels and recorder, and ratios of processor time to the network without it."""
+    sys.path.insert(0, str(ROOT / "examples" / "hemisphere"))
+    import hemisphere as h
+    import nest
+
+    import nestlfp
+    from nestlfp.sources import cortex
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    microcircuit, models = h.dipole_kernels(scale).select(pre=h.c.POPULATIONS), h.models()
+    base, costs = peak_mb(), {}
+    started = time.perf_counter()
+    patches = h.patches()
+    kernels = cortex.kernels(microcircuit, patches.inside(h.BRAIN), models, units={"MEG": "fT"})
+    costs["kernels_s"] = time.perf_counter() - started
+    started = time.perf_counter()
+    with TemporaryDirectory() as empty:  # where no filter was found before
+        usual = os.environ.get("NESTLFP_CACHE")
+        os.environ["NESTLFP_CACHE"] = empty
+        method = nestlfp.Separable(TOLERANCE)
+        bank = nestlfp.FilterBank(kernels, method=method, interval=INTERVAL, antialias=True)
+        del os.environ["NESTLFP_CACHE"]
+        if usual is not None:
+            os.environ["NESTLFP_CACHE"] = usual
+    costs["filter_s"] = time.perf_counter() - started
+    costs["peak_above_base_MB"] = peak_mb() - base
+
+    choice = h.net.Choice(scale)
+    h.net.reset(choice, threads=1)  # a process that has threads cannot be forked
+    nestlfp.install(bank)
+    neurons = h.build(choice, patches)
+    h.drive(choice, neurons, patches)
+    recorded = {name: neurons[name] for name in kernels.pre}
+
+    def record(times: int) -> None:
+        for _ in range(times):
+            nestlfp.FieldRecorder(bank, recorded)
+
+    recorders = {
+        "without": lambda: None,
+        "nothing": lambda: None,
+        "recorder": lambda: record(1),
+        "recorder × 10": lambda: record(10),
+    }
+    runs = overhead.in_turns(nest, "hemisphere", recorders, PIECE, rounds, turns)
+    found = {
+        name: overhead.compared("hemisphere", name, runs, PIECE * turns)
+        for name in [*recorders][1:]
+    }
+    synapses = nest.num_connections
+    started = time.perf_counter()
+    record(1)
+    costs["recorder_s"] = time.perf_counter() - started
+    return {
+        "neurons": sum(map(len, neurons.values())),
+        "synapses": synapses,
+        "ports": len(kernels.pre),
+        "outputs": sum(array.shape[2] for array in kernels.stored.data_vars.values()),
+        "filter": str(bank.filter),
+        "error": float(bank.filter.error.max()),
+        **costs,
+        "results": found,
+    }
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = usage.parser(__doc__)
+    parser.add_argument("--scale", type=float, default=0.03, help="of each microcircuit")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--turns", type=int, default=30, help="pieces of each copy in a round")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    OUT.mkdir(parents=True, exist_ok=True)
+    found = {**vars(options), **measure(options.scale, options.rounds, options.turns)}
+    path = OUT / "hemisphere.json"
+    path.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    shown = {key: value for key, value in found.items() if key != "results"}
+    print(json.dumps(shown, indent=1))
+
+
+if __name__ == "__main__":
+    main()
