@@ -205,7 +205,7 @@ def _image(binned: Binned, rows: Ints, labels: list[str]) -> Image:
 
 def _unique(labels: list[str], rows: Rows) -> list[str]:
     """What channels are called in a list to choose from: depth, and label where that is more."""
-    if rows.title.startswith("depth"):
+    if rows.by_depth:
         at = dict(zip(rows.order.tolist(), rows.labels, strict=True))
         labels = [
             f"{at[i]} µm" if label == str(i) else f"{label}: {at[i]} µm"
