@@ -174,10 +174,13 @@ def test_plot_draws_what_was_asked_for(files, tmp_path, monkeypatch):
     (cdm, path), (late, _), (kernels, _) = drawn
     assert path == output
     (ax,) = cdm.axes
-    assert ax.get_title(loc="left") == "CDM"
+    assert ax.get_title(loc="left") == "CDM minus mean (x, y: zero)"
     assert ax.get_xlim() == (10.0, 20.0)
     assert late.axes[0].get_xlim() == (40.0, 50.0)
-    assert [ax.get_ylabel().split("\n")[0] for ax in kernels.axes[::4]] == ["CDM", "LFP"]
+    assert [ax.get_ylabel().split("\n")[0] for ax in kernels.axes[::4]] == [
+        "CDM (x, y: zero)",
+        "LFP",
+    ]
 
 
 def test_plot_draws_probe_and_cells(files, tmp_path, hagen):
@@ -192,6 +195,53 @@ def test_plot_draws_probe_and_cells(files, tmp_path, hagen):
     assert "--geometry is for kernels" in refused
 
 
+def test_plot_draws_colours_spectrograms_and_maps(files, tmp_path, monkeypatch):
+    from nestlfp import plotting
+
+    drawn = []
+    monkeypatch.setattr(plotting, "save", lambda figure, path, **_: drawn.append(figure))
+    file, output = files / "signals.nc", ("-o", tmp_path / "figure.pdf")
+    run("plot", file, *output, "--image", "-s", "LFP", "--width", 85)
+    run("plot", file, *output, "--csd", "--stop", 20, "--layer", "soma=150:-100")
+    run("plot", file, *output, "--spectrogram", "--segment", 10, "--highest", 400)
+    image, csd, spectrogram = drawn
+    assert image.get_figwidth() * 25.4 == pytest.approx(85)
+    titles = [ax.get_title(loc="left") for ax in csd.axes]
+    assert titles[:2] == ["LFP minus mean", "CSD minus mean"]
+    assert [text.get_text() for text in csd.axes[0].texts] == ["soma"]
+    assert csd.axes[0].get_xlim()[1] < 21
+    assert spectrogram.axes[0].get_ylim()[1] < 460
+
+
+def test_plot_draws_maps_of_the_head(tmp_path):
+    places = 9e4 * np.array(
+        [[0, 0, 1], [0.6, 0, 0.8], [-0.6, 0, 0.8], [0, 0.8, 0.6], [0, -0.8, 0.6]]
+    )
+    coords = {f"EEG_{axis}": ("EEG_channel", places[:, i]) for i, axis in enumerate("xyz")}
+    values = np.arange(15.0).reshape(5, 3)
+    eeg = xr.Dataset(
+        {"EEG": (("EEG_channel", "time"), values, {"units": "µV"})},
+        {"EEG_channel": range(5), "time": [1.0, 2.0, 3.0], **coords},
+    )
+    signals.save(eeg, tmp_path / "eeg.nc")
+    told = run("plot", tmp_path / "eeg.nc", "-o", tmp_path / "map.png", "--map", 1, "--map", 3)
+    assert (told.exit_code, told.output) == (0, "")
+    assert (tmp_path / "map.png").read_bytes().startswith(PNG)
+
+
+def test_options_of_plot_that_do_not_go_together(files, tmp_path):
+    def told(*words, name="signals.nc"):
+        return fails("plot", files / name, "-o", tmp_path / "x.png", *words)
+
+    assert "give one of --csd, --spectrum" in told("--csd", "--spectrum")
+    assert "--segment does not go with traces" in told("--segment", 100)
+    assert "--layer does not go with --spectrum" in told("--spectrum", "--layer", "L1=0:-1")
+    assert "such as L1=0:-150 (µm), found 'L1'" in told("--image", "--layer", "L1")
+    assert "--csd is for signals" in told("--csd", name="kernels.nc")
+    assert "give --signal once" in told("--csd", "-s", "LFP", "-s", "CDM")
+    assert "width must be millimetres" in told("--width", 8.5)
+
+
 def test_plot_says_what_is_wrong(files, tmp_path):
     file, output = files / "signals.nc", tmp_path / "x.png"
     assert "['EEG'] not among ['LFP', 'CDM']" in fails("plot", file, "-o", output, "-s", "EEG")
@@ -199,7 +249,7 @@ def test_plot_says_what_is_wrong(files, tmp_path):
     assert "suffix must be one of" in fails("plot", file, "-o", tmp_path / "x.tiger")
     assert "cannot write figure" in fails("plot", file, "-o", tmp_path / "nowhere" / "x.png")
     kernels = fails("plot", files / "kernels.nc", "-o", output, "--stop", 5)
-    assert "--start and --stop are for signals" in kernels
+    assert "--stop is for signals" in kernels
     assert list(tmp_path.iterdir()) == []
 
 

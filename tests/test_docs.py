@@ -50,7 +50,7 @@ SECTIONS = {
     for section in re.split("^## ", text, flags=re.MULTILINE)
     if blocks(section, "python")
 }
-FOLLOWED = {"activity"}  # pages whose sections go on in the shell, with what Python wrote
+FOLLOWED = {"activity", "csd"}  # pages whose sections go on in the shell, with what Python wrote
 COMMANDS_AFTER = {
     f"{page}: {section.partition(chr(10))[0]}": "\n".join(blocks(section, "bash"))
     for page in FOLLOWED
@@ -143,6 +143,7 @@ def test_python_blocks(checkout, section):
         ("cells", 2),
         ("closed_loop", 2),
         ("activity", 5),
+        ("csd", 2),
         ("start", 1),
         ("own_network", 3),
         ("sheets", 1),

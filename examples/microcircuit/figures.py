@@ -18,18 +18,9 @@ from network_in_nest import Choice
 
 import nestlfp
 import nestlfp.plotting
+from nestlfp.plotting.style import colours_of, new_figure, nice, style
 
-COLORS = {  # by population: excitatory ones dark, inhibitory ones light; a hue for each layer
-    "TC": "#444444",
-    "L23E": "#8c1d40",
-    "L23I": "#e39ab3",
-    "L4E": "#b35900",
-    "L4I": "#f5b971",
-    "L5E": "#1b6b50",
-    "L5I": "#86cdb3",
-    "L6E": "#1f4e8c",
-    "L6I": "#93b9e6",
-}
+COLORS = colours_of(PRE)  # the thalamus, and shades of two colours: a layer is lighter or darker
 SHOWN = 200.0  # ms
 RASTER_MOST = 1500  # neurons; one in so many is drawn where there are more
 SPECTRUM_CONTACTS = (0, 3, 7, 11, 13)  # channels 1, 4, 8, 12 and 14
@@ -48,7 +39,7 @@ def draw(
     figures = {
         "signals": overview(choice, spikes, signals),
         "sources": sources(choice, kernels, spikes, signals),
-        "kernels": all_kernels(choice, kernels),
+        "kernels": all_kernels(kernels),
     }
     for name, figure in figures.items():
         nestlfp.plotting.save(figure, out / f"{name}.png", dpi=130, overwrite=True)
@@ -106,7 +97,7 @@ def _raster(ax: Axes, choice: Choice, spikes: checks.Spikes, window: tuple[float
     ax.set_yticks([at for at, _ in ticks], [name for _, name in ticks])
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=window, ylim=(0, row), xlabel="time (ms)")
-    some_of = "" if every == 1 else f", every {every}th neuron"
+    some_of = "" if every == 1 else f", one neuron in {every}"
     ax.set_title(f"Spikes{some_of}", loc="left")
 
 
@@ -116,7 +107,7 @@ def _traces(ax: Axes, signals: xr.Dataset, window: tuple[float, float]) -> None:
     part = lfp.sel(time=slice(*window))
     middle = lfp.mean("time")
     largest = float(np.abs(part - middle).max()) or 1.0
-    bar = _nice(largest)
+    bar = nice(largest)
     gain = 150.0 / largest  # µm
     for i, z in enumerate(part["LFP_z"].values):
         trace = part.values[i] - float(middle[i])
@@ -125,7 +116,8 @@ def _traces(ax: Axes, signals: xr.Dataset, window: tuple[float, float]) -> None:
     right = window[1] + 0.1 * (window[1] - window[0])
     ax.plot([right, right], [-bar * gain, 0.0], color="black", lw=3, clip_on=False)
     ax.text(right, -bar * gain / 2, f"  {bar * 1e3:g} µV", va="center", clip_on=False)
-    ax.set(xlim=window, ylim=(-1660, 160), xlabel="time (ms)", ylabel="depth z (µm)")
+    ax.set(xlim=window, ylim=(-1660, 160), xlabel="time (ms)")
+    _count_downwards(ax)
     ax.set_title("LFP", loc="left")
 
 
@@ -164,7 +156,8 @@ def _spectrum_by_depth(ax: Axes, power: xr.DataArray) -> None:
         rasterized=True,
     )
     _mark_layers(ax, "white")
-    ax.set(xscale="log", xlabel="frequency (Hz)", ylabel="depth z (µm)", xlim=FREQUENCIES)
+    ax.set(xscale="log", xlabel="frequency (Hz)", xlim=FREQUENCIES)
+    _count_downwards(ax)
     ax.set_title("LFP: power by depth", loc="left")
     ax.figure.colorbar(image, ax=ax, label="mV²/Hz", aspect=30, pad=0.07)
 
@@ -224,7 +217,8 @@ def _image(
         rasterized=True,
     )
     _mark_layers(ax)
-    ax.set(xlim=window, ylabel="depth z (µm)")
+    ax.set(xlim=window)
+    _count_downwards(ax)
     ax.set_title(f"{name}, without its mean", loc="left")
     ax.figure.colorbar(image, ax=ax, label=unit, aspect=25, pad=0.05, extend="both")
 
@@ -253,44 +247,57 @@ def _shares(
     whole = 1e3 * checks.whole(signals, "LFP").sel(time=after).std("time")
     ax.plot(whole, parts["LFP_z"], color="black", lw=2.5, label="all together")
     _mark_layers(ax)
-    ax.set(xlabel="standard deviation of the LFP (µV)", ylabel="depth z (µm)")
+    ax.set(xlabel="standard deviation of the LFP (µV)")
+    _count_downwards(ax)
     ax.set_xlim(left=0)
     ax.set_title("What each presynaptic population adds to the LFP", loc="left")
     ax.legend(fontsize=8, loc="lower right", framealpha=0.9, edgecolor="none")
 
 
 # ---------------------------------------------------------------------- kernels
-def all_kernels(choice: Choice, kernels: nestlfp.KernelSet) -> Figure:
+def all_kernels(kernels: nestlfp.KernelSet) -> Figure:
     """The LFP after one spike of each presynaptic population, and its peak by depth."""
-    figure, axes = plt.subplots(2, 5, figsize=(14, 7), layout="constrained", sharey=True)
     h = 1e3 * kernels["LFP"].sum("post")
     largest = float(np.abs(h).max())
     norm = SymLogNorm(largest / 100, vmin=-largest, vmax=largest)
-    for ax, pre in zip(axes.ravel(), PRE, strict=False):
-        part = h.sel(pre=pre, lag=slice(0, 20))
-        image = ax.pcolormesh(
-            part["lag"], part["LFP_z"], part.values, norm=norm, cmap="RdBu_r", shading="nearest",
-            rasterized=True,
-        )  # fmt: skip
-        _mark_layers(ax, inside=True)
-        peak = part.values.ravel()[np.abs(part.values).argmax()]
-        ax.set_title(f"{pre}: peak {peak:+.2g} µV", loc="left", fontsize=9, color=COLORS[pre])
-        ax.set(xlabel="lag (ms)")
-    figure.colorbar(image, ax=axes, label="µV per spike", aspect=40, pad=0.01)
-    ax = axes.ravel()[-1]
-    for pre in PRE:
-        values = h.sel(pre=pre).values
-        peaks = values[np.arange(len(values)), np.abs(values).argmax(axis=1)]
-        style = "--" if pre.endswith("I") else "-"
-        ax.plot(peaks, h["LFP_z"], style, color=COLORS[pre], lw=1.2)
-    _mark_layers(ax)
-    ax.axvline(0, color="0.6", lw=0.8)
-    ax.set(xlabel="µV per spike")
-    ax.set_title("peaks, in the titles' colours", loc="left", fontsize=9)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("depth z (µm)")
-    figure.suptitle(f"LFP after one spike of a presynaptic neuron, scale {choice.scale:g}")
+    with style():
+        figure = new_figure(7.1, 4.6)
+        axes = figure.subplots(2, 5, sharey=True)
+        for ax, pre in zip(axes.ravel(), PRE, strict=False):
+            part = h.sel(pre=pre, lag=slice(0, 20))
+            image = ax.pcolormesh(
+                part["lag"], part["LFP_z"], part.values, norm=norm, cmap="RdBu_r",
+                shading="nearest", rasterized=True,
+            )  # fmt: skip
+            _mark_layers(ax, inside=True)
+            peak = part.values.ravel()[np.abs(part.values).argmax()]
+            ax.set_title(f"{pre}: peak {peak:+.2g} µV".replace("-", "−"), loc="left", fontsize=7)
+            ax.set_xlabel("lag (ms)")
+        bar = figure.colorbar(image, ax=axes, label="µV per spike", aspect=40, pad=0.01)
+        ticks = [sign * tick for tick in (0.1, 1.0) for sign in (-1, 1)]
+        bar.set_ticks(
+            [*ticks, 0.0], labels=[f"{tick:g}".replace("-", "−") for tick in [*ticks, 0.0]]
+        )
+        bar.ax.minorticks_off()
+        ax = axes.ravel()[-1]
+        for pre in PRE:
+            values = h.sel(pre=pre).values
+            peaks = values[np.arange(len(values)), np.abs(values).argmax(axis=1)]
+            line = "--" if pre.endswith("I") else "-"
+            ax.plot(peaks, h["LFP_z"], line, color=COLORS[pre], lw=1.0, label=pre)
+        _mark_layers(ax)
+        ax.axvline(0, color="0.6", lw=0.6)
+        ax.set_xlabel("peak (µV per spike)")
+        figure.legend(loc="outside lower center", ncols=len(PRE), frameon=False)
+        for ax in axes[:, 0]:
+            _count_downwards(ax)
     return figure
+
+
+def _count_downwards(ax: Axes) -> None:
+    """Depth from the surface, which is at z = 0."""
+    ax.set_ylabel("depth (µm)")
+    ax.yaxis.set_major_formatter(lambda z, _: f"{0.0 - z:g}")
 
 
 def _mark_layers(ax: Axes, color: str = "0.6", *, inside: bool = False) -> None:
@@ -300,12 +307,6 @@ def _mark_layers(ax: Axes, color: str = "0.6", *, inside: bool = False) -> None:
         if name == "L1":
             ax.axhline(top, color=color, lw=0.7, ls=":")
         ax.text(
-            0.985 if inside else 1.008, (top + bottom) / 2, name, fontsize=7, va="center",
+            0.985 if inside else 1.008, (top + bottom) / 2, name, fontsize=6, va="center",
             ha="right" if inside else "left", transform=ax.get_yaxis_transform(), color="0.35",
         )  # fmt: skip
-
-
-def _nice(size: float) -> float:
-    """The largest of 1, 2, 5, 10, ... that is not larger."""
-    decade = 10.0 ** np.floor(np.log10(size))
-    return float(decade * max(f for f in (1, 2, 5) if f * decade <= size * (1 + 1e-9)))

@@ -181,7 +181,7 @@ def all_spikes(spike_recorders: network.Nodes) -> dict[str, tuple[np.ndarray, np
 
 # ---------------------------------------------------------------------- figures
 def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
-    """Kernels, and the last part of the signals below the spikes."""
+    """Kernels, the last part of the signals below the spikes, and the CSD in colours."""
     figure = nestlfp.plotting.kernels(kernel_set)
     nestlfp.plotting.save(figure, out / "kernels.png", overwrite=True)
     stop = float(recorded.signals["time"][-1])
@@ -192,6 +192,12 @@ def draw(kernel_set: nestlfp.KernelSet, recorded: Recorded, out: Path) -> None:
         sizes=p.SIZES,
     )
     nestlfp.plotting.save(figure, out / "signals.png", overwrite=True)
+    lfp = recorded.signals[["LFP"]]
+    csd = nestlfp.signals.current_source_density(lfp)
+    figure = nestlfp.plotting.depth_image(
+        lfp.merge(csd, combine_attrs="override"), time=(max(0.0, stop - SHOWN / 2), stop)
+    )
+    nestlfp.plotting.save(figure, out / "csd.png", overwrite=True)
 
 
 # ---------------------------------------------------------------------- the report

@@ -321,51 +321,154 @@ def plot(
         float | None, typer.Option(help="Draw signals from this time on (ms).")
     ] = None,
     stop: Annotated[float | None, typer.Option(help="Draw signals up to this time (ms).")] = None,
+    image: Annotated[
+        bool, typer.Option("--image", help="Of signals: colours by depth and time.")
+    ] = False,
+    csd: Annotated[
+        bool,
+        typer.Option("--csd", help="Of potentials: they and their current source density."),
+    ] = False,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="For --image and --csd: NAME=TOP:BOTTOM (z, µm). For each layer."),
+    ] = None,
+    spectrum: Annotated[
+        bool, typer.Option("--spectrum", help="Of signals: draw their power spectra.")
+    ] = False,
+    spectrogram: Annotated[
+        bool, typer.Option("--spectrogram", help="Of signals: power by time and frequency.")
+    ] = False,
+    segment: Annotated[
+        float | None,
+        typer.Option(
+            help="Length of the pieces that spectra are of (ms). Default: 500; 200 for "
+            "spectrograms."
+        ),
+    ] = None,
+    highest: Annotated[
+        float | None, typer.Option(help="For --spectrogram: the highest frequency (Hz).")
+    ] = None,
+    scalp: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--map",
+            help="Of EEG, or another --signal: a map of the head at this time (ms). May be given "
+            "several times.",
+        ),
+    ] = None,
     geometry: Annotated[
         bool,
         typer.Option("--geometry", help="Of kernels: draw contacts, populations and cells."),
     ] = False,
-    spectrum: Annotated[
-        bool, typer.Option("--spectrum", help="Of signals: draw their power spectra.")
-    ] = False,
-    segment: Annotated[
-        float, typer.Option(help="Length of the pieces whose spectra are averaged (ms).")
-    ] = 500.0,
+    width: Annotated[
+        float | None,
+        typer.Option(help="Of the figure (mm): 85 for a column, 180 for a page of a journal."),
+    ] = None,
     force: _Force = False,
 ) -> None:
-    """Draw signals by depth, or their spectra, or kernels by pathway.
+    """Draw signals by depth as lines or colours, or their spectra, or kernels by pathway.
 
     \b
     Examples:
       nestlfp plot signals.nc -o signals.png --signal LFP --start 500 --stop 1000
+      nestlfp plot signals.nc -o csd.pdf --csd --start 500 --stop 700 --width 85
+      nestlfp plot signals.nc -o csd.pdf --csd --layer L1=0:-150 --layer L2/3=-150:-600
       nestlfp plot signals.nc -o spectrum.pdf --spectrum --start 500
+      nestlfp plot signals.nc -o scalp.png --map 510 --map 520
       nestlfp plot kernels.nc -o kernels.pdf
       nestlfp plot kernels.nc -o probe.pdf --geometry
     """
     from . import plotting
 
     _check_figure(output, force)
+    views = {
+        "--geometry": geometry,
+        "--image": image,
+        "--csd": csd,
+        "--spectrum": spectrum,
+        "--spectrogram": spectrogram,
+        "--map": bool(scalp),
+    }
+    wanted = [name for name, given in views.items() if given]
+    if len(wanted) > 1:
+        raise NestLFPError(f"a figure shows one thing: give one of {', '.join(wanted)}")
+    options = {
+        "--start": (start, wanted != ["--map"]),
+        "--stop": (stop, wanted != ["--map"]),
+        "--layer": (layer, image or csd),
+        "--segment": (segment, spectrum or spectrogram),
+        "--highest": (highest, spectrogram),
+    }
+    for name, (value, fits) in options.items():
+        if value is not None and not fits:
+            raise NestLFPError(f"{name} does not go with {wanted[0] if wanted else 'traces'}")
     found = _load(file)
     found = getattr(found, "modes", found)
     if _is_kernels(found):
-        if start is not None or stop is not None:
-            raise NestLFPError(f"--start and --stop are for signals, but {str(file)!r} has kernels")
-        if spectrum:
-            raise NestLFPError(f"--spectrum is for signals, but {str(file)!r} has kernels")
+        others = [name for name in wanted if name != "--geometry"]
+        others += [name for name in ("--start", "--stop") if options[name][0] is not None]
+        if others:
+            raise NestLFPError(f"{others[0]} is for signals, but {str(file)!r} has kernels")
         if geometry:
             from .plotting.geometry import probe_and_cells
 
-            figure = probe_and_cells(found, signal=signal[0] if signal else None)
+            figure = probe_and_cells(found, signal=signal[0] if signal else None, width=width)
         else:
-            figure = plotting.kernels(found, signals=signal)
+            figure = plotting.kernels(found, signals=signal, width=width)
     elif geometry:
         raise NestLFPError(f"--geometry is for kernels, but {str(file)!r} has signals")
-    elif spectrum:
-        figure = plotting.spectrum(found, signals=signal, segment=segment, start=start, stop=stop)
     else:
         time = (-math.inf if start is None else start, math.inf if stop is None else stop)
-        figure = plotting.signals(found, signals=signal, time=time)
+        part: dict[str, Any] = {"start": start, "stop": stop, "signals": signal, "width": width}
+        if segment is not None:
+            part["segment"] = segment
+        if spectrum:
+            figure = plotting.spectrum(found, **part)
+        elif spectrogram:
+            figure = plotting.spectrogram(found, highest=highest, **part)
+        elif scalp:
+            figure = plotting.topomap(found, scalp, signal=_only(signal, "EEG"), width=width)
+        elif image or csd:
+            drawn = _with_csd(found, _only(signal, "LFP")) if csd else found
+            figure = plotting.depth_image(
+                drawn, signals=None if csd else signal, time=time, layers=_layers(layer or []),
+                width=width,
+            )  # fmt: skip
+        else:
+            figure = plotting.signals(found, signals=signal, time=time, width=width)
     plotting.save(figure, output, overwrite=force)
+
+
+def _only(signal: list[str] | None, usual: str) -> str:
+    """The one signal that was named, or the usual one."""
+    if signal and len(signal) > 1:
+        raise NestLFPError(f"this figure shows one signal: give --signal once, found {signal}")
+    return signal[0] if signal else usual
+
+
+def _with_csd(found: Any, signal: str) -> Any:
+    """A potential and its current source density."""
+    from . import signals
+
+    density = signals.current_source_density(found, signal=signal)
+    return density.assign(found[[signal]].data_vars)[[signal, "CSD"]]
+
+
+def _layers(given: list[str]) -> dict[str, tuple[float, float]]:
+    """From ``NAME=TOP:BOTTOM``."""
+    found = {}
+    for text in given:
+        name, _, heights = text.rpartition("=")
+        try:
+            top, bottom = map(float, heights.split(":"))
+        except ValueError:
+            top = bottom = math.nan
+        if not name or math.isnan(top + bottom):
+            raise NestLFPError(
+                f"a layer is NAME=TOP:BOTTOM, such as L1=0:-150 (µm), found {text!r}"
+            )
+        found[name] = (top, bottom)
+    return found
 
 
 @app.command()

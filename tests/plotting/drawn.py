@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 
 from nestlfp import KernelSet
+from nestlfp.units import VOLTS, ascii_unit
 
 RNG = np.random.default_rng(7)
 
@@ -33,14 +34,17 @@ def scale_bars(ax):
     return [(np.ptp(bar.get_ydata()), text) for bar, text in zip(bars, texts, strict=True)]
 
 
-def in_units(ax):
-    """Traces from the bottom up in the unit of the scale bar, as a reader would measure them."""
+def in_units(ax, unit="mV"):
+    """Traces from the bottom up in this unit, as a reader would measure them with the scale bar."""
     ((rows, text),) = scale_bars(ax)
-    return [(trace - row) / rows * amount(text)[0] for row, trace in enumerate(traces(ax))]
+    size, told = amount(text)
+    if told != unit:
+        size *= VOLTS[ascii_unit(told)] / VOLTS[unit]
+    return [(trace - row) / rows * size for row, trace in enumerate(traces(ax))]
 
 
 def amount(text):
-    """Number and unit of a scale bar's text, such as "5 000 nA µm" or "2·10⁻⁵ mV"."""
+    """Number and unit of a scale bar's text, such as "5 000 nA µm" or "20 nV"."""
     number, unit = text.replace("\N{THIN SPACE}", "").split(maxsplit=1)
     plain = number.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
     return float(plain.replace("·10", "e")), unit

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from drawn import RNG, amount, kernel_set, labels, scale_bars, traces
+from drawn import RNG, in_units, kernel_set, labels, scale_bars, traces
 
 from nestlfp import KernelSet, plotting
 
@@ -30,15 +30,12 @@ def test_kernels_of_each_pathway_have_their_own_scale(hagen):
     titles = ["E → E", "I → E", "E → I", "I → I"]
     assert [ax.get_title(loc="left") for ax in lfp] == titles
     assert [ax.get_title(loc="left") for ax in cdm] == titles
-    assert lfp[0].get_ylabel() == "LFP\ndepth z (µm)"
+    assert lfp[0].get_ylabel() == "LFP\nz (µm)"
     assert [ax.get_xlabel() for ax in figure.axes] == [""] * 4 + ["lag (ms)"] * 4
     for ax, title in zip(lfp, titles, strict=True):
         pre, post = title.split(" → ")
         expected = hagen["LFP"].sel(pre=pre, post=post).values[::-1]
-        ((rows, text),) = scale_bars(ax)
-        number, unit = amount(text)
-        assert unit == "mV"
-        drawn = [(y - row) / rows * number for row, y in enumerate(traces(ax))]
+        drawn = in_units(ax)
         np.testing.assert_allclose(drawn, expected, atol=1e-9 * np.abs(expected).max())
     low, high = lfp[0].get_ylim()
     assert all(low < y.min() and y.max() < high for ax in lfp for y in traces(ax))
@@ -140,4 +137,4 @@ def test_long_names_of_populations_do_not_overlap(shape, channels):
 def test_short_names_stand_on_one_line_in_the_usual_size(hagen):
     (ax,) = plotting.kernels(hagen.select(signals="LFP", pre="E", post="I")).axes
     assert ax.get_title(loc="left") == "E → I"
-    assert ax._left_title.get_size() == 10
+    assert ax._left_title.get_size() == 8

@@ -20,7 +20,8 @@ def test_raster_shows_the_spikes_of_the_window_first_population_on_top():
     assert list(found["I"].get_xdata()) == [12.0]
     first, second = found["E"].get_ydata()
     assert first > second > found["I"].get_ydata()[0]
-    assert labels(raster) == ["E", "I"]
+    assert labels(raster) == ["E\n2 of 2 active", "I\n1 of 1 active"]
+    assert raster.get_ylabel() == "neurons"
     assert raster.get_yticks()[0] > raster.get_yticks()[1]
     assert raster.get_xlim() == panel.get_xlim()
 
@@ -33,6 +34,7 @@ def test_rates_are_those_of_all_neurons_whatever_the_raster_shows():
     figure = plotting.signals(signals, spikes=spikes, sizes={"E": 2000}, max_neurons=20)
     ax = figure.axes[0]
     assert legend(ax) == ["E: 2.5 spikes/s per neuron", "I: 300 spikes/s in all"]
+    assert labels(ax) == ["E\n20 of 2000", "I"]
     rows = np.unique(rasters(ax)["E"].get_ydata())
     assert rows.size == 20
     assert 0 < len(rasters(ax)["E"].get_xdata()) < n / 20

@@ -14,11 +14,12 @@ def test_traces_are_ordered_by_depth_and_to_scale():
     values = RNG.normal(size=(4, 50)) * [[1], [2], [3], [0.1]]
     (ax,) = plotting.signals(dataset(values, z=[0, -200, 300, 100])).axes
     assert labels(ax) == ["−200", "0", "100", "300"]
-    assert ax.get_ylabel() == "depth z (µm)"
+    assert ax.get_ylabel() == "z (µm)"
     assert list(ax.get_yticks()) == [0, 1, 2, 3]
     centred = values - values.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(in_units(ax), centred[[1, 0, 3, 2]], rtol=1e-9)
-    assert scale_bars(ax)[0][1].endswith(" mV")
+    assert scale_bars(ax)[0][1].endswith("V")
+    assert ax.get_title(loc="left") == "LFP minus mean"
     assert ax.get_xlabel() == "time (ms)"
     np.testing.assert_allclose(ax.lines[0].get_xdata(), np.arange(1, 51) * 0.5)
     assert ax.get_xlim() == (0.5, 25.0)
@@ -58,17 +59,55 @@ def test_channels_without_depth_are_drawn_from_the_top():
     assert labels(ax) == ["c1", "c0"]
 
 
+def test_depth_is_counted_downwards_where_no_contact_is_above_zero():
+    (ax,) = plotting.signals(dataset(np.eye(3), z=[0, -200, -1500])).axes
+    assert labels(ax) == ["1500", "200", "0"]
+    assert ax.get_ylabel() == "depth below\nz = 0 (µm)"
+    (ax,) = plotting.signals(dataset(np.eye(3), z=[1, -200, -1500])).axes
+    assert labels(ax) == ["−1500", "−200", "1"]
+    assert ax.get_ylabel() == "z (µm)"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "z"),
+    [("EEG", "µV", [8e3, 9e3]), ("flux", "fT", [8e3, 9e3]), ("scalp", "mV", [8e4, 9e4])],
+)
+def test_sensors_of_a_head_have_their_names(name, unit, z):
+    signals = dataset(RNG.normal(size=(2, 20)), z=z, unit=unit, name=name)
+    (ax,) = plotting.signals(signals).axes
+    assert labels(ax) == ["c1", "c0"]
+    assert ax.get_ylabel() == "sensor"
+
+
+def test_channels_without_a_signal_are_counted():
+    values = RNG.normal(size=(8, 20))
+    values[2:7] = 0.0
+    (ax,) = plotting.signals(dataset(values, z=np.arange(8) * 100)).axes
+    assert labels(ax) == ["0", "100", "700"]
+    assert ax.get_title(loc="left") == "LFP minus mean (5 channels: zero)"
+    both = xr.concat(
+        [dataset(values), dataset(values[::-1])], "pre", coords="minimal", compat="equals"
+    )
+    both["LFP"].attrs["units"] = "mV"
+    (ax,) = plotting.signals(both.assign_coords(pre=["E", "I"])).axes
+    assert labels(ax) == ["c7", "c6", "c1", "c0"]
+
+
 def test_contacts_of_unknown_depth_come_last():
     (ax,) = plotting.signals(dataset(np.eye(4), z=[np.nan, 10, np.nan, 20])).axes
     assert labels(ax) == ["c2", "c0", "10", "20"]
 
 
-def test_zero_components_are_flat_and_need_no_scale(hagen):
-    figure = plotting.signals(hagen.convolve({"I": [1.0]}, 20.0), signals="CDM")
-    (ax,) = figure.axes
+def test_zero_components_are_left_out_or_flat_and_need_no_scale(hagen):
+    signals = hagen.convolve({"I": [1.0]}, 20.0)
+    (ax,) = plotting.signals(signals, signals="CDM").axes
+    assert labels(ax) == ["z"]
+    assert ax.get_title(loc="left") == "CDM minus mean (x, y: zero)"
+    (ax,) = plotting.signals(signals, signals="CDM", zeros=True).axes
     assert labels(ax) == ["z", "y", "x"]
     assert ax.get_ylabel() == "component"
-    z, y, x = in_units(ax)
+    assert ax.get_title(loc="left") == "CDM minus mean"
+    z, y, x = in_units(ax, "nA µm")
     assert np.ptp(z) > 1000
     assert not np.any(y)
     assert not np.any(x)
@@ -80,12 +119,15 @@ def test_zero_components_are_flat_and_need_no_scale(hagen):
 def test_one_panel_for_each_signal_on_one_time_axis(hagen):
     signals = hagen.convolve({"I": [1.0]}, 20.0)
     figure = plotting.signals(signals)
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["LFP", "CDM"]
-    assert [len(traces(ax)) for ax in figure.axes] == [13, 3]
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "LFP minus mean",
+        "CDM minus mean (x, y: zero)",
+    ]
+    assert [len(traces(ax)) for ax in figure.axes] == [13, 1]
     assert [ax.get_xlabel() for ax in figure.axes] == ["", "time (ms)"]
-    assert [amount(scale_bars(ax)[0][1])[1] for ax in figure.axes] == ["mV", "nA µm"]
+    assert [amount(scale_bars(ax)[0][1])[1] for ax in figure.axes] == ["µV", "nA µm"]
     figure = plotting.signals(signals, signals=["CDM", "LFP"])
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["CDM", "LFP"]
+    assert [ax.get_title(loc="left")[:3] for ax in figure.axes] == ["CDM", "LFP"]
     with pytest.raises(SignalError, match=r"\['EEG'\] not among \['LFP', 'CDM'\]"):
         plotting.signals(signals, signals=["LFP", "EEG"])
 
@@ -138,7 +180,8 @@ def test_many_channels_are_an_image_ordered_by_depth():
     assert list(image.get_extent()) == [0.25, 15.25, -0.5, 39.5]
     assert (labels(ax)[0], labels(ax)[-1]) == ("0", "975")
     assert len(labels(ax)) <= 13
-    assert bar.get_ylabel() == "LFP minus mean (mV)"
+    assert bar.get_ylabel() == "mV"
+    assert ax.get_title(loc="left") == "LFP minus mean"
     assert traces(ax) == []
 
 

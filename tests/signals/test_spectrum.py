@@ -140,7 +140,7 @@ def test_figure_of_channels():
     assert (panel.get_xscale(), panel.get_yscale()) == ("log", "log")
     assert panel.get_ylabel() == "power (mV²/Hz)"
     assert panel.get_xlim() == (2.0, 1000.0)
-    assert bar.get_ylabel() == "depth z (µm)"
+    assert bar.get_ylabel() == "z (µm)"
     peak = panel.lines[1].get_xydata()
     assert peak[peak[:, 1].argmax(), 0] == 100.0
 

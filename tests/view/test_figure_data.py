@@ -7,7 +7,7 @@ from served import noise
 
 from nestlfp.errors import SignalError
 from nestlfp.plotting.reduction import MAX_TRACES
-from nestlfp.view.figure_data import Signal, dipole_moment, rounded_ticks, rounded_up
+from nestlfp.view.figure_data import Signal, dipole_moment, rates, rounded_up
 from nestlfp.view.panel import window_of
 from nestlfp.view.window import Binned
 
@@ -98,6 +98,25 @@ def test_the_dipole_moment_is_found_by_its_components_and_unit():
     assert dipole_moment(signals[["LFP"]]) is None
     signals["CDM"].attrs["units"] = "fT"
     assert dipole_moment(signals) is None
+    assert rates(signals) is None
+    signals["LFP"].attrs["units"] = "spikes/s"
+    assert rates(signals) == "LFP"
+
+
+def test_an_onset_does_not_set_the_colours():
+    values = np.sin(np.arange(500) / 3) * np.ones((5, 1))
+    values[:, :20] = 40.0
+    signal = Signal(noise(5), "LFP", 0.3)
+    image = signal.image(binned(values), signal.chosen([]))
+    assert 2 < image.limit <= 15
+    assert image.clipped == (False, True)
+    calm = signal.image(binned(values[:, 20:]), signal.chosen([]))
+    assert calm.limit in {1.0, 1.5}
+    assert calm.clipped == (False, False)
+    values[:] = 0.0
+    values[2, [7, 300]] = 3.0, -3.0  # nothing but two peaks
+    alone = signal.image(binned(values), signal.chosen([]))
+    assert (alone.limit, alone.clipped) == (3.0, (False, False))
 
 
 # ---------------------------------------------------------------------- spectra
@@ -126,13 +145,7 @@ def test_round_numbers():
     rng = np.random.default_rng(1)
     for value in 10 ** rng.uniform(-12, 12, 200):
         assert value <= rounded_up(value) <= 1.67 * value
-        ticks = rounded_ticks(np.array([-value, 2 * value]))
-        assert 4 <= len(ticks) <= 7
-        assert -2 * value <= ticks[0] <= -value
-        assert 2 * value <= ticks[-1] <= 4 * value
     assert rounded_up(0.0) == rounded_up(np.inf) == rounded_up(np.nan) == 1.0
-    assert rounded_ticks(np.array([np.nan])) == [-1.0, -0.5, 0.0, 0.5, 1.0]
-    assert rounded_ticks(np.array([0.0, 0.0]))[0] == 0.0
 
 
 @pytest.mark.parametrize(

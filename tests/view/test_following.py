@@ -28,9 +28,16 @@ def shown(panel, length=500.0, stop=None):
 
 def drawn(panel, name="traces"):
     """Data of a figure."""
-    figures = [panel._traces, panel._image, panel._density, panel._spectrum, panel._components]
+    figures = [panel._traces, panel._image, panel._density, panel._spectrum]
+    figures += panel._beside.values()
     (source,) = [each.source for each in figures if each.source.name == name]
     return {key: np.array(value) for key, value in source.data.items()}
+
+
+def rows(panel, name, channels=3):
+    """Traces of a figure from below, each about zero."""
+    y = drawn(panel, name)["y"].reshape(channels, -1)[:, :-1]  # a gap at the end of each
+    return y - y.mean(axis=1, keepdims=True)
 
 
 def new_panel(place):
@@ -147,9 +154,10 @@ def test_what_is_drawn_is_in_the_store(place):
     traces = drawn(panel)
     assert np.nanmin(traces["x"]) == 201
     assert np.nanmax(traces["x"]) == 300
-    moment = drawn(panel, "moment")
-    for i, axis in enumerate("xyz"):
-        np.testing.assert_array_equal(moment[axis], noise(300)["CDM"].values[i, 200:])
+    moment = noise(300)["CDM"].values[::-1, 200:]
+    np.testing.assert_allclose(rows(panel, "moment"), moment - moment.mean(1, keepdims=True))
+    assert panel._beside["moment"].figure.yaxis[0].axis_label == "component"
+    assert not panel._beside["rates"].figure.visible
     assert (panel._x.start, panel._x.end) == (200.0, 301.0)
     assert shown(panel, 100.0, 150.0).startswith(
         "Not live: shown up to 150 ms, newest sample at 300"
@@ -176,13 +184,13 @@ def test_a_store_is_replaced_by_another(place):
     assert panel._from["pre"].value == EVERYONE
     assert panel._channels.value == []
     assert not panel._density.figure.visible
-    assert not panel._components.figure.visible
+    assert not panel._beside["moment"].figure.visible
     assert drawn(panel, "image")["image"].shape == (1, 1, 40)
     written(place, 300).close()
     shown(panel)
     assert panel._which.options == ["LFP", "CDM"]
     assert panel._density.figure.visible
-    assert panel._components.figure.visible
+    assert panel._beside["moment"].figure.visible
 
 
 def test_population_and_signal_are_chosen(place):
@@ -192,8 +200,9 @@ def test_population_and_signal_are_chosen(place):
     signals = noise(100, by=("pre", "post"))
     panel._from["post"].value = "E"
     shown(panel)
+    expected = signals["CDM"].sel(post="E").sum("pre").values[::-1]
     np.testing.assert_allclose(
-        drawn(panel, "moment")["z"], signals["CDM"].sel(post="E").sum("pre")[2], rtol=1e-12
+        rows(panel, "moment"), expected - expected.mean(1, keepdims=True), atol=1e-9
     )
     panel._which.value = "CDM"
     shown(panel)
@@ -225,3 +234,21 @@ def test_a_store_that_xarray_wrote(tmp_path):
     """Zarr format 3, whole from the first moment on."""
     noise(30).to_zarr(tmp_path / "x.zarr", zarr_format=3, consolidated=False)
     assert "shown up to 30 ms" in shown(new_panel(Path(tmp_path / "x.zarr")))
+
+
+def test_rates_stand_beside_and_zero_components_do_not(place):
+    signals = noise(100)
+    signals["CDM"][:2] = 0.0
+    signals["rate"] = (("rate_channel", "time"), signals["LFP"].values[:2] * 50, {"units": "1/s"})
+    save(signals.assign_coords(rate_channel=["E", "I"]), place)
+    panel = new_panel(place)
+    shown(panel)
+    expected = signals["rate"].values[::-1]
+    np.testing.assert_allclose(
+        rows(panel, "rates", 2), expected - expected.mean(1, keepdims=True), atol=1e-9
+    )
+    assert panel._beside["rates"].figure.title.text == "rate minus mean, rates"
+    title = panel._beside["moment"].figure.title.text
+    assert title == "CDM minus mean (x, y: zero), dipole moment"
+    expected = signals["CDM"].values[2:]
+    np.testing.assert_allclose(rows(panel, "moment", 1), expected - expected.mean(), atol=1e-9)

@@ -69,7 +69,7 @@ def test_the_page_shows_what_is_in_the_stores(page, grown):
         status(page, "Live: shown up to 3.?000 ms", number)
         page.wait_for_function(
             f"""() => [...Bokeh.documents[0]._all_models.values()].filter(
-                (model) => model.name == 'moment')[{number}].data.x.length == 500""",
+                (model) => model.name == 'moment')[{number}].data.x.length == 3 * 501""",
             timeout=WAIT,
         )
         expect(page.get_by_text(str(place))).to_be_visible()
@@ -77,8 +77,12 @@ def test_the_page_shows_what_is_in_the_stores(page, grown):
         expected = signals["LFP"].sum("pre").values[::-1]
         image = np.reshape(drawn(page, "image", number)["image"][0], expected.shape)
         np.testing.assert_allclose(image, expected - expected.mean(1, keepdims=True), atol=1e-5)
-        moment = drawn(page, "moment", number)
-        np.testing.assert_allclose(moment["y"], signals["CDM"].sum("pre")[1], rtol=1e-12)
+        moment = np.array(drawn(page, "moment", number)["y"], dtype=float).reshape(3, -1)[:, :-1]
+        expected = signals["CDM"].sum("pre").values[::-1]
+        np.testing.assert_allclose(
+            moment - moment.mean(1, keepdims=True), expected - expected.mean(1, keepdims=True),
+            atol=1e-9,
+        )  # fmt: skip
     for _ in range(100):  # it may not have been painted yet
         picture = painted(page)
         redder = picture[..., 0] - picture[..., 2]
@@ -87,6 +91,40 @@ def test_the_page_shows_what_is_in_the_stores(page, grown):
         page.wait_for_timeout(100)
     else:
         raise AssertionError("no image on the page")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "beside"), [(1400, True), (760, True), (600, False)])
+def test_two_columns_are_one_where_there_is_no_room(page, tmp_path, width, beside):
+    written(tmp_path / "x.zarr", 300).close()
+    page.set_viewport_size({"width": width, "height": 1100})
+    with served(tmp_path / "x.zarr", "--port", 0) as (url, _):
+        page.goto(url)
+        status(page, "Live: shown up to 300 ms")
+        page.wait_for_timeout(500)
+        boxes = [
+            page.locator(".bk-Figure").nth(number).bounding_box() for number in (0, 3)
+        ]  # traces and spectrum
+        first, fourth = boxes
+        assert (fourth["x"] >= first["x"] + first["width"]) == beside
+        assert (fourth["y"] >= first["y"] + first["height"]) != beside
+        for box in boxes:
+            assert box["x"] + box["width"] <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+def test_the_page_is_dark_where_the_browser_is(page, grown):
+    url, _ = grown
+    page.emulate_media(color_scheme="dark")
+    page.goto(url)
+    status(page, "Live: shown up to 3.?000 ms")
+    page.wait_for_timeout(1000)
+    picture = painted(page)[..., :3]
+    assert np.median(picture) < 0.15
+    redder = picture[..., 0] - picture[..., 2]
+    assert (redder > 0.3).sum() > 2000
+    assert (redder < -0.3).sum() > 2000
 
 
 @pytest.mark.slow

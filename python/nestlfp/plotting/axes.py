@@ -9,24 +9,34 @@ from typing import Any
 import numpy as np
 
 from .._types import Floats
+from ..errors import SignalError
 from ..extras import require
 from .reduction import Rows, evenly, pathway
-from .style import INK, Axes, escaped, nice, number, shortened
+from .style import INK, MISSING, Axes, escaped, nice, number, quantity, shortened
 
-_TITLE_SIZES = (10.0, 9.0, 8.0, 7.0)  # points
-_MISSING = "0.45"  # a grey unlike white, which stands for zero
+_TITLE_SIZES = (8.0, 7.0, 6.0)  # points
+_BESIDE_IN = 1.15  # for the labels left of a panel, and its scale right of it
+_LEGEND = 6.5  # points
+_HANDLE_IN = 0.3  # for the line before each name of a legend, and the gap behind it
 
 
-def put_title(ax: Axes, text: str, legend: Sequence[tuple[str, str]] = ()) -> None:
-    """The title on the left, and (name, colour) on the right of the same line."""
-    columns = max(min(65 // max((len(name) + 4 for name, _ in legend), default=1), 8), 1)
-    lines = math.ceil(len(legend) / columns)
+def put_title(
+    ax: Axes, text: str, legend: Sequence[tuple[str, str]] = (), width_in: float = 7.0
+) -> None:
+    """The title on the left, and (name, colour) right of it, or below it where there is no room."""
+    title = shortened(text, 60)
+    room = width_in - _BESIDE_IN
+    size = next((s for s in _TITLE_SIZES if _width([title], s) <= room), _TITLE_SIZES[-1])
+    entry = max((_width([name], _LEGEND, "normal") for name, _ in legend), default=0) + _HANDLE_IN
+    beside = _width([title], size) + entry * len(legend) <= room
+    columns = len(legend) if beside else max(int(room / entry), 1)
+    lines = 0 if beside else math.ceil(len(legend) / columns)
     ax.set_title(
-        shortened(text),
+        title,
         loc="left",
-        pad=4 if lines < 2 else 4 + 12 * lines,
+        pad=4 + 1.6 * _LEGEND * lines,
         fontweight="bold",
-        fontsize=max(min(10.0, 200 / max(len(text), 1)), 6.0),
+        fontsize=size,
         parse_math=False,
     )
     if not legend:
@@ -68,9 +78,9 @@ def _fitted(pathways: Sequence[Mapping[str, str]], width_in: float) -> tuple[lis
     return titles, _TITLE_SIZES[-1]
 
 
-def _width(titles: Iterable[str], size: float) -> float:
-    """Width (inches) of the longest line in bold letters of this size (points)."""
-    font = require("matplotlib.font_manager", "plot").FontProperties(weight="bold", size=size)
+def _width(titles: Iterable[str], size: float, weight: str = "bold") -> float:
+    """Width (inches) of the longest line in letters of this size (points)."""
+    font = require("matplotlib.font_manager", "plot").FontProperties(weight=weight, size=size)
     measure = require("matplotlib.textpath", "plot").text_to_path.get_text_width_height_descent
     lines = [line for text in titles for line in text.split("\n")]
     return max(measure(line, font, ismath=False)[0] for line in lines) / 72
@@ -86,7 +96,7 @@ def mark_rows(ax: Axes, missing: Sequence[str]) -> None:
             gid=f"not-finite-{row}",
         )  # fmt: skip
         ax.text(
-            0.01, row, what, transform=ax.get_yaxis_transform(), va="center", fontsize=7,
+            0.01, row, what, transform=ax.get_yaxis_transform(), va="center", fontsize=6.5,
             gid="not-finite", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
         )  # fmt: skip
 
@@ -96,7 +106,7 @@ def mark_image(ax: Axes, missing: Sequence[str]) -> None:
     bad = sum(bool(what) for what in missing)
     if bad:
         text = f"grey: not finite ({bad} of {len(missing)} channels)"
-        ax.set_title(text, loc="right", fontsize=8, pad=4)
+        ax.set_title(text, loc="right", fontsize=6.5, pad=4)
 
 
 def label_rows(ax: Axes, rows: Rows, height_in: float) -> None:
@@ -155,7 +165,7 @@ def scale_bar(ax: Axes, scale: float, unit: str, *, upright: bool = False) -> No
     ax.text(
         1,
         middle,
-        f"{number(size)} {unit}",
+        quantity(size, unit),
         va="center",
         rotation=90 if upright else 0,
         parse_math=False,
@@ -165,12 +175,36 @@ def scale_bar(ax: Axes, scale: float, unit: str, *, upright: bool = False) -> No
     ax.set_ylim(bottom, top)
 
 
-def colour_bar(axes: Sequence[Axes], peak: float, label: str) -> None:
-    bar = axes[0].figure.colorbar(axes[0].images[0], ax=axes, pad=0.01, aspect=30)
+def checked_limit(limit: float | None, values: Floats) -> float:
+    """The value of the darkest colours: a positive number, or the largest of the values."""
+    if limit is None:
+        return float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0)) or 1.0
+    if not isinstance(limit, int | float) or not 0 < limit < np.inf:
+        raise SignalError(f"limit must be a positive number, found {limit!r}: limit=0.1")
+    return float(limit)
+
+
+def colour_bar(axes: Sequence[Axes], image: Any, values: Floats, label: str) -> Any:
+    """A bar beside the panels, with zero and a round number; arrows where values lie beyond it."""
+    limit = image.norm.vmax
+    low, high = np.nanmin(values, initial=0.0), np.nanmax(values, initial=0.0)
+    beyond = (bool(low < -limit * (1 + 1e-9)), bool(high > limit * (1 + 1e-9)))
+    extend = {(False, False): "neither", (True, False): "min", (False, True): "max"}.get(
+        beyond, "both"
+    )
+    bar = axes[0].figure.colorbar(image, ax=[*axes], pad=0.01, aspect=30, extend=extend)
     bar.outline.set_visible(False)
     bar.set_label(escaped(label))
-    tick = nice(peak or 1.0)
+    tick = nice(limit)
     bar.set_ticks([-tick, 0, tick], labels=[f"−{number(tick)}", "0", number(tick)])
+    return bar
+
+
+def diverging(limit: float) -> dict[str, Any]:
+    """Colours from -limit (blue) to limit (red), with white for zero, as options of a drawing."""
+    colours = require("matplotlib", "plot").colormaps["RdBu_r"].with_extremes(bad=MISSING)
+    norm = require("matplotlib.colors", "plot").Normalize(-limit or -1.0, limit or 1.0)
+    return {"cmap": colours, "norm": norm}
 
 
 def draw_traces(ax: Axes, x: Floats, values: Floats, scale: float, colour: str) -> None:
@@ -184,13 +218,7 @@ def draw_image(ax: Axes, x: Floats, values: Floats, limit: float) -> None:
     half = (x[-1] - x[0]) / (x.size - 1) / 2 if x.size > 1 else 0.5
     extent = (x[0] - half, x[-1] + half, -0.5, len(values) - 0.5)
     ax.imshow(
-        values,
-        extent=extent,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap=require("matplotlib", "plot").colormaps["RdBu_r"].with_extremes(bad=_MISSING),
-        vmin=-limit or -1.0,
-        vmax=limit or 1.0,
-    )
+        values, extent=extent, origin="lower", aspect="auto", interpolation="nearest",
+        **diverging(limit),
+    )  # fmt: skip
     ax.set_ylim(-0.5, len(values) - 0.5)

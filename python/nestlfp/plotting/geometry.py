@@ -11,15 +11,20 @@ from ..errors import KernelError
 from ..extras import require
 from ..geometry import Geometry, geometry_of
 from ..kernels import AXES, KernelSet, channel_dim
-from .style import INK, PALETTE, Axes, Canvas, escaped, new_figure, style
+from .style import INK, WIDTH, Axes, Canvas, colours_of, escaped, new_figure, style, width_in
 
 _MARGIN = 0.08  # of the extent, around everything drawn
-_HEIGHT_IN = 6.0
+_TALLEST_IN = 4.5  # of what is seen from the side
+_LABELS_IN = 1.0  # beside and below
 _MOST_LABELS = 32  # contacts; more stand too close to be named
 
 
 def probe_and_cells(
-    kernels: KernelSet, *, signal: str | None = None, figure: Canvas | None = None
+    kernels: KernelSet,
+    *,
+    signal: str | None = None,
+    width: float | None = None,
+    figure: Canvas | None = None,
 ) -> Canvas:
     """Contacts, population cylinders and morphologies, from the side and from above.
 
@@ -29,6 +34,9 @@ def probe_and_cells(
         Kernels with contact positions, a geometry (`nestlfp.geometry.with_geometry`), or both.
     signal : str, optional
         Whose contacts to draw. Default: "LFP", or the first signal that has positions.
+    width : float, optional
+        Of the figure (mm), such as 85 for a column of a journal. Default: what the height asks for,
+        at most 180.
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; best one with ``layout="constrained"``. Default: a new figure.
 
@@ -60,12 +68,15 @@ def probe_and_cells(
     size = high - low
     require("matplotlib", "plot")
     with style():
-        height = _HEIGHT_IN * (1 + size[1] / size[2])
-        width = np.clip(_HEIGHT_IN * size[0] / size[2] + 1.2, 3.5, 9.0)
-        figure = figure or new_figure(float(width), float(np.clip(height, 4.0, 10.0)))
+        usual = 25.4 * float(
+            np.clip(_TALLEST_IN * size[0] / size[2] + _LABELS_IN, 3.3, WIDTH / 25.4)
+        )
+        across = width_in(figure, width, usual)
+        height = min((across - _LABELS_IN) * size[2] / size[0], _TALLEST_IN)
+        figure = figure or new_figure(across, height * (1 + size[1] / size[2]) + _LABELS_IN)
         side, top = figure.subplots(2, 1, sharex=True, height_ratios=[size[2], size[1]])
-        colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(geometry.cylinders)}
-        _draw_side(side, geometry, cells, colours, _HEIGHT_IN * 72 / size[2])
+        colours = colours_of(geometry.cylinders)
+        _draw_side(side, geometry, cells, colours, height * 72 / size[2])
         _draw_top(top, geometry, colours)
         for ax, vertical in ((side, 2), (top, 1)):
             if contacts.size:
@@ -184,5 +195,5 @@ def _label_contacts(ax: Axes, contacts: Floats, labels: list[str]) -> None:
             xytext=(5, 0),
             textcoords="offset points",
             va="center",
-            fontsize=7,
+            fontsize=6,
         )

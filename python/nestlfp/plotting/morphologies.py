@@ -12,16 +12,22 @@ from .. import cells as library
 from .._types import Floats
 from ..errors import KernelError
 from ..extras import require
-from .style import INK, PALETTE, Canvas, escaped, new_figure, nice, style
+from .style import EXCITATORY, INHIBITORY, INK, Canvas, escaped, new_figure, nice, style, width_in
 
-_COLOURS = dict(zip(("pyramidal", "stellate", "interneuron"), PALETTE, strict=False))
-_HEIGHT_IN, _NARROWEST_IN, _WIDEST_IN = 3.6, 1.5, 11.0
-_LETTER_IN = 0.075  # width of a letter of a name
+_COLOURS = {"pyramidal": EXCITATORY, "stellate": "#E69F00", "interneuron": INHIBITORY}
+_HEIGHT_IN, _NARROWEST_IN = 3.0, 1.5
+_AXIS_IN = 0.6  # left of the cells
+_LETTER_IN = 0.058  # width of a letter of a name
 _LONGEST_NAME = 16
 _THINNEST = 0.5  # points; many dendrites are thinner to scale
 
 
-def cells(given: Iterable[Any] | None = None, *, figure: Canvas | None = None) -> Canvas:
+def cells(
+    given: Iterable[Any] | None = None,
+    *,
+    width: float | None = None,
+    figure: Canvas | None = None,
+) -> Canvas:
     """Cells from the side, one beside the other, their somata at one height.
 
     Parameters
@@ -29,6 +35,9 @@ def cells(given: Iterable[Any] | None = None, *, figure: Canvas | None = None) -
     given : sequence, optional
         What `nestlfp.cells.cell` takes: names of the library, morphology files, arguments of
         LFPy's ``TemplateCell``, or a `Cell`; one of these may be given alone. Default: the library.
+    width : float, optional
+        Of the figure (mm), such as 85 for a column of a journal. Default: what the cells need, at
+        most 180.
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; best one with ``layout="constrained"``. Default: a new figure.
 
@@ -64,11 +73,12 @@ def cells(given: Iterable[Any] | None = None, *, figure: Canvas | None = None) -
     margin = 0.06 * (high - low)
     bottom, bar_at, top = low - 1.8 * margin, high + 1.2 * margin, high + 1.6 * margin
     wide = np.array([np.ptp(segments[:, [0, 2]]) + margin for segments, _ in drawn])
-    um_per_in, slots = _scale(wide, names, top - bottom)
+    most = width_in(figure, width) - _AXIS_IN
+    um_per_in, slots = _scale(wide, names, top - bottom, most)
     right = slots.sum()
     with style():
-        width, height = float(right) / um_per_in, float(top - bottom) / um_per_in
-        figure = figure or new_figure(width + 0.9, height + 0.4)
+        across, height = float(right) / um_per_in, float(top - bottom) / um_per_in
+        figure = figure or new_figure((most if width else across) + _AXIS_IN, height + 0.4)
         ax = figure.subplots()
         ax.axhline(0.0, color=INK, lw=0.5, ls=(0, (1, 4)), zorder=0)
         for one, name, middle, (segments, diameters) in zip(
@@ -82,10 +92,10 @@ def cells(given: Iterable[Any] | None = None, *, figure: Canvas | None = None) -
                     colors=_COLOURS.get(one.kind, INK),
                 )
             )
-            ax.text(middle, low - 0.5 * margin, name, ha="center", va="top", fontsize=8)
+            ax.text(middle, low - 0.5 * margin, name, ha="center", va="top", fontsize=6.5)
         bar = nice((high - low) / 6)
         ax.plot([right - bar, right], [bar_at, bar_at], color=INK, lw=2, solid_capstyle="butt")
-        ax.text(right - bar, bar_at, f"{bar:g} µm ", ha="right", va="center", fontsize=8)
+        ax.text(right - bar, bar_at, f"{bar:g} µm ", ha="right", va="center", fontsize=6.5)
         for kind in dict.fromkeys(one.kind for one in chosen if one.kind):
             ax.plot([], [], color=_COLOURS[kind], lw=2, label=kind)
         if ax.get_legend_handles_labels()[0]:
@@ -101,12 +111,15 @@ def cells(given: Iterable[Any] | None = None, *, figure: Canvas | None = None) -
     return figure
 
 
-def _scale(wide: Floats, names: list[str], height: float) -> tuple[float, Floats]:
-    """How many µm an inch has, and the width that each cell takes (µm), with its name under it."""
+def _scale(wide: Floats, names: list[str], height: float, most: float) -> tuple[float, Floats]:
+    """How many µm an inch has, in a row of at most so many inches, and each cell's width (µm).
+
+    A cell has its name under it, which may be wider.
+    """
     written = np.array([(len(name) + 1) * _LETTER_IN for name in names])
     written *= max(1.0, _NARROWEST_IN / written.sum())
     um_per_in = height / _HEIGHT_IN
-    um_per_in = max(um_per_in, np.maximum(wide, written * um_per_in).sum() / _WIDEST_IN)
+    um_per_in = max(um_per_in, np.maximum(wide, written * um_per_in).sum() / most)
     return um_per_in, np.maximum(wide, written * um_per_in)
 
 

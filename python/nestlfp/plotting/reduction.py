@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,16 @@ from ..errors import SignalError
 from ..kernels import channel_dim
 from ..kernels.names import listed
 from ..signals.layout import pathways
+from ..units import TESLA, ascii_unit
 from .style import shortened
 
 MAX_TRACES = 32
 ENVELOPE_BINS = 2000
+HEIGHT = "z (µm)"
+DEPTH = "depth below\nz = 0 (µm)"
+_OUTSIDE = 50e3  # µm from the origin, where there is no tissue but a head's surface
+_NOTHING = 1e-12  # of the largest channel, which is rounding
+_MOST_NAMES = 3  # of channels in a title
 LONG = 2 * ENVELOPE_BINS  # samples from which on the envelope is drawn
 
 
@@ -29,12 +35,18 @@ class Rows:
     labels: list[str]
     title: str
 
+    @property
+    def by_depth(self) -> bool:
+        """Whether labels are µm, rather than names."""
+        return self.title in (HEIGHT, DEPTH)
+
 
 @dataclass(frozen=True)
 class Panel:
     """One signal, ready to be drawn: a ``(channel, sample)`` array per pathway, rows from below."""
 
     name: str
+    title: str  # the name, and what was taken off or left out
     unit: str
     rows: Rows
     x: Floats
@@ -57,9 +69,20 @@ class Panel:
         return _largest_finite(np.abs(values) for _, values in self.parts)
 
 
-def prepared(name: str, array: xr.DataArray, *, centre: bool) -> Panel:
-    """What to draw of one signal; about each channel's mean where it is to be centred."""
+def prepared(name: str, array: xr.DataArray, *, centre: bool, zeros: bool) -> Panel:
+    """What to draw of one signal; about each channel's mean where it is to be centred.
+
+    Channels that are zero, such as x and y of a dipole, are left out unless they are wanted.
+    """
     rows = stacking(name, array)
+    title = f"{name} minus mean" if centre else name
+    zero = [] if zeros else _zero(array, rows)
+    if zero:
+        rest = [i for i in range(rows.order.size) if i not in zero]
+        few = ", ".join(rows.labels[i] for i in reversed(zero))
+        what = few if len(zero) <= _MOST_NAMES and not rows.by_depth else f"{len(zero)} channels"
+        title += f" ({what}: zero)"
+        rows = Rows(rows.order[rest], [rows.labels[i] for i in rest], rows.title)
     apart = array.dims[:-2]
     # Kernels have a plot for each pathway; signals that are kept apart share one.
     as_image = rows.order.size > MAX_TRACES and (not apart or not centre)
@@ -73,9 +96,18 @@ def prepared(name: str, array: xr.DataArray, *, centre: bool) -> Panel:
     missing = _missing([values for _, values in given])
     parts = [(populations, _reduced(values, as_image, centre)) for populations, values in given]
     if x.size > LONG:
-        x = np.repeat(x[_pieces(x.size)], 1 if as_image else 2)
-    height = 3.2 if as_image else min(max(0.32 * rows.order.size, 0.8), 4.5)
-    return Panel(name, array.attrs["units"], rows, x, parts, missing, as_image, height)
+        x = np.repeat(x[pieces_of(x.size)], 1 if as_image else 2)
+    height = 2.6 if as_image else min(max(0.26 * rows.order.size, 0.8), 3.7)
+    return Panel(name, title, array.attrs["units"], rows, x, parts, missing, as_image, height)
+
+
+def _zero(array: xr.DataArray, rows: Rows) -> list[int]:
+    """Rows, from below, that are zero everywhere while others are not."""
+    size = np.abs(np.moveaxis(array.values, -2, 0)).reshape(rows.order.size, -1)
+    size = np.where(np.isnan(size), np.inf, size).max(axis=1, initial=0.0)[rows.order]
+    largest = size[np.isfinite(size)].max(initial=0.0)
+    zero = size <= _NOTHING * largest
+    return [] if zero.all() else np.flatnonzero(zero).tolist()
 
 
 def _finite(values: Floats) -> Floats:
@@ -104,7 +136,7 @@ def _reduced(values: Floats, as_image: bool, centre: bool) -> Floats:
         mean = np.nansum(values, axis=-1, keepdims=True) / np.maximum(known, 1)
     if values.shape[-1] <= LONG:
         return values - mean
-    starts = _pieces(values.shape[-1])
+    starts = pieces_of(values.shape[-1])
     low = np.fmin.reduceat(values, starts, axis=-1) - mean
     high = np.fmax.reduceat(values, starts, axis=-1) - mean
     if as_image:
@@ -112,26 +144,51 @@ def _reduced(values: Floats, as_image: bool, centre: bool) -> Floats:
     return np.stack([low, high], axis=-1).reshape(len(values), -1)
 
 
-def _pieces(count: int) -> Ints:
+def shown_by_image(values: Floats, centre: bool) -> Floats:
+    """What an image shows of ``(channel, sample)``: of many samples the one farthest from zero."""
+    return _reduced(_finite(values), as_image=True, centre=centre)
+
+
+def pieces_of(count: int) -> Ints:
     return np.linspace(0, count, ENVELOPE_BINS, endpoint=False).astype(np.int64)
 
 
 def stacking(name: str, array: xr.DataArray) -> Rows:
-    """Channels by depth where their depths differ, otherwise the first one on top."""
+    """Channels by depth where their depths differ, otherwise the first one on top.
+
+    Sensors of a head have names: a coordinate tells nobody where they are.
+    """
     labels = [str(label) for label in array[channel_dim(name)].values]
     unknown = np.full(len(labels), np.nan)
     z = np.asarray(array.coords.get(f"{name}_z", unknown), dtype=float)
     known = np.isfinite(z)
-    if not known.any() or (len(labels) > 1 and np.ptp(z[known]) == 0):
+    sensors = on_a_head(name, array)
+    if sensors or not known.any() or (len(labels) > 1 and np.ptp(z[known]) == 0):
         title = "component" if set(labels) <= {"x", "y", "z"} else "channel"
+        title = "sensor" if sensors else title
         return Rows(np.arange(len(labels))[::-1], labels[::-1], title)
     # Channels of one depth keep their order from the top; those of unknown depth come last.
     order = np.lexsort((-np.arange(len(labels)), np.where(known, z, -np.inf)))
-    return Rows(
-        order,
-        [f"{z[i]:g}".replace("-", "−") if known[i] else labels[i] for i in order],
-        "depth z (µm)",
-    )
+    title, told = depth_axis(z)
+    return Rows(order, [told(z[i]) if known[i] else labels[i] for i in order], title)
+
+
+def on_a_head(name: str, array: xr.DataArray) -> bool:
+    """Whether the channels are sensors of EEG or MEG, by the signal's name, unit or places."""
+    if name.upper().startswith(("EEG", "MEG")) or ascii_unit(array.attrs["units"]) in TESLA:
+        return True
+    z = np.asarray(array.coords.get(f"{name}_z", np.nan), dtype=float)
+    return bool(np.any(np.abs(z) > _OUTSIDE))
+
+
+def depth_axis(z: Floats) -> tuple[str, Callable[[float], str]]:
+    """What heights (µm) are called, and how one is written.
+
+    Below zero, and none above it: depth, which counts downwards. Otherwise it is z.
+    """
+    if np.nanmax(z) <= 0 and np.nanmin(z) < 0:
+        return DEPTH, lambda at: f"{0.0 - at:g}"
+    return HEIGHT, lambda at: f"{at:g}".replace("-", "−")
 
 
 def _thinned(rows: Rows) -> Rows:
@@ -154,6 +211,19 @@ def known_signals(names: Iterable[str] | str | None, available: Sequence[str]) -
     unknown = [name for name in wanted if name not in available]
     if unknown or not wanted:
         raise SignalError(f"signals {unknown} not among {list(available)}")
+    return wanted
+
+
+def checked_times(dataset: xr.Dataset, times: float | Sequence[float]) -> Floats:
+    """Times (ms) at which there are samples."""
+    wanted = np.atleast_1d(np.asarray(times, dtype=float))
+    there = dataset["time"].values
+    interval = float(there[1] - there[0]) if there.size > 1 else 0.0
+    outside = (wanted < there[0] - interval) | (wanted > there[-1] + interval)
+    if not wanted.size or not np.isfinite(wanted).all() or outside.any():
+        raise SignalError(
+            f"times must lie between {there[0]:g} and {there[-1]:g} ms, found {wanted.tolist()}"
+        )
     return wanted
 
 

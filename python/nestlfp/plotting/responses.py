@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import KernelSet
@@ -20,7 +21,7 @@ from .axes import (
     scale_bar,
 )
 from .reduction import Panel, known_signals, prepared
-from .style import INK, WIDTH_IN, Axes, Canvas, new_figure, style
+from .style import INK, WIDTH, Axes, Canvas, new_figure, style, width_in
 
 _BESIDE_IN = 0.9  # for the labels left of the first plot
 _APART_IN = 0.15  # between two titles
@@ -31,6 +32,8 @@ def kernels(
     *,
     signals: Iterable[str] | str | None = None,
     shared_scale: bool = False,
+    zeros: bool = False,
+    width: float | None = None,
     figure: Canvas | None = None,
 ) -> Canvas:
     """Kernels by pathway, titled "E → I" from the presynaptic to the postsynaptic population.
@@ -46,6 +49,12 @@ def kernels(
     shared_scale : bool, optional
         Draw all pathways of a signal to one scale, so that their sizes compare. By default each
         has its own scale bar, since kernels of different pathways differ by orders of magnitude.
+    zeros : bool, optional
+        Draw channels whose kernels are all zero, such as x and y of dipoles along z. Otherwise the
+        label of their axis names them.
+    width : float, optional
+        Of the figure (mm), such as 85 for a column of a journal. Default: 180, more for more than
+        six pathways.
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; best one with ``layout="constrained"``. Default: a new figure.
 
@@ -61,14 +70,17 @@ def kernels(
         If matplotlib is not installed.
     """
     dataset = kernelset.dataset[known_signals(signals, kernelset.signals)]
-    panels = [prepared(str(name), array, centre=False) for name, array in dataset.data_vars.items()]
+    panels = [
+        prepared(str(name), array, centre=False, zeros=zeros)
+        for name, array in dataset.data_vars.items()
+    ]
     shape = (len(kernelset.post), len(kernelset.pre))
     if shape[0] * shape[1] <= 6:
         shape = (1, shape[0] * shape[1])
     heights = [min(panel.height_in, 9.0 / shape[0]) for panel in panels for _ in range(shape[0])]
     with style():
-        width = min(max(1.5 * shape[1] + 1.0, WIDTH_IN), 16.0)
-        figure = figure or new_figure(width, sum(heights) + 0.4 * len(heights) + 0.4)
+        across = width_in(figure, width, min(max(30.0 * shape[1], WIDTH), 400.0))
+        figure = figure or new_figure(across, sum(heights) + 0.4 * len(heights) + 0.4)
         grid = figure.subplots(
             len(heights), shape[1], sharex=True, sharey="row", squeeze=False, height_ratios=heights
         )
@@ -79,7 +91,7 @@ def kernels(
                 label_rows(ax, panel.rows, heights[k * shape[0]])
                 ax.set_ylabel("")
             for ax in axes[:, 0]:
-                ax.set_ylabel(f"{panel.name}\n{panel.rows.title}")
+                ax.set_ylabel(f"{panel.title}\n{panel.rows.title}")
         for ax in grid[-1]:
             ax.set_xlabel("lag (ms)")
         grid[0, 0].set_xlim(*limits(dataset["lag"].values, from_zero=True))
@@ -110,7 +122,7 @@ def _draw_pathways(axes: NDArray[Any], panel: Panel, shared_scale: bool) -> None
         if empty and not shared_scale:
             _mark_silent(group[0])
         elif panel.as_image:
-            colour_bar(group, peak, panel.unit)
+            colour_bar(group, group[0].images[0], np.array([-peak, peak]), panel.unit)
         else:
             scale_bar(group[-1], scale, panel.unit, upright=True)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import cycle
 
 import numpy as np
 
 from .._types import Floats
-from .style import INK, PALETTE, WIDTH_IN, Canvas, escaped, new_figure, style
+from .style import INK, Canvas, colours_of, escaped, new_figure, style, width_in
 
 
 def singular_values(
     channels: Floats,
     lags: Mapping[str, Floats],
     *,
+    width: float | None = None,
     figure: Canvas | None = None,
 ) -> Canvas:
     """How fast kernels become redundant, across channels and in time.
@@ -25,6 +25,8 @@ def singular_values(
         Singular values across the channels, each scaled to its own peak.
     lags : dict of str to array
         Leading Hankel singular values in time of each presynaptic population.
+    width : float, optional
+        Of the figure (mm), such as 85 for a column of a journal. Default: 180.
     figure : matplotlib Figure or SubFigure, optional
         Where to draw. Default: a new figure.
 
@@ -33,13 +35,14 @@ def singular_values(
     matplotlib.figure.Figure
     """
     with style():
-        figure = figure or new_figure(WIDTH_IN, 3.0)
+        figure = figure or new_figure(width_in(figure, width), 2.5)
         across, in_time = figure.subplots(1, 2, sharey=True)
         across.plot(np.arange(1, channels.size + 1), channels, "o-", color=INK, markersize=3)
-        for (name, values), colour in zip(lags.items(), cycle(PALETTE), strict=False):
+        colours = colours_of(lags)
+        for name, values in lags.items():
             n = np.arange(1, values.size + 1)
             label = escaped(name)
-            in_time.plot(n, values, "o-", color=colour, markersize=3, label=label)
+            in_time.plot(n, values, "o-", color=colours[name], markersize=3, label=label)
         across.set_yscale("log")
         across.set_ylim(1e-13, 2)
         across.set_xlabel("latents")

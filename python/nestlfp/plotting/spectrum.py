@@ -12,16 +12,27 @@ from ..extras import require
 from ..kernels.names import channel_dim
 from ..signals.layout import checked, pathways
 from ..signals.spectrum import spectrum as density_of
-from .reduction import MAX_TRACES, evenly, known_signals, pathway
-from .style import Axes, Canvas, colours_of, escaped, new_figure, style
+from .reduction import MAX_TRACES, depth_axis, evenly, known_signals, on_a_head, pathway
+from .style import (
+    COLUMN,
+    WIDTH,
+    Axes,
+    Canvas,
+    colours_of,
+    escaped,
+    new_figure,
+    style,
+    width_in,
+)
 
-_PANEL_IN = (4.6, 3.4)
+_NARROWEST_IN, _HEIGHT_IN = 2.5, 2.5  # of a panel
 
 
 def spectrum(
     dataset: xr.Dataset,
     *,
     signals: Iterable[str] | str | None = None,
+    width: float | None = None,
     figure: Canvas | None = None,
     **options: Any,
 ) -> Canvas:
@@ -36,6 +47,9 @@ def spectrum(
         Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them.
     signals : sequence of str, optional
         Which signals to draw. Default: all.
+    width : float, optional
+        Of the figure (mm), such as 85 for a column of a journal. Default: 85 for one signal, 180
+        for several.
     figure : matplotlib Figure or SubFigure, optional
         Where to draw; best one with ``layout="constrained"``. Default: a new figure.
     **options
@@ -55,9 +69,14 @@ def spectrum(
     names = known_signals(signals, [str(name) for name in checked(dataset).data_vars])
     densities = density_of(dataset[names], **options)
     with style():
-        figure = figure or new_figure(_PANEL_IN[0] * len(names), _PANEL_IN[1])
-        axes = figure.subplots(1, len(names), squeeze=False)[0]
-        for ax, name in zip(axes, names, strict=True):
+        across = width_in(figure, width, WIDTH if len(names) > 1 else COLUMN)
+        columns = min(max(int(across / _NARROWEST_IN), 1), len(names))
+        rows = -(-len(names) // columns)
+        figure = figure or new_figure(across, _HEIGHT_IN * rows)
+        axes = figure.subplots(rows, columns, squeeze=False).ravel()
+        for spare in axes[len(names) :]:
+            spare.remove()
+        for ax, name in zip(axes, names, strict=False):
             array = densities[name]
             # A constant has been taken off: there is no power at 0 Hz.
             array = array.isel(frequency=slice(1, None))
@@ -75,7 +94,7 @@ def _draw_channels(ax: Axes, name: str, array: xr.DataArray) -> None:
     count = array.sizes[channel_dim(name)]
     chosen = array[evenly(count, MAX_TRACES)]
     depths = np.asarray(chosen.coords.get(f"{name}_z", np.full(len(chosen), np.nan)), dtype=float)
-    by_depth = np.isfinite(depths).all() and np.ptp(depths) > 0
+    by_depth = np.isfinite(depths).all() and np.ptp(depths) > 0 and not on_a_head(name, array)
     labels = [str(label) for label in chosen[channel_dim(name)].values]
     shades = require("matplotlib", "plot").cm.ScalarMappable(cmap="viridis")
     if by_depth:
@@ -87,7 +106,11 @@ def _draw_channels(ax: Axes, name: str, array: xr.DataArray) -> None:
         named = escaped(label) if np.isfinite(values).any() else f"{escaped(label)}: no power"
         ax.plot(chosen["frequency"], values, color=colour, label=named)
     if by_depth:
-        bar = ax.figure.colorbar(shades, ax=ax, label="depth z (µm)", aspect=30, pad=0.02)
+        title, told = depth_axis(depths)
+        bar = ax.figure.colorbar(
+            shades, ax=ax, label=title.replace("\n", " "), aspect=30, pad=0.02,
+            format=lambda at, _: told(at),
+        )  # fmt: skip
         bar.outline.set_visible(False)
     elif 1 < count <= 12:
         ax.legend(frameon=False, ncols=1 + count // 7)

@@ -27,6 +27,7 @@ class Band:
     row: Ints | None
     n_rows: int
     rate: str
+    shown: str  # how many neurons of how many
 
 
 def bands_of(
@@ -49,12 +50,13 @@ def _band(
     inside = (times > window[0]) & (times <= window[1])
     rate = _rate(int(inside.sum()), window[1] - window[0], size)
     if senders is None:
-        return Band(name, times[inside], None, 1, rate)
+        return Band(name, times[inside], None, 1, rate, "")
     neurons = np.unique(senders[inside])
     shown = neurons[evenly(neurons.size, most)] if neurons.size else neurons
     drawn = inside & np.isin(senders, shown)
     row = np.searchsorted(shown, senders[drawn])
-    return Band(name, times[drawn], row, max(shown.size, 1), rate)
+    some = f"{shown.size} of {size}" if size else f"{shown.size} of {neurons.size} active"
+    return Band(name, times[drawn], row, max(shown.size, 1), rate, some)
 
 
 def _times_and_senders(name: str, given: Any) -> tuple[Floats, Floats | None]:
@@ -86,7 +88,11 @@ def _rate(count: int, duration_ms: float, size: int | None) -> str:
 
 
 def draw_bands(
-    ax: Axes, bands: Sequence[Band], window: tuple[float, float], colours: Mapping[str, str]
+    ax: Axes,
+    bands: Sequence[Band],
+    window: tuple[float, float],
+    colours: Mapping[str, str],
+    width_in: float,
 ) -> None:
     """A raster, or a histogram, for each population; the first one on top."""
     height, step = 100.0, 108.0
@@ -106,10 +112,12 @@ def draw_bands(
             ax.plot(band.times, y, ls="", color=colour, **style)
     ax.set_yticks(
         [base + height / 2 for base in bases],
-        [escaped(shortened(band.name, _NAME)) for band in bands],
+        [f"{escaped(band.name, _NAME)}\n{band.shown}".strip() for band in bands],
     )
     ax.tick_params(left=False)
+    if any(band.shown for band in bands):
+        ax.set_ylabel("neurons")
     ax.spines["left"].set_visible(False)
     ax.set_ylim(-2, step * len(bands))
     legend = [(f"{shortened(b.name, _NAME)}: {b.rate}", colours[b.name]) for b in bands]
-    put_title(ax, "spikes", legend)
+    put_title(ax, "spikes", legend, width_in)

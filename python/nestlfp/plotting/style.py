@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.files import already_there, brief, checked_path, replacing
+from ..units import TESLA, VOLTS, ascii_unit
 
 if TYPE_CHECKING:  # matplotlib takes long to import, and may not be installed
     from matplotlib.axes import Axes
@@ -23,17 +25,28 @@ if TYPE_CHECKING:  # matplotlib takes long to import, and may not be installed
 else:
     Axes = Canvas = Any
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart, without the faint yellow.
-PALETTE = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito's colours, which colour-blind readers can tell apart, without the faint yellow. The
+# blue is darker than theirs, so that E and I differ in grey, too.
+EXCITATORY, INHIBITORY = "#D55E00", "#004D80"
+PALETTE = (EXCITATORY, INHIBITORY, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#222222"
+MISSING = "0.45"  # a grey unlike white, which stands for zero
+_KIND = re.compile(r"(?:^|[\W\d_])(?:(E|ex|exc|excitatory)|(I|in|inh|inhibitory))(?=$|[\W\d_])")
+_SHADES = {
+    "E": ("#F4A673", EXCITATORY, "#6E3000"),
+    "I": ("#8FC1E3", INHIBITORY, "#00233B"),
+}
 _STYLE = {
     "text.usetex": False,  # names of populations are no TeX
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
+    "pdf.fonttype": 42,  # text that can be edited
+    "ps.fonttype": 42,
+    "font.size": 7,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7,
+    "figure.titlesize": 8,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": INK,
@@ -41,18 +54,40 @@ _STYLE = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "axes.linewidth": 0.8,
-    "lines.linewidth": 0.8,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 0.7,
     "figure.facecolor": "white",
     "axes.facecolor": "white",
 }
-WIDTH_IN = 8.5
+WIDTH, COLUMN = 180.0, 85.0  # mm, of a journal's page and of a column
+_NARROWEST, _WIDEST = 40.0, 1000.0  # mm
 
 
 @contextmanager
 def style() -> Iterator[None]:
     with require("matplotlib", "plot").rc_context(_STYLE):
         yield
+
+
+def width_in(figure: Canvas | None, width: float | None, usual: float = WIDTH) -> float:
+    """The width (inches) of the figure that was handed in, or of so many millimetres."""
+    if figure is not None:
+        if width is not None:
+            raise SignalError("give figure=... or width=..., not both: a figure has its width")
+        return float(figure.bbox.width / figure.dpi)
+    if width is None:
+        return usual / 25.4
+    number = isinstance(width, int | float) and not isinstance(width, bool)
+    if not (number and _NARROWEST <= width <= _WIDEST):
+        raise SignalError(
+            f"width must be millimetres, from {_NARROWEST:g} to {_WIDEST:g}, found {width!r}: "
+            "width=85 for a journal's column"
+        )
+    return width / 25.4
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -64,7 +99,7 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def save(
-    figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 200, overwrite: bool = False
+    figure: Canvas, path: str | os.PathLike[str], *, dpi: float = 300, overwrite: bool = False
 ) -> None:
     """Write a figure to a file, in the format that the path's suffix names.
 
@@ -108,14 +143,43 @@ def checked_format(path: Path) -> str:
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, the same wherever the name comes up in a figure."""
-    different = list(dict.fromkeys(names))
-    if len(different) <= len(PALETTE):
-        return dict(zip(different, PALETTE, strict=False))
-    matplotlib = require("matplotlib", "plot")
-    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(different)))
+    """A colour for each name, the same wherever the name comes up in a figure.
+
+    Names of excitatory populations, such as "E", "L4E" or "E → I", have shades of one colour, and
+    those of inhibitory ones shades of another, in all figures.
+
+    Examples
+    --------
+    >>> colours_of(["I", "E"]) == {"E": EXCITATORY, "I": INHIBITORY}
+    True
+    """
+    families: dict[str, list[str]] = {"E": [], "I": [], "": []}
+    for name in dict.fromkeys(names):
+        kind = _KIND.search(name)
+        families["" if kind is None else "E" if kind[1] else "I"].append(name)
+    others = families.pop("")
+    free = [c for c in PALETTE if c not in (EXCITATORY, INHIBITORY) or not any(families.values())]
+    found = dict(zip(others, free, strict=False))
+    if len(others) > len(free):
+        found = _shaded(others, "viridis")
+    for family, members in families.items():
+        found |= _shaded(members, family)
+    return found
+
+
+def _shaded(names: list[str], scale: str) -> dict[str, str]:
+    """Shades of a scale; the colour of E or I itself for a single name."""
+    if scale in _SHADES and len(names) == 1:
+        return {names[0]: _SHADES[scale][1]}
+    colors = require("matplotlib.colors", "plot")
+    if scale in _SHADES:
+        shades = colors.LinearSegmentedColormap.from_list(scale, _SHADES[scale])
+    else:
+        shades = require("matplotlib", "plot").colormaps[scale]
+    to = 1.0 if scale in _SHADES else 0.85  # without the faint yellow
     return {
-        name: matplotlib.colors.to_hex(shade) for name, shade in zip(different, shades, strict=True)
+        name: colors.to_hex(shade)
+        for name, shade in zip(names, shades(np.linspace(0, to, len(names))), strict=True)
     }
 
 
@@ -133,6 +197,23 @@ def number(value: float) -> str:
     mantissa, exponent = f"{value:.15e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{float(mantissa):g}·10{raised}"
+
+
+def quantity(size: float, unit: str) -> str:
+    """A positive size in a unit that suits it.
+
+    Examples
+    --------
+    >>> quantity(2e-5, "mV"), quantity(0.5, "mV"), quantity(3e-14, "T")
+    ('20 nV', '500 µV', '30 fT')
+    """
+    for family in (VOLTS, TESLA):
+        factor = family.get(ascii_unit(unit))
+        if factor is not None:
+            fitting = [one for one in family if family[one] <= size * factor * (1 + 1e-9)]
+            best = max(fitting, key=family.__getitem__, default=min(family, key=family.__getitem__))
+            size, unit = size * factor / family[best], best.replace("u", "µ")
+    return f"{number(float(f'{size:.3g}'))} {unit}"
 
 
 def shortened(text: str, most: int | None = 40) -> str:

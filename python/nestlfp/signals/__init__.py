@@ -8,7 +8,7 @@ from .mne import to_mne
 from .neo import to_neo
 from .nwb import to_nwb
 from .sonata import to_sonata
-from .spectrum import band_power, spectrum
+from .spectrum import band_power, spectrogram, spectrum
 
 __all__ = [
     "FORMAT",
@@ -22,6 +22,7 @@ __all__ = [
     "pathways",
     "sampling_interval",
     "save",
+    "spectrogram",
     "spectrum",
     "to_mne",
     "to_neo",

@@ -79,17 +79,82 @@ def spectrum(
         "window": window,
         "detrend": detrend,
     }
+    return _of_each(signals, by_time=False, start=start, stop=stop, **options)
+
+
+def spectrogram(
+    signals: Signals,
+    *,
+    segment: float = 200.0,
+    overlap: float = 0.9,
+    window: str = "hann",
+    detrend: str | bool = "constant",
+    start: float | None = None,
+    stop: float | None = None,
+) -> Signals:
+    """Power spectral density of signals by time: of each segment by itself.
+
+    Parameters
+    ----------
+    signals : xarray.Dataset or xarray.DataArray
+        Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them, or one of them.
+    segment, overlap, window, detrend, start, stop : optional
+        As for `spectrum`. A short segment tells times apart, a long one frequencies.
+
+    Returns
+    -------
+    xarray.Dataset or xarray.DataArray
+        As `signals`, with the dimensions ``([post,] [pre,] <signal>_channel, frequency, time)`` and
+        units such as ``"mV²/Hz"``. The time is that of the middle of a segment (ms). The mean over
+        the time is what `spectrum` gives with the same options.
+
+    Raises
+    ------
+    SignalError
+        As `spectrum`.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from nestlfp.signals import spectrogram
+    >>> time = np.arange(1.0, 2001.0)
+    >>> frequency = np.where(time <= 1000.0, 20.0, 80.0)
+    >>> lfp = xr.DataArray(
+    ...     np.sin(2e-3 * np.pi * frequency * time)[None],
+    ...     dims=("LFP_channel", "time"), coords={"time": time}, name="LFP", attrs={"units": "mV"},
+    ... )
+    >>> power = spectrogram(lfp)
+    >>> power.dims
+    ('LFP_channel', 'frequency', 'time')
+    >>> power[0].idxmax("frequency").sel(time=[500, 1500], method="nearest").values
+    array([20., 80.])
+    """
+    options: dict[str, Any] = {
+        "segment": segment,
+        "overlap": overlap,
+        "window": window,
+        "detrend": detrend,
+    }
+    return _of_each(signals, by_time=True, start=start, stop=stop, **options)
+
+
+def _of_each(signals: Signals, **options: Any) -> Signals:
+    """Spectra of signals, or of one of them."""
     if not isinstance(signals, xr.DataArray):
-        return _spectra(checked(signals), start, stop, **options)
+        return _spectra(checked(signals), **options)
     name = "signal" if signals.name is None else str(signals.name)
-    found = _spectra(checked(signals.to_dataset(name=name)), start, stop, **options)
-    return found[name].rename(signals.name)
+    return _spectra(checked(signals.to_dataset(name=name)), **options)[name].rename(signals.name)
 
 
 def _spectra(
-    signals: xr.Dataset, start: float | None, stop: float | None, window: str, **options: Any
+    signals: xr.Dataset,
+    start: float | None,
+    stop: float | None,
+    window: str,
+    by_time: bool,
+    **options: Any,
 ) -> xr.Dataset:
-    from scipy.signal import get_window, welch  # takes half a second to import
+    from scipy import signal as of_scipy  # takes half a second to import
 
     interval = sampling_interval(signals)
     time = signals["time"].values
@@ -108,11 +173,14 @@ def _spectra(
         if not np.isfinite(array.values).all():
             raise SignalError(f"signal {name!r} is not finite: it has no spectrum")
         try:
-            weights = get_window(window, settings["nperseg"])
+            weights = of_scipy.get_window(window, settings["nperseg"])
             if not np.isfinite(weights).all():
                 raise ValueError(f"the window {window!r} is not finite")
             with np.errstate(over="ignore", invalid="ignore"):
-                frequency, density = welch(array.values, 1000.0 / interval, weights, **settings)
+                estimate = of_scipy.spectrogram if by_time else of_scipy.welch
+                frequency, *_, density = estimate(
+                    array.values, 1000.0 / interval, weights, **settings
+                )
         except (TypeError, ValueError) as error:
             raise SignalError(f"no spectrum with these options: {error}") from error
         if not np.isfinite(density).all():
@@ -122,7 +190,12 @@ def _spectra(
                 "smaller ones"
             )
         units = f"{_squared(array.attrs['units'])}/Hz"
-        found[name] = ((*array.dims[:-1], "frequency"), density, {**array.attrs, "units": units})
+        dims = (*array.dims[:-1], "frequency", *(["time"] if by_time else []))
+        found[name] = (dims, density, {**array.attrs, "units": units})
+    if by_time:
+        first = np.arange(density.shape[-1]) * (settings["nperseg"] - settings["noverlap"])
+        middle = part["time"].values[0] + interval * (first + (settings["nperseg"] - 1) / 2)
+        found = found.assign_coords(time=("time", middle, part["time"].attrs))
     return found.assign_coords(frequency=("frequency", frequency, {"units": "Hz"}))
 
 

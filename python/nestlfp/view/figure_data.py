@@ -15,10 +15,12 @@ from ..kernels.names import AXES, channel_dim
 from ..plotting.reduction import MAX_TRACES, Rows, evenly, stacking
 from ..signals.csd import contacts_in_line, second_difference
 from ..signals.spectrum import spectrum
-from ..units import DIPOLE_MOMENTS, ascii_unit
+from ..units import DIPOLE_MOMENTS, RATES, ascii_unit
 from .window import Binned
 
 SEGMENT = 500.0  # ms of the pieces whose spectra are averaged, where the window is long enough
+_BURST = 4.0  # times the peak of a usual bin: what is larger does not set the colours
+_NOTHING = 1e-12  # of the largest channel, which is rounding
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
 
 
@@ -40,6 +42,7 @@ class Image:
     values: Floats
     labels: list[str]
     limit: float  # of the colours
+    clipped: tuple[bool, bool]  # whether values lie below and above the colours
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,12 @@ class Signal:
         """The labels of the rows of these channels."""
         label_of = dict(zip(self.rows.order.tolist(), self.rows.labels, strict=True))
         return [label_of[channel] for channel in channels.tolist()]
+
+    def not_zero(self, binned: Binned) -> Ints:
+        """Numbers of the channels, from below, that are not zero in all bins while others are."""
+        size = np.fmax.reduce(np.fmax(np.abs(binned.low), np.abs(binned.high)), axis=1, initial=0)
+        order: Ints = self.rows.order
+        return order[(size > _NOTHING * size.max(initial=0))[order]] if size.any() else order
 
     def traces(self, binned: Binned, channels: Ints) -> Traces:
         """Lines of these channels; evenly chosen ones where there are too many."""
@@ -169,6 +178,14 @@ def dipole_moment(dataset: xr.Dataset) -> str | None:
     return None
 
 
+def rates(dataset: xr.Dataset) -> str | None:
+    """The signal that has rates, in 1/s for example, if there is one."""
+    found = (
+        str(name) for name, array in dataset.data_vars.items() if array.attrs["units"] in RATES
+    )
+    return next(found, None)
+
+
 def rounded_up(value: float) -> float:
     """The next of a few round numbers, so that scales do not change with each sample."""
     if not 0 < value < np.inf:
@@ -176,16 +193,6 @@ def rounded_up(value: float) -> float:
     decade = 10.0 ** math.floor(math.log10(value))
     factor = next(f for f in (*_ROUND, np.inf) if f * decade >= value * (1 - 1e-9))
     return float(f"{factor * decade:.3g}")
-
-
-def rounded_ticks(values: Floats) -> list[float]:
-    """A few round numbers, from below all values to above them."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
-    step = rounded_up((high - low or abs(high) or 1.0) / 4)
-    first = math.floor(low / step)
-    last = max(math.ceil(high / step), first + 1)
-    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def _centred(binned: Binned, rows: Ints) -> tuple[Floats, Floats]:
@@ -196,16 +203,24 @@ def _centred(binned: Binned, rows: Ints) -> tuple[Floats, Floats]:
 
 
 def _image(binned: Binned, rows: Ints, labels: list[str]) -> Image:
-    """A bin shows the value that is farther from the mean of its row."""
+    """A bin shows the value that is farther from the mean of its row.
+
+    A few bins that are far larger than the others, such as a network's onset, end at the darkest
+    colours: they would leave the others white.
+    """
     low, high = _centred(binned, rows)
     values = np.where(high >= -low, high, low)
-    peak = float(np.fmax.reduce(np.abs(values), axis=None, initial=0))
-    return Image(binned.x, values, labels, rounded_up(peak))
+    peaks = np.fmax.reduce(np.abs(values), axis=0, initial=0)
+    largest = float(np.fmax.reduce(peaks, initial=0))
+    usual = _BURST * float(np.median(peaks)) if peaks.size else 0.0
+    limit = rounded_up(min(largest, usual or largest))
+    clipped = (bool((values < -limit).any()), bool((values > limit).any()))
+    return Image(binned.x, values, labels, limit, clipped)
 
 
 def _unique(labels: list[str], rows: Rows) -> list[str]:
     """What channels are called in a list to choose from: depth, and label where that is more."""
-    if rows.title.startswith("depth"):
+    if rows.by_depth:
         at = dict(zip(rows.order.tolist(), rows.labels, strict=True))
         labels = [
             f"{at[i]} µm" if label == str(i) else f"{label}: {at[i]} µm"

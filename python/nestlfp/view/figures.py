@@ -11,7 +11,6 @@ from bokeh.models import (
     ColumnDataSource,
     FixedTicker,
     HoverTool,
-    Legend,
     LinearAxis,
     LinearColorMapper,
     PrintfTickFormatter,
@@ -22,8 +21,8 @@ from bokeh.plotting import figure
 
 from .._types import Floats
 from ..plotting.reduction import evenly
-from ..plotting.style import INK, PALETTE, nice, number, shortened
-from .figure_data import Image, Spectrum, Traces, rounded_ticks
+from ..plotting.style import INK, PALETTE, nice, number, quantity, shortened
+from .figure_data import Image, Spectrum, Traces
 
 _LEFT, _RIGHT = 75, 85  # pixels: figures below each other have the same time above each other
 _BLUE_TO_RED = interp_palette(RdBu11, 256)
@@ -122,7 +121,7 @@ class TracesFigure(Figure):
         size = nice(traces.spacing * max(count / 8, 1.0))
         middle = at.mean()
         self._bar.bounds = (middle - size / 2, middle + size / 2)
-        self._bar.major_label_overrides = {float(middle): f"{number(size)} {unit}"}
+        self._bar.major_label_overrides = {float(middle): quantity(size, unit)}
         self._bar.ticker.ticks = [float(middle)]
         self.say(title)
 
@@ -158,8 +157,11 @@ class ImageFigure(Figure):
         self.y_range.update(start=-0.5, end=count - 0.5)
         self._colours.update(low=-image.limit, high=image.limit)
         self._bar.ticker.ticks = [-image.limit, 0.0, image.limit]
+        below, above = ("≤ " if image.clipped[0] else ""), ("≥ " if image.clipped[1] else "")
         self._bar.major_label_overrides = {
-            tick: _signed(tick) for tick in (-image.limit, 0.0, image.limit)
+            -image.limit: below + _signed(-image.limit),
+            0.0: "0",
+            image.limit: above + _signed(image.limit),
         }
         self._hover.tooltips = [("time", "$x{0,0.0} ms"), ("value", f"@image {unit}")]
         self._label_rows(image.labels, np.arange(count, dtype=float), rows_title)
@@ -204,31 +206,6 @@ class SpectrumFigure(Figure):
             self.y_range.update(start=max(bottom, top / 10**_DECADES), end=top)
         self.x_range.update(start=spectrum.frequency[0], end=spectrum.frequency[-1])
         self.figure.yaxis.axis_label = f"power ({spectrum.unit})"
-        self.say(title)
-
-
-class ComponentsFigure(Figure):
-    """The components x, y and z of a dipole moment."""
-
-    def __init__(self, name: str, height: int, x_range: Range1d) -> None:
-        super().__init__(name, height, x_range)
-        self.source.data = {"t": [], "x": [], "y": [], "z": []}
-        lines = [
-            (component, [self.figure.line("t", component, source=self.source, color=colour)])
-            for component, colour in zip("xyz", PALETTE, strict=False)
-        ]
-        self.figure.add_layout(Legend(items=lines, border_line_color=None), "right")
-        self.figure.yaxis.ticker = FixedTicker(ticks=[])
-        self.figure.grid.grid_line_color = "#e5e5e5"
-
-    def show(self, t: Floats, values: Floats, title: str, unit: str) -> None:
-        """Three lines, ``(component, point)``."""
-        self.source.data = {"t": t, **dict(zip("xyz", values, strict=True))}
-        ticks = rounded_ticks(values)
-        self.y_range.update(start=ticks[0], end=ticks[-1])
-        self.figure.yaxis.major_label_overrides = {tick: _signed(tick) for tick in ticks}
-        self.figure.yaxis.ticker.ticks = ticks
-        self.figure.yaxis.axis_label = unit
         self.say(title)
 
 

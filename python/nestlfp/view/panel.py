@@ -15,12 +15,13 @@ from ..plotting.reduction import MAX_TRACES
 from ..plotting.style import number, shortened
 from ..signals.csd import UNIT
 from ..signals.stores import Committed
-from .figure_data import Signal, as_lines, dipole_moment
-from .figures import ComponentsFigure, ImageFigure, SpectrumFigure, TracesFigure
+from .figure_data import Signal, dipole_moment, rates
+from .figures import ImageFigure, SpectrumFigure, TracesFigure
 from .following import Follower
 from .window import Binned, Bins, Source
 
 EVERYONE = "all, added up"
+_BESIDE = {"moment": (dipole_moment, "dipole moment"), "rates": (rates, "rates")}
 _OF = {"pre": "Presynaptic", "post": "Postsynaptic"}
 
 
@@ -30,7 +31,7 @@ class _Opened:
 
     signal: Signal
     bins: Bins
-    moment: Bins | None
+    beside: dict[str, tuple[Signal, Bins]]  # by the name of its figure
 
 
 class StorePanel:
@@ -73,7 +74,7 @@ class StorePanel:
         self._density = ImageFigure("csd", 240, self._x)
         self._traces.figure.xaxis.visible = False
         self._spectrum = SpectrumFigure("spectrum", 300)
-        self._components = ComponentsFigure("moment", 240, self._x)
+        self._beside = {name: TracesFigure(name, 200, self._x) for name in _BESIDE}
 
     def _make_widgets(self) -> None:
         self._which = pn.widgets.Select(label="Signal", width=130)
@@ -93,20 +94,21 @@ class StorePanel:
             text=str(path), render_as_text=True, styles={"font-weight": "bold", "font-size": "15px"}
         )
         by_depth = [self._traces, self._image, self._density]
-        others = [self._spectrum, self._components]
+        others = [self._spectrum, *self._beside.values()]
         left, right = (
             pn.Column(
                 *(pn.pane.Bokeh(each.figure) for each in some),
                 sizing_mode="stretch_width",
-                styles={} if narrow else {"flex": f"{part} 1 0", "min-width": "0"},
+                # Beside each other where there is room for both, else below.
+                styles={} if narrow else {"flex": f"{part} 1 {least}px", "min-width": "0"},
             )
-            for some, part in ((by_depth, 3), (others, 2))
+            for some, part, least in ((by_depth, 3, 420), (others, 2, 280))
         )
         right.append(self._channels)
         beside = pn.Column if narrow else pn.Row
         self._body = pn.Column(
             pn.Row(self._which, *self._from.values()),
-            beside(left, right, sizing_mode="stretch_width"),
+            beside(left, right, sizing_mode="stretch_width", styles={"flex-wrap": "wrap"}),
             sizing_mode="stretch_width",
         )
         return pn.Column(title, self._status, self._body, sizing_mode="stretch_width")
@@ -134,9 +136,8 @@ class StorePanel:
         if opened is None or store.identity != self._identity:
             opened = self._fill(store)
             self._identity = store.identity
-        for bins in (opened.bins, opened.moment):
-            if bins is not None:
-                bins.source.store = store
+        for bins in (opened.bins, *(bins for _, bins in opened.beside.values())):
+            bins.source.store = store
 
     def _fill(self, store: Committed) -> _Opened:
         """Offer what the store has; what is chosen stays chosen where it is there."""
@@ -156,11 +157,18 @@ class StorePanel:
         chosen = [name for name in self._channels.value if name in channels]
         self._channels.param.update(options=channels, value=chosen)
         self._filling = False
-        moment = dipole_moment(store.dataset)
+        found = {key: find(store.dataset) for key, (find, _) in _BESIDE.items()}
         self._opened = opened = _Opened(
             signal,
             Bins(self._source(store, name), signal.with_csd),
-            None if moment is None else Bins(self._source(store, moment), lambda values: values),
+            {
+                key: (
+                    Signal(store.dataset, other, self._conductivity),
+                    Bins(self._source(store, other), lambda values: values),
+                )
+                for key, other in found.items()
+                if other is not None
+            },
         )
         return opened
 
@@ -199,7 +207,7 @@ class StorePanel:
         self._x.update(start=begin, end=begin + (count + 1) * interval)
         self._show_signal(opened.signal, binned)
         self._show_spectrum(opened, samples)
-        self._show_moment(opened.moment, samples, count)
+        self._show_beside(opened.beside, samples, count)
         shown = float(store.times[samples.stop - 1])
         self._status.text = (
             f"{'Live' if stop is None else 'Not live'}: shown up to {number(shown)} ms, "
@@ -237,14 +245,19 @@ class StorePanel:
             found, f"Power spectrum of {found.seconds:.3g} s, in segments of {found.segment:g} ms"
         )
 
-    def _show_moment(self, moment: Bins | None, samples: range, count: int) -> None:
-        self._components.figure.visible = moment is not None
-        if moment is not None:
-            binned = moment.read(samples.start, samples.stop, count)
-            source = moment.source
-            unit = str(source.store.dataset[source.signal].attrs["units"])
-            title = f"Current dipole moment, {shortened(source.signal, 20)}"
-            self._components.show(*as_lines(binned.x, binned.low, binned.high), title, unit)
+    def _show_beside(
+        self, beside: dict[str, tuple[Signal, Bins]], samples: range, count: int
+    ) -> None:
+        for key, figure in self._beside.items():
+            figure.figure.visible = key in beside
+            if key in beside:
+                signal, bins = beside[key]
+                binned = bins.read(samples.start, samples.stop, count)
+                channels = signal.not_zero(binned)
+                zero = [str(signal.names[i]) for i in sorted({*signal.rows.order} - {*channels})]
+                left_out = f" ({', '.join(zero)}: zero)" if 0 < len(zero) <= len("xyz") else ""
+                title = f"{shortened(signal.name, 20)} minus mean{left_out}, {_BESIDE[key][1]}"
+                figure.show(signal.traces(binned, channels), title, signal.unit, signal.rows.title)
 
 
 def window_of(

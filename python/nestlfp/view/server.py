@@ -31,6 +31,14 @@ _LOCAL_NAMES = {LOCAL, "localhost", "::1"}
 _HOST = re.compile(r"(\[[\da-f:.]+\]|[^][:@/]*)(:\d{0,5})?", re.IGNORECASE)
 
 
+# Turned round, and hues turned back: red stays positive, and zero is as dark as the page.
+_IN_THE_DARK = """
+@media (prefers-color-scheme: dark) {
+  html { background: white; filter: invert(0.93) hue-rotate(180deg); }
+}
+"""
+
+
 class View:
     """A server that shows stores while they grow.
 
@@ -72,7 +80,7 @@ class View:
         self.address = address
         local = address in _LOCAL_NAMES
         self.token = token if token is not None or local else secrets.token_urlsafe(24)
-        pn.extension()
+        pn.extension(raw_css=[_IN_THE_DARK])
         for name in ("util", "views.ws"):  # on the "*" below, and on tabs that were closed
             logging.getLogger(f"bokeh.server.{name}").setLevel(logging.ERROR)
         try:
