@@ -234,27 +234,12 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
         "fir": lambda: listen("fir"),
     }
 
-    chosen = {name: recorders[name] for name in [*BARE, *options.variants]}
-    runs = in_turns(nest, network, chosen, piece, options.rounds, options.turns)
-    simulated = piece * options.turns
-    return {name: compared(network, name, runs, simulated) for name in [*chosen][1:]}
-
-
-def in_turns(
-    nest: Any,
-    network: str,
-    recorders: dict[str, Callable[[], Any]],
-    piece: float,
-    rounds: int,
-    turns: int,
-) -> dict[str, list[dict[str, float]]]:
-    """What the pieces of each round took, with each of the recorders, of which one is "without"."""
-    names = [*recorders]
+    names = [*BARE, *options.variants]
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    for number in range(rounds):
+    for number in range(options.rounds):
         order = names[number % len(names) :] + names[: number % len(names)]
         copies = {name: Copy(nest, recorders[name], piece) for name in order}
-        for _ in range(turns):
+        for _ in range(options.turns):
             for name in order:
                 copies[name].run()
             order.reverse()
@@ -262,7 +247,8 @@ def in_turns(
             runs[name].append(copy.end())
         told = (f"{name} × {ratios(runs, name, 'processor_s')[-1]:.3f}" for name in names[1:])
         print(f"{network}, round {number + 1}: processor time {', '.join(told)}", flush=True)
-    return runs
+    simulated = piece * options.turns
+    return {name: compared(network, name, runs, simulated) for name in names[1:]}
 
 
 def ratios(runs: dict[str, list[dict[str, float]]], variant: str, what: str) -> list[float]:

@@ -13,7 +13,6 @@ that and the filter take, and how much memory. Writes out/benchmarks/sheet.json.
 
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -30,54 +29,7 @@ os.environ.setdefault("PYNEST_QUIET", "1")
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
 PIECE = 3.0  # ms
-ONSET = 200.0  # ms, until rates are steady
 INTERVAL = 0.5  # ms, of samples
-
-
-def peak_mb() -> float:
-    """The most memory that this process had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-
-
-def compared(bank: Any, inputs: Any, turns: int, copies: int) -> dict[str, Any]:
-    """Shares of the network's time that one of so many recorders takes."""
-    import nest
-
-    import nestlfp
-
-    def piece() -> float:
-        started = time.process_time()
-        nest.Simulate(PIECE)
-        return time.process_time() - started
-
-    nest.Simulate(ONSET)
-    without = [piece() for _ in range(2 * turns)]
-    before = usage.resident_mb()
-    for _ in range(copies):
-        nestlfp.FieldRecorder(bank, inputs)
-    added_mb = (usage.resident_mb() - before) / copies
-    nodes = nest.GetNodes({"model": bank.model.name})
-    frozen: list[float] = []
-    at_work: list[float] = []
-    for turn in range(turns):
-        for still in (True, False) if turn % 2 else (False, True):
-            nodes.frozen = still
-            (frozen if still else at_work).append(piece())
-    whole = float(np.median(without))
-    step_ms = whole * 1e3 * nest.resolution / PIECE
-    shares = {  # of the network's time
-        "nothing": np.subtract(without[::2], without[1::2]) / whole,
-        "nodes": np.subtract(at_work, frozen) / whole / copies,
-        "delivery": (np.array(frozen) - whole) / whole / copies,
-    }
-    found = {
-        name: [float(np.median(each)), *usage.interval_of_median(each.tolist())]
-        for name, each in shares.items()
-    }
-    for name, (share, low, high) in found.items():
-        print(f"{name}: {share:+.2%} of processor time (95 %: {low:+.2%} … {high:+.2%})")
-    print(f"{step_ms:.2f} ms a step without; {added_mb:.1f} MB a recorder")
-    return {"ms_per_step": step_ms, "recorder_mb": added_mb, "shares_and_95_%": found}
 
 
 def measure(neurons: int, turns: int, copies: int) -> dict[str, Any]:
@@ -93,7 +45,7 @@ def measure(neurons: int, turns: int, copies: int) -> dict[str, Any]:
     tissue = t.Tissue(sizes={"E": neurons * 4 // 5, "I": neurons // 5})
     contacts = t.array(tissue.width, 10)
     patches = t.patches(tissue, contacts, progress=False)
-    base, costs = peak_mb(), {}
+    base, costs = usage.peak_mb(), {}
     started = time.process_time()
     kernels = t.kernels(patches, tissue, contacts)
     costs["kernels_s"] = time.process_time() - started
@@ -113,7 +65,7 @@ def measure(neurons: int, turns: int, copies: int) -> dict[str, Any]:
         del os.environ["NESTLFP_CACHE"]
         if usual is not None:
             os.environ["NESTLFP_CACHE"] = usual
-    costs["peak_above_base_MB"] = peak_mb() - base
+    costs["peak_above_base_MB"] = usage.peak_mb() - base
     print(", ".join(f"{name} {value:.1f}" for name, value in costs.items()), flush=True)
     nestlfp.install(bank)
     nodes = t.build(tissue)
@@ -121,7 +73,7 @@ def measure(neurons: int, turns: int, copies: int) -> dict[str, Any]:
     weights = sheets.weights(kernels, t.positions(nodes))
     inputs = nestlfp.Inputs(nodes, weights=weights)
 
-    found = compared(bank, inputs, turns, copies)
+    found = usage.shares_of_time(bank, inputs, PIECE, turns, copies)
     per_neuron = int(np.mean([np.diff(w.indptr).mean() for w in weights.values()]))
     return {
         "neurons": neurons,

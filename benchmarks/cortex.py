@@ -2,19 +2,16 @@
 
 The network of examples/hemisphere, 32 microcircuits of eight populations; 64 electrodes, and 102
 places at which all three components of the magnetic field are recorded. Measured as
-benchmarks/overhead.py does: copies of one process, with and without a recorder, simulate short
-pieces in turns on one core. "recorder × 10" has ten at once, so that what one costs stands out of
-the noise. Before that: how long kernels, filter and recorder take, and how much memory.
-Writes out/benchmarks/hemisphere.json.
+benchmarks/sheet.py does, with the nodes of --copies recorders at work and frozen in turns. Before
+that: how long kernels and filter take, and how much memory. Writes out/benchmarks/cortex.json.
 
-    python benchmarks/hemisphere.py [--rounds 8] [--scale 0.03]
+    python benchmarks/cortex.py [--turns 40] [--copies 10] [--scale 0.03]
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from pathlib import Path
@@ -28,8 +25,6 @@ from nestlfp.errors import tell_plainly
 tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
-import overhead
-
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
 PIECE = 3.0  # ms
@@ -37,13 +32,8 @@ INTERVAL = 1.0  # ms, of samples
 TOLERANCE = 1e-3
 
 
-def peak_mb() -> float:
-    """The most memory that this process had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-
-
-def measure(scale: float, rounds: int, turns: int) -> dict[str, Any]:
-    """Costs of kernels and recorder, and ratios of processor time to the network without it."""
+def measure(scale: float, turns: int, copies: int) -> dict[str, Any]:
+    """Costs of kernels and recorder."""
     sys.path.insert(0, str(ROOT / "examples" / "hemisphere"))
     import hemisphere as h
     import nest
@@ -53,7 +43,7 @@ def measure(scale: float, rounds: int, turns: int) -> dict[str, Any]:
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     microcircuit, models = h.dipole_kernels(scale).select(pre=h.c.POPULATIONS), h.models()
-    base, costs = peak_mb(), {}
+    base, costs = usage.peak_mb(), {}
     started = time.perf_counter()
     patches = h.patches()
     kernels = cortex.kernels(microcircuit, patches.inside(h.BRAIN), models, units={"MEG": "fT"})
@@ -68,34 +58,17 @@ def measure(scale: float, rounds: int, turns: int) -> dict[str, Any]:
         if usual is not None:
             os.environ["NESTLFP_CACHE"] = usual
     costs["filter_s"] = time.perf_counter() - started
-    costs["peak_above_base_MB"] = peak_mb() - base
+    costs["peak_above_base_MB"] = usage.peak_mb() - base
 
     choice = h.net.Choice(scale)
-    h.net.reset(choice, threads=1)  # a process that has threads cannot be forked
+    h.net.reset(choice, threads=1)
     nestlfp.install(bank)
     neurons = h.build(choice, patches)
     h.drive(choice, neurons, patches)
     recorded = {name: neurons[name] for name in kernels.pre}
 
-    def record(times: int) -> None:
-        for _ in range(times):
-            nestlfp.FieldRecorder(bank, recorded)
-
-    recorders = {
-        "without": lambda: None,
-        "nothing": lambda: None,
-        "recorder": lambda: record(1),
-        "recorder × 10": lambda: record(10),
-    }
-    runs = overhead.in_turns(nest, "hemisphere", recorders, PIECE, rounds, turns)
-    found = {
-        name: overhead.compared("hemisphere", name, runs, PIECE * turns)
-        for name in [*recorders][1:]
-    }
     synapses = nest.num_connections
-    started = time.perf_counter()
-    record(1)
-    costs["recorder_s"] = time.perf_counter() - started
+    found = usage.shares_of_time(bank, recorded, PIECE, turns, copies)
     return {
         "neurons": sum(map(len, neurons.values())),
         "synapses": synapses,
@@ -104,7 +77,7 @@ def measure(scale: float, rounds: int, turns: int) -> dict[str, Any]:
         "filter": str(bank.filter),
         "error": float(bank.filter.error.max()),
         **costs,
-        "results": found,
+        **found,
     }
 
 
@@ -112,17 +85,16 @@ def main() -> None:
     """Measure, print, write."""
     parser = usage.parser(__doc__)
     parser.add_argument("--scale", type=float, default=0.03, help="of each microcircuit")
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--turns", type=int, default=30, help="pieces of each copy in a round")
+    parser.add_argument("--turns", type=int, default=40, help="pieces of each kind")
+    parser.add_argument("--copies", type=int, default=10, help="recorders that listen at once")
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # not on macOS
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     OUT.mkdir(parents=True, exist_ok=True)
-    found = {**vars(options), **measure(options.scale, options.rounds, options.turns)}
-    path = OUT / "hemisphere.json"
+    found = {**vars(options), **measure(options.scale, options.turns, options.copies)}
+    path = OUT / "cortex.json"
     path.write_text(json.dumps(found, indent=1), encoding="utf-8")
-    shown = {key: value for key, value in found.items() if key != "results"}
-    print(json.dumps(shown, indent=1))
+    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
