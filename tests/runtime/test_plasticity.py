@@ -401,7 +401,7 @@ def test_connections_that_are_not_there_yet(nest):
 @pytest.mark.parametrize(
     ("plasticity", "message"),
     [
-        (1.0, r"every must be a positive multiple of .* 0.7 ms, found 1.0"),
+        (1.0, r"every must be a positive multiple of .* 0.7 ms, found 1.0: 0.7 or 1.4 ms"),
         (0.0, r"every must be a positive multiple of .* found 0.0"),
         (np.nan, r"every must be a positive multiple of .* found nan"),
         ("often", r"every must be a positive multiple of .* found 'often'"),

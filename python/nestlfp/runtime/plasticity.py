@@ -133,10 +133,11 @@ def _slices(value: Any, what: str, min_delay: int, dt: float) -> int:
     except NetworkError:
         n = 0
     if n < 1 or n % min_delay:
+        near = [each * min_delay * dt for each in (n // min_delay, n // min_delay + 1) if each > 0]
         raise NetworkError(
             f"plasticity: {what} must be a positive multiple of the network's min_delay of "
-            f"{min_delay * dt:g} ms, found {value!r}: the network is another one if it is stopped "
-            "elsewhere"
+            f"{min_delay * dt:g} ms, found {value!r}: {' or '.join(f'{each:g}' for each in near)} "
+            "ms. A network that is stopped elsewhere is another realization"
         )
     return n
 
@@ -267,18 +268,19 @@ class Follower:
         return list(self._ids).index(name), [names.index(each) for each in post]
 
     def _check_models(self, name: str, model: str) -> None:
-        """Whether a population's neurons have connections of the recorder's synapse model."""
+        """Whether a population's neurons have connections of the recorder's synapse model alone."""
         some = self._ids[name][:: max(1, self._ids[name].size // _LOOKED_AT)]
         targets = self._sim.nodes(np.concatenate(list(self._post.values())))
-        found = self._sim.connections(self._sim.nodes(some), targets, model)
-        here: Any = np.atleast_1d(found.get("source")) if len(found) else []
-        have = set(chain.from_iterable(self._sim.ranks.gather([int(each) for each in here])))
-        if lacking := [node for node in some.tolist() if node not in have]:
+        found = self._sim.connections(self._sim.nodes(some), targets)
+        here: Any = np.atleast_1d(found.get("synapse_model")) if len(found) else []
+        models = set(chain.from_iterable(self._sim.ranks.gather([str(each) for each in here])))
+        if others := sorted(models - {model}):
             raise NetworkError(
-                f"plasticity: neuron {lacking[0]} of population {name!r} has no connection of the "
-                f"model {model!r} to a neuron. With several MPI ranks the recorder's connections "
-                "are of this model, and NEST makes other spikes where they are a neuron's first of "
-                "it. Run in one process, with threads"
+                f"plasticity: population {name!r} has connections of the synapse model "
+                f"{others[0]!r}, and with several MPI ranks the recorder's are {model!r}: NEST "
+                "makes other spikes where neurons have targets of a further model. Run in one "
+                "process, with threads; or, of copies of static_synapse, name it: "
+                f"nestlfp.Inputs(populations, synapse_models={{{name!r}: {others[0]!r}}})"
             )
 
     def _read(self, now: int) -> dict[str, tuple[Ints, Floats]]:
