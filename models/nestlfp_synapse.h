@@ -2,7 +2,8 @@
 //
 // A script changes its own connections with nest.GetConnections(source=E).weight = 0.0, and
 // GetConnections lists ours as well. The weight of ours is a factor of a kernel and their delay a place
-// in time. Both are given when the connection is made, and stay: what is set later has no effect.
+// in time. Both are given when the connection is made, and stay: what is set later has no effect. The
+// factor of a kernel that follows plastic synapses changes, under a name that no other model has.
 #pragma once
 
 #include <chrono>
@@ -28,10 +29,10 @@ put( Status& d, const std::string& key, T value )
 }
 
 template < typename KeyT, typename T >
-void
+bool
 update( const Status& d, const KeyT& key, T& value )
 {
-  d.update_value( key, value );
+  return d.update_value( key, value );
 }
 
 #else
@@ -46,10 +47,10 @@ put( Status& d, const std::string& key, T value )
 }
 
 template < typename KeyT, typename T >
-void
+bool
 update( const Status& d, const KeyT& key, T& value )
 {
-  updateValue< T >( d, key, value );
+  return updateValue< T >( d, key, value );
 }
 
 #endif
@@ -90,6 +91,11 @@ public:
     double ignored;
     update( d, nest::names::weight, ignored );
     update( d, nest::names::delay, ignored );
+    double factor;
+    if ( update( d, std::string( "factor" ), factor ) )
+    {
+      this->set_weight( factor );
+    }
   }
 };
 

@@ -67,6 +67,16 @@ def assert_signal_is_convolution(recorded, kernels, spikes, duration, signal="LF
     assert np.abs(recorded[signal].values - expected).max() <= rtol * scale
 
 
+STDP = {
+    law: {"synapse_model": "stdp_synapse", "lambda": 0.08, "alpha": 0.5, "Wmax": 100.0, **powers}
+    for law, powers in {
+        "additive": {"mu_plus": 0.0, "mu_minus": 0.0},
+        "multiplicative": {"mu_plus": 1.0, "mu_minus": 1.0},
+    }.items()
+}
+"""Parameters of synapses that learn quickly."""
+
+
 @dataclass
 class Network:
     """A small random network with Poisson input, and what it did."""
@@ -83,8 +93,11 @@ class Network:
         }
 
 
-def random_network(nest, *, min_delay=0.7, spread=2.0, n=(40, 10)):
-    """E and I cells with random delays and two Poisson generators: sensitive to any disturbance."""
+def random_network(nest, *, min_delay=0.7, spread=2.0, n=(40, 10), stdp=None):
+    """E and I cells with random delays and two Poisson generators: sensitive to any disturbance.
+
+    With `stdp`, parameters of synapses, those of E are plastic.
+    """
     E = nest.Create("iaf_psc_exp", n[0])
     I = nest.Create("iaf_psc_exp", n[1])  # noqa: E741
     noise = nest.Create("poisson_generator", 2, params={"rate": 11000.0})
@@ -97,7 +110,7 @@ def random_network(nest, *, min_delay=0.7, spread=2.0, n=(40, 10)):
             source,
             E + I,
             {"rule": "fixed_indegree", "indegree": 8},
-            {"weight": weight, "delay": delay},
+            {"weight": weight, "delay": delay, **((stdp or {}) if source == E else {})},
         )
     nest.Connect(E + I, spikes, syn_spec={"delay": min_delay})
     return Network({"E": E, "I": I}, spikes)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .runtime.inputs import Inputs
     from .runtime.install import install
     from .runtime.loop import loop
+    from .runtime.plasticity import Plasticity
     from .runtime.recorder import FieldRecorder
     from .runtime.simulate import simulate
     from .runtime.strengths import out_strengths
@@ -59,6 +60,7 @@ __all__ = [
     "NestLFPError",
     "NetworkError",
     "NeuronKernels",
+    "Plasticity",
     "Separable",
     "SignalError",
     "StateSpace",
@@ -103,6 +105,7 @@ _HOMES = {
     "runtime.inputs": ["Inputs"],
     "runtime.install": ["install"],
     "runtime.loop": ["loop"],
+    "runtime.plasticity": ["Plasticity"],
     "runtime.recorder": ["FieldRecorder"],
     "runtime.simulate": ["simulate"],
     "runtime.strengths": ["out_strengths"],

@@ -157,6 +157,25 @@ def until(condition, seconds=60):
         time.sleep(0.05)
 
 
+def test_plastic_synapses_are_followed(tmp_path):
+    """The same strengths, spikes and signals for each split."""
+    found = []
+    for ranks, threads in ((1, 2), (2, 1)):
+        mpirun(ranks, "plasticity.py", tmp_path, threads)
+        with np.load(tmp_path / f"plasticity_{ranks}x{threads}.npz") as file:
+            found.append(dict(file))
+    first, second = found
+    assert np.ptp(first["strengths"][:, 0, 0]) > 0.3 * first["strengths"][0, 0, 0]
+    np.testing.assert_allclose(second["strengths"], first["strengths"], rtol=1e-12)
+    for each in found:
+        assert each["without"].shape[1] > 200
+        for kind in ("means", "neurons"):
+            np.testing.assert_array_equal(each[f"spikes_{kind}"], first["without"])
+            expected = first[f"lfp_{kind}"]
+            scale = np.abs(expected).max()
+            np.testing.assert_allclose(each[f"lfp_{kind}"], expected, rtol=0, atol=1e-12 * scale)
+
+
 MODES = {1: (1, 2, 4), 2: (1, 2)}  # ranks: threads
 
 

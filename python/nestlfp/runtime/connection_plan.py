@@ -17,7 +17,6 @@ from ..kernels import KernelSet, NeuronKernels
 from ..kernels.neurons.pathways import mean_strengths, mean_weights
 from ..kernels.strengths import UNITS, strength_coordinates, strengths
 from ..nodes.bank import FilterBank, modes_of
-from ..nodes.render import SYNAPSE
 from ..simulator import Simulator
 from ..simulator.synapses import shape_of
 from .inputs import Inputs, PortInput, gather_inputs
@@ -117,19 +116,17 @@ class ConnectionPlan:
                     known.update(strengths(found, what))
         warn_of_mismatch(made_for, self.populations)
 
-    def connect(self, sim: Simulator, nodes: Any, synapse: str) -> list[Made]:
+    def connect(self, sim: Simulator, nodes: Any, synapse: str) -> list[Made | None]:
         """Connect the populations to nodes, by this synapse model in a single process.
 
-        Returns those of synapse models that are not nestlfp's, which others can change.
+        Returns this rank's connections to each port.
         """
         ids = nodes.tolist()
-        exposed = []
+        made = []
         for port, (source, delays) in enumerate(zip(self.ports, self.schedule.delays, strict=True)):
             model = self.synapse_models[source.name] if sim.ranks.n > 1 else synapse
-            made = connect(sim, source, ids, port=port, delays=delays, synapse=model)
-            if made is not None and not made.synapse.startswith(SYNAPSE):
-                exposed.append(made)
-        return exposed
+            made.append(connect(sim, source, ids, port=port, delays=delays, synapse=model))
+        return made
 
 
 def bank_of(

@@ -12,7 +12,7 @@ from ..errors import NetworkError
 from ..front_ends import check_started
 from ..simulator import Simulator
 from .progress import progress_bar
-from .recorder import FieldRecorder
+from .recorder import FieldRecorder, advancing
 from .samples import Samples
 from .session import Session, current
 from .simulate import warn_of_cuts, whole_steps
@@ -107,7 +107,7 @@ def loop(
     source = source_of(members)
     session.check_connections()
     if sim.grows and sim.ranks.rank == 0:
-        warn_of_cuts("each turn")
+        warn_of_cuts({"each turn": True})
     streams = []
     if to is not None:
         streams = [Stream(source, path, sim.ranks, None, chunk, overwrite=overwrite, append=append)]
@@ -137,8 +137,10 @@ def _turns(
         try:
             while now < stop:
                 length = min((now // turn + 1) * turn, stop) - now
-                with sim.quiet(), sim.runs():
-                    sim.run(length * dt)
+                with sim.quiet():
+                    for part in advancing(session, now, [length]):
+                        with sim.runs():
+                            sim.run(part * dt)
                 advance(length * dt)
                 now = sim.step
                 source.collect()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..simulator import Simulator
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs
 from .install import loaded_model
+from .plasticity import Follower, Plasticity, followed
 from .readout import Readout
 from .samples import Samples
 from .session import Session, current
@@ -60,6 +61,10 @@ class FieldRecorder:
         late, since they depend on what comes after them; they keep their times.
     name : str, optional
         What `nestlfp.simulate` can call this recorder by, where the network has several.
+    plasticity : Plasticity or float, optional
+        Follow synapses that change: read their strengths at these times, or every so many
+        milliseconds. `nestlfp.simulate` and `nestlfp.loop` do it, and between calls of
+        ``nest.Simulate`` the method `follow`. Default: kernels stay as they are.
 
     Attributes
     ----------
@@ -118,14 +123,19 @@ class FieldRecorder:
         by: str | Iterable[str] = (),
         antialias: bool = False,
         name: str | None = None,
+        plasticity: Plasticity | float | None = None,
     ) -> None:
         sim = Simulator()
-        session = current(sim)
+        self._session = session = current(sim)
         sim.check_not_prepared("FieldRecorder")
         dt = sim.resolution
         if not isinstance(kernels, FilterBank):
             interval = 1.0 if interval is None else interval
             _steps(interval, dt)
+        inputs = Inputs.of(populations)
+        if plasticity is not None:
+            plasticity = Plasticity.of(plasticity)
+            kernels, ids = followed(kernels, inputs, plasticity, sim)
         self.bank = bank = bank_of(
             kernels, sim, method=method, by=by, interval=interval, antialias=antialias
         )
@@ -133,12 +143,15 @@ class FieldRecorder:
         self.name = name
         _check_name(name, [recorder.name for recorder in recorders_of(session)])
         every = _interval_steps(bank, interval, dt)
-        plan = ConnectionPlan.of(sim, bank, Inputs.of(populations), what="FieldRecorder")
+        plan = ConnectionPlan.of(sim, bank, inputs, what="FieldRecorder")
         self.populations = plan.populations
         self.interval = every * dt
         self.latency = plan.schedule.shift * dt
         session.check_clock(plan.now)
         plan.warn_of_mismatch(bank)
+        follower = (
+            None if plasticity is None else Follower(sim, plasticity, bank, inputs, ids, plan)
+        )
         if sim.ranks.rank == 0 and not bank.options.antialias:
             _warn_of_aliasing(bank, every)
 
@@ -160,7 +173,10 @@ class FieldRecorder:
                 delay=plan.min_delay,
                 synapse=synapse,
             )
-            session.made(plan.connect(sim, nodes, synapse))
+            made = plan.connect(sim, nodes, synapse)
+            if follower is not None:
+                follower.begin(made)
+            session.made(made)
         attrs = {
             "format": FORMAT,
             "interval_ms": self.interval,
@@ -169,7 +185,9 @@ class FieldRecorder:
             "weights": _digest(part for each in plan.ports for part in each.weighted),
             "delays": _digest(each.lags for each in plan.ports),
             "nest_version": sim.version,
+            **({} if plasticity is None else {"plasticity": plasticity.described()}),
         }
+        self._follower = follower
         self._samples = Samples(
             readout,
             session,
@@ -204,14 +222,60 @@ class FieldRecorder:
         Warns
         -----
         UserWarning
-            If a store was lost while signals were streamed to it, and they begin after those in it.
+            If a store was lost while signals were streamed to it, and they begin after those in it;
+            if ``nest.Simulate`` ran past a time at which strengths were to be read.
 
         Notes
         -----
         May be called between several calls of Simulate. What was streamed to disk is read from
         there.
         """
-        return self._samples.all()
+        signals = self._samples.all()
+        if self._follower is not None and signals.sizes["time"]:
+            self._follower.warn_of_missed(float(signals["time"][-1]))
+        return signals
+
+    def follow(self) -> None:
+        """Read the strengths of plastic synapses now, and count with them from here on; collective.
+
+        `nestlfp.simulate` and `nestlfp.loop` call it at the times of `Plasticity`. With
+        ``nest.Simulate`` call it between two calls.
+
+        Raises
+        ------
+        NetworkError
+            If the recorder was made without `plasticity`; if NEST was reset since; between
+            ``nest.Prepare()`` and ``nest.Cleanup()``.
+        """
+        sim, follower = Simulator(), self._following("follow")
+        sim.check_not_prepared("follow")
+        self._session.check_alive("recorder", "Make another one")
+        follower.follow(sim.step)
+
+    def strengths(self) -> xr.DataArray:
+        """The strengths that were read so far, from when the recorder was made.
+
+        Returns
+        -------
+        xarray.DataArray
+            Dimensions ``(time, pre, post)``: at the time of each reading (ms) the summed weight of
+            a neuron's connections onto a postsynaptic population, the mean of those neurons that
+            were read, in NEST's unit of the weights.
+
+        Raises
+        ------
+        NetworkError
+            If the recorder was made without `plasticity`.
+        """
+        return self._following("strengths").strengths()
+
+    def _following(self, what: str) -> Follower:
+        if self._follower is None:
+            raise NetworkError(
+                f"{what}: this recorder does not follow plastic synapses: FieldRecorder(kernels, "
+                "populations, plasticity=nestlfp.Plasticity(every=100.0)) does"
+            )
+        return self._follower
 
     def __repr__(self) -> str:
         facts = [f"  {what}: {value}" for what, value in self._facts() if value]
@@ -243,6 +307,7 @@ class FieldRecorder:
                 f"populations, method {self.bank.filter.method!r}",
             ),
             ("interval", f"{self.interval:g} ms"),
+            ("plasticity", f"{self._follower}" if self._follower else ""),
             (
                 "samples",
                 f"{n} taken out of NEST" if n else "none taken out of NEST: signals() does",
@@ -254,6 +319,25 @@ class FieldRecorder:
 def recorders_of(session: Session) -> list[FieldRecorder]:
     """The recorders of a session, in the order in which they were made."""
     return [each for each in session.listeners if isinstance(each, FieldRecorder)]
+
+
+def next_reading(session: Session, stop: int) -> int:
+    """The first step at which a recorder is to read strengths of plastic synapses, or `stop`."""
+    followers = [each._follower for each in recorders_of(session)]
+    return min([stop, *(each.next for each in followers if each is not None and each.next)])
+
+
+def advancing(session: Session, start: int, lengths: Iterable[int]) -> Iterator[int]:
+    """Lengths of runs, in steps, that end where strengths are to be read; reads before the next."""
+    for length in lengths:
+        stop = start + length
+        while start < stop:
+            for each in recorders_of(session):
+                if each._follower is not None and each._follower.is_due(start):
+                    each.follow()
+            end = next_reading(session, stop)
+            yield end - start
+            start = end
 
 
 def _digest(values: Iterable[Floats | Ints]) -> str:

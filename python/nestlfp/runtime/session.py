@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import NetworkError
 from ..front_ends import who_resets
@@ -65,15 +65,9 @@ class Session:
         self._used_at = now
         return name
 
-    def made(self, exposed: list[Made]) -> None:
-        """Take all connections for right as they are now.
-
-        Parameters
-        ----------
-        exposed : list of Made
-            New ones of synapse models that are not nestlfp's, which others can change.
-        """
-        self._exposed += exposed
+    def made(self, new: Iterable[Made | None]) -> None:
+        """Take all connections for right as they are now, and these new ones."""
+        self._exposed += [made for made in new if made is not None and made.exposed]
         self._connections = {name: self._count(name) for name in self._connections}
 
     def _count(self, synapse: str) -> int:

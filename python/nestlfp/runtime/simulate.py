@@ -15,7 +15,7 @@ from ..front_ends import check_started
 from ..grid import step
 from ..simulator import Simulator
 from .progress import interrupts, progress_bar
-from .recorder import FieldRecorder, recorders_of
+from .recorder import FieldRecorder, advancing, next_reading, recorders_of
 from .session import current
 from .streams import Stream, To, check_streaming, destinations, source_of
 from .timing import delay_range
@@ -111,12 +111,14 @@ def simulate(
     The simulation runs in pieces that end at multiples of the network's min_delay, so that the
     spikes are those of a single ``nest.Simulate(t)``. NEST's own reports and warnings, which it
     has for each piece, are not printed, and ``nest.local_spike_counter`` counts the last piece
-    alone. With ``progress=False`` and no chunks there is one piece.
+    alone. With ``progress=False`` and no chunks there is one piece. Recorders that follow plastic
+    synapses (`Plasticity`) read their strengths between pieces.
 
     With structural plasticity (``nest.structural_plasticity_synapses``) NEST's result depends on
     where a run is cut, with and without recorders. The simulation then is in one piece, during
-    which the progress bar stands still. What cannot be in one piece (``to``, ``on_chunk``) or ends
-    later (``complete``) gives a warning: compare it with a run that is cut at the same times.
+    which the progress bar stands still. What cannot be in one piece (``to``, ``on_chunk``, a
+    recorder that follows plasticity) or ends later (``complete``) gives a warning: compare it with
+    a run that is cut at the same times.
     """
     sim = Simulator()
     sim.check_not_prepared("nestlfp.simulate")
@@ -138,8 +140,14 @@ def simulate(
         n = complete_stop(start + n, stamps, min_delay) - start
     chunks, places = [n], {}
     whole = sim.grows
-    if whole and n and (complete or to is not None or on_chunk is not None) and sim.ranks.rank == 0:
-        warn_of_cuts("complete=True" if complete else "handing on chunks")
+    if whole and n and sim.ranks.rank == 0:
+        warn_of_cuts(
+            {
+                "complete=True": complete,
+                "handing on chunks": to is not None or on_chunk is not None,
+                "reading strengths": next_reading(session, start + n) < start + n,
+            }
+        )
     whole = whole or not progress
     if to is not None or on_chunk is not None:
         chunks = pieces(start, start + n, min_delay, steps_of_chunk)
@@ -167,7 +175,7 @@ def simulate(
         advance = stack.enter_context(progress_bar(n * dt, progress and sim.ranks.rank == 0))
         interrupted = stack.enter_context(interrupts())
         stack.enter_context(session.handing_on())
-        for length in chunks:
+        for length in advancing(session, start, chunks):
             session.check_alive("simulation", "on_chunk must not do that")
             with sim.runs():
                 parts = pieces(start, start + length, min_delay, -(-n // _PIECES))
@@ -188,10 +196,14 @@ def simulate(
             raise KeyboardInterrupt
 
 
-def warn_of_cuts(what: str) -> None:
-    """Structural plasticity, and a run that has to be cut."""
+def warn_of_cuts(reasons: Mapping[str, bool]) -> None:
+    """Structural plasticity, and a run that has to be cut for one of these reasons."""
+    given = [what for what, cuts in reasons.items() if cuts]
+    if not given:
+        return
     warnings.warn(
-        f"the network has structural plasticity (nest.structural_plasticity_synapses), and {what} "
+        "the network has structural plasticity (nest.structural_plasticity_synapses), and "
+        f"{given[0]} "
         "cuts the run: NEST makes other connections, and other spikes, than in one uncut "
         "nest.Simulate. Compare it with runs that are cut at the same times alone",
         stacklevel=3,

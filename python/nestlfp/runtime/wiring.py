@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .._types import Floats, Ints
 from ..errors import NetworkError
+from ..nodes.render import SYNAPSE
 from ..simulator import Simulator
 from ..simulator.node_models import scaled_spikes
 from .inputs import PortInput
@@ -93,6 +94,7 @@ def connect(
         np.full(int(here.sum()), port),
         source.weights[here],
         delays[here],
+        np.flatnonzero(here),
     )
     if not here.any():
         here[0] = True
@@ -116,7 +118,30 @@ def connect(
     return made
 
 
-@dataclass(frozen=True)
+def set_weights(sim: Simulator, weights: Mapping[Made, Floats]) -> None:
+    """Give this rank's connections of one population other weights: of each port, in its order."""
+    made = list(weights)
+    sources, targets = (
+        np.unique(np.concatenate([np.zeros(0, np.int64), *(getattr(each, end) for each in made)]))
+        for end in ("sources", "targets")
+    )
+    if not sources.size:
+        return
+    connections = sim.connections(sim.nodes(sources), sim.nodes(targets), made[0].synapse)
+    found = connections.get(["source", "receptor"])
+    source, receptor = (np.atleast_1d(found[key]) for key in ("source", "receptor"))
+    parameters: list[dict[str, float]] = [{} for _ in source]
+    for each, of_port in weights.items():
+        each.weights[:] = of_port[each.places]
+        order = np.argsort(each.sources)
+        (own,) = np.nonzero(np.isin(receptor, each.ports))
+        at = order[np.searchsorted(each.sources, source[own], sorter=order)]
+        for number, weight in zip(own.tolist(), each.weights[at].tolist(), strict=True):
+            parameters[number] = {each.parameter: weight}
+    sim.set_connections(connections, parameters)
+
+
+@dataclass(frozen=True, eq=False)
 class Made:
     """Connections of one synapse model to filter nodes, as they were made: an element for each.
 
@@ -129,9 +154,11 @@ class Made:
     sources, targets, ports : ndarray of int
         Ids of nodes, and numbers of spike ports, from 0.
     weights : ndarray of float
-        Factors of kernels.
+        Factors of kernels, as they are now.
     delays : ndarray of int
         In steps.
+    places : ndarray of int
+        Of the sources, in the input of the port.
     """
 
     synapse: str
@@ -141,6 +168,17 @@ class Made:
     ports: Ints
     weights: Floats
     delays: Ints
+    places: Ints
+
+    @property
+    def parameter(self) -> str:
+        """The name by which NEST sets the weight."""
+        return "weight" if self.exposed else "factor"
+
+    @property
+    def exposed(self) -> bool:
+        """Whether scripts can change them, as they can of models that are not nestlfp's."""
+        return not self.synapse.startswith(SYNAPSE)
 
     def difference(self, sim: Simulator) -> str | None:
         """What a script has changed of them since, or None; 9 µs for each connection."""

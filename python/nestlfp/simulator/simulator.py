@@ -262,6 +262,10 @@ class Simulator:
         """This rank's connections, a SynapseCollection."""
         return self.module.GetConnections(sources, targets, synapse_model=synapse_model)
 
+    def set_connections(self, connections: Any, parameters: Sequence[Mapping[str, Any]]) -> None:
+        """Set parameters of each of these connections, which are this rank's."""
+        connections.set(parameters)
+
     def copy_synapse_model(self, model: str, name: str) -> None:
         """A copy of a synapse model."""
         self.module.CopyModel(model, name)

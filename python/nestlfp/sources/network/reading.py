@@ -122,6 +122,37 @@ def sampled(populations: Mapping[str, Any], sources: int, connections: int) -> D
         return None
 
 
+def summed_weights(
+    sources: Mapping[str, Ints], targets: Mapping[str, Ints], accuracy: float
+) -> dict[str, tuple[Ints, Floats]]:
+    """Summed weight of neurons' connections onto each population.
+
+    Parameters
+    ----------
+    sources, targets : dict of str to ndarray of int
+        Node ids of pre- and postsynaptic populations; a node is in one of the latter at most.
+    accuracy : float
+        Standard error, as in `describe`, down to which neurons are read, in an order that is the
+        same each time. With 0 all are.
+
+    Returns
+    -------
+    dict of str to (ndarray of int, shape (read,), ndarray, shape (read, post))
+        For each presynaptic population the places of the neurons that were read, and their sums.
+    """
+    reader = _Reader.of(Simulator(), targets)
+    names = list(targets)
+    sums = {}
+    for name, own in sources.items():
+        order = np.random.default_rng(crc32(name.encode())).permutation(own.size)
+        found = reader.sums(own[order], lambda sums, _: _wanted(accuracy, sums, small=False))
+        total = np.zeros((found.read, len(names)))
+        for kind, of_kind in found.kinds.items():
+            total[:, names.index(kind.post)] += of_kind.weight[: found.read]
+        sums[name] = order[: found.read], total
+    return sums
+
+
 def _described(
     populations: Mapping[str, Any],
     synapses: Hand,
