@@ -140,16 +140,19 @@ def summed_weights(
     dict of str to (ndarray of int, shape (read,), ndarray, shape (read, post))
         For each presynaptic population the places of the neurons that were read, and their sums.
     """
-    reader = _Reader.of(Simulator(), targets)
+    reader = replace(_Reader.of(Simulator(), targets), small=False)
     names = list(targets)
+    orders = {
+        name: np.random.default_rng(crc32(name.encode())).permutation(own.size)
+        for name, own in sources.items()
+    }
+    shuffled = {name: own[orders[name]] for name, own in sources.items()}
     sums = {}
-    for name, own in sources.items():
-        order = np.random.default_rng(crc32(name.encode())).permutation(own.size)
-        found = reader.sums(own[order], lambda sums, _: _wanted(accuracy, sums, small=False))
+    for name, found in reader.sums(shuffled, partial(_wanted, accuracy), {}).items():
         total = np.zeros((found.read, len(names)))
         for kind, of_kind in found.kinds.items():
             total[:, names.index(kind.post)] += of_kind.weight[: found.read]
-        sums[name] = order[: found.read], total
+        sums[name] = orders[name][: found.read], total
     return sums
 
 
