@@ -1,5 +1,7 @@
 """The figure: activity on the cortex, maps of EEG and MEG, all channels, and spectra."""
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 import xarray as xr
@@ -34,10 +36,11 @@ def draw(
         Of the first pulse (ms).
     """
     figure = Figure(figsize=(11, 10.5), layout="constrained")
-    cortex, eeg, meg, traces = figure.subfigures(4, 1, height_ratios=(1.9, 1.1, 1.1, 1.4))
+    parts: Any = figure.subfigures(4, 1, height_ratios=(1.9, 1.1, 1.1, 1.4))
+    cortex, eeg, meg, traces = parts
     _activity(cortex, patches, rates)
     for part, name in ((eeg, "EEG"), (meg, "MEG")):
-        nestlfp.plotting.topomap(evoked, SHOWN, signal=name, figure=part, contours=4)
+        nestlfp.plotting.topomap(evoked, SHOWN, signal=name, figure=part)
     axes = traces.subplots(1, 3)
     for ax, name in zip(axes, ("EEG", "MEG"), strict=False):
         _butterfly(ax, evoked[name])
@@ -88,7 +91,7 @@ def _surface(
     light = (0.55 + 0.45 * towards[seen])[:, None]
     colours = np.repeat(CORTEX[None], len(seen), axis=0)
     image = PolyCollection(
-        np.stack([side * corners[seen, :, 1], corners[seen, :, 2]], axis=2) / 1e3,
+        [*np.stack([side * corners[seen, :, 1], corners[seen, :, 2]], axis=2) / 1e3],
         cmap="inferno_r",
         norm=norm,
         edgecolors="face",

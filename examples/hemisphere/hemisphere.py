@@ -8,6 +8,7 @@ patches, the more the nearer these are: the exponential distance rule.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import nest
 import numpy as np
@@ -68,7 +69,7 @@ def helmet() -> np.ndarray:
     return HELMET * np.stack([across * np.cos(angle), across * np.sin(angle), up], axis=1)
 
 
-def models() -> dict[str, object]:
+def models() -> dict[str, Any]:
     """The head with 64 electrodes, and the sphere with 102 magnetometers."""
     places = np.array([*geometry.electrodes(ELECTRODES).values()])
     return {

@@ -102,9 +102,6 @@ def main(
     )
     evoked = average(signals, h.pulses(choice))
     nestlfp.signals.save(evoked, out / "evoked.nc", overwrite=True)
-    rates = rates_by_patch(choice, patches.names, recorded["spikes"])
-    figure = drawing.draw(patches, signals, evoked, rates, h.FIRST_PULSE)
-    nestlfp.plotting.save(figure, out / "hemisphere.png", overwrite=True)
     report = {
         "neurons": recorded["neurons"],
         "synapses": recorded["synapses"],
@@ -124,6 +121,9 @@ def main(
     text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     print(text)
+    rates = rates_by_patch(choice, patches.names, recorded["spikes"])
+    figure = drawing.draw(patches, signals, evoked, rates, h.FIRST_PULSE)
+    nestlfp.plotting.save(figure, out / "hemisphere.png", overwrite=True)
 
 
 def run(
@@ -185,7 +185,7 @@ def average(signals: xr.Dataset, pulses: list[float]) -> xr.Dataset:
         ]
         time = epochs[0]["time"] - pulses[0]
         epochs = [epoch.assign_coords(time=time) for epoch in epochs]
-        mean = sum(epochs) / len(epochs)
+        mean = xr.concat(epochs, "pulse").mean("pulse")
         mean = mean - mean.sel(time=slice(None, 0.0)).mean("time")
         mean["EEG"] = mean["EEG"] - mean["EEG"].mean("EEG_channel")
     mean.attrs = signals.attrs
@@ -217,14 +217,14 @@ def mean_rates(choice: net.Choice, spikes: Spikes) -> dict[str, float]:
         times = np.concatenate([spikes[f"{patch}/{name}"][0] for patch in h.CENTRES])
         count = np.count_nonzero((times > window[0]) & (times < window[1]))
         neurons = choice.size(name) * len(h.CENTRES)
-        found[name] = 1000.0 * count / neurons / (window[1] - window[0])
+        found[name] = float(1000.0 * count / neurons / (window[1] - window[0]))
     return found
 
 
 def peak(evoked: xr.DataArray) -> dict[str, Any]:
     """The largest value after a pulse, where and when."""
-    at = np.abs(evoked).argmax(...)
-    found = evoked.isel(at)
+    at = np.unravel_index(np.abs(evoked.values).argmax(), evoked.shape)
+    found = evoked[at]
     channel = str(found[f"{evoked.name}_channel"].item())
     unit = evoked.attrs["units"]
     return {"value": float(found), "unit": unit, "channel": channel, "ms": float(found["time"])}
@@ -234,10 +234,12 @@ def peak(evoked: xr.DataArray) -> dict[str, Any]:
 def same(one: Spikes, other: Spikes) -> bool:
     """Whether each neuron spiked at the same times, as long as both were simulated."""
     until = COMPARED - 1.0
+
+    def early(spikes: Spikes, name: str, i: int) -> np.ndarray:
+        return spikes[name][i][spikes[name][0] < until]
+
     return all(
-        np.array_equal(*(found[name][i][found[name][0] < until] for found in (one, other)))
-        for name in one
-        for i in (0, 1)
+        np.array_equal(early(one, name, i), early(other, name, i)) for name in one for i in (0, 1)
     )
 
 
