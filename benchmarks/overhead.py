@@ -301,19 +301,17 @@ def figure(results: dict[str, Any]) -> Any:
     fig, axes = plt.subplots(1, len(results), figsize=(8, 2.8), layout="constrained", squeeze=False)
     for ax, (network, variants) in zip(axes[0], results.items(), strict=True):
         at = np.arange(len(variants))[::-1]
-        for offset, what, colour in ((0.12, "processor", "#2f6fab"), (-0.12, "wall", "#aaaaaa")):
-            middle = np.array([v[f"{what}_ratio"] for v in variants.values()])
-            low, high = np.array([v[f"{what}_ratio_interval"] for v in variants.values()]).T
-            ax.errorbar(
-                middle, at + offset, xerr=[middle - low, high - middle], fmt="o", color=colour,
-                markersize=4, linewidth=1, label=f"{what} time",
-            )  # fmt: skip
+        middle = np.array([v["processor_ratio"] for v in variants.values()])
+        low, high = np.array([v["processor_ratio_interval"] for v in variants.values()]).T
+        ax.errorbar(
+            middle, at, xerr=[middle - low, high - middle], fmt="o", color="#2f6fab", markersize=4,
+            linewidth=1,
+        )  # fmt: skip
         ax.axvline(1, color="black", linewidth=0.6)
         ax.set_yticks(at, list(variants))
         ax.set_title(network, fontsize=9)
-        ax.set_xlabel("time with / without")
+        ax.set_xlabel("processor time, with / without")
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(fontsize=7, frameon=False)
     return fig
 
 
