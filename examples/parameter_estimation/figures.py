@@ -102,7 +102,7 @@ def posteriors(samples: np.ndarray, true: np.ndarray) -> Figure:
     with style():
         figure = new_figure(7.1, 2.6)
         for part, drawn, truth in zip(
-            figure.subfigures(1, len(samples)), samples, true, strict=True
+            figure.subfigures(1, len(samples), squeeze=False)[0], samples, true, strict=True
         ):
             axes = part.subplots(count, count, sharex="col")
             x = [_unscaled(drawn[:, k], k) for k in range(count)]

@@ -40,7 +40,7 @@ def draw(
     values = 1000.0 * (lfp - lfp.mean("time"))  # µV
     with style():
         figure = new_figure(7.1, 5.6)
-        above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.15, 1))[:, 0]
         _frames(above, values, spikes, positions, width / 2000.0)
         axes = below.subplots(1, 3, width_ratios=(1.5, 1, 1))
         for part, ax in zip((_traces, _spectrum, _alike), axes, strict=True):
