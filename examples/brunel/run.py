@@ -87,7 +87,8 @@ def main(
     for name, result in results.items():
         nestlfp.signals.save(result.signals, out / f"signals_{name}.nc", overwrite=True)
     nestlfp.plotting.save(nestlfp.plotting.kernels(kernel_set), out / "kernels.png", overwrite=True)
-    nestlfp.plotting.save(figures.states(results), out / "states.png", overwrite=True)
+    nestlfp.plotting.save(figures.activity(results), out / "states.png", overwrite=True)
+    nestlfp.plotting.save(figures.spectra(results), out / "spectra.png", overwrite=True)
     found = report.report(results) | {"sampling": sampling.value, "seed": seed, "sizes": sizes}
     text = json.dumps(found, indent=2)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")

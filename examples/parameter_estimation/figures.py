@@ -94,20 +94,55 @@ def _lines(ax: Axes, x: list[float], rows: list[list[float]]) -> None:
 
 
 def posteriors(samples: np.ndarray, true: np.ndarray) -> Figure:
-    """Pairs of parameters of some test runs: a row for each run."""
-    pairs = [(0, 1), (0, 2), (1, 2)]
+    """A corner plot for each of some test runs, whose axes hold the samples and the truth.
+
+    On the diagonal are the parameters alone, below it pairs of them; green is the truth.
+    """
+    count = len(PARAMETERS)
     with style():
-        figure = new_figure(7.5, 2.4 * len(samples) + 0.2)
-        axes = figure.subplots(len(samples), len(pairs), squeeze=False)
-        for row, drawn, truth in zip(axes, samples, true, strict=True):
-            for ax, (i, j) in zip(row, pairs, strict=True):
-                x, y = (_unscaled(drawn[:, k], k) for k in (i, j))
-                ax.plot(x, y, ".", ms=2, mew=0, alpha=0.5, color=PALETTE[1])
-                here = [_unscaled(truth[k], k) for k in (i, j)]
-                ax.plot(*here, "+", ms=11, mew=1.8, color=PALETTE[0])
-                ax.set(xlabel=LABELS[PARAMETERS[i]], ylabel=LABELS[PARAMETERS[j]])
-                ax.set(xlim=RANGES[PARAMETERS[i]], ylim=RANGES[PARAMETERS[j]])
+        figure = new_figure(7.1, 2.6)
+        for part, drawn, truth in zip(
+            figure.subfigures(1, len(samples), squeeze=False)[0], samples, true, strict=True
+        ):
+            axes = part.subplots(count, count, sharex="col")
+            x = [_unscaled(drawn[:, k], k) for k in range(count)]
+            here = [_unscaled(truth[k], k) for k in range(count)]
+            for i, row in enumerate(axes):
+                for j, ax in enumerate(row):
+                    _corner(ax, x, here, i, j)
+            for k in range(count):
+                axes[-1, k].set_xlabel(LABELS[PARAMETERS[k]])
+                if k:
+                    axes[k, 0].set_ylabel(LABELS[PARAMETERS[k]])
     return figure
+
+
+def _corner(ax: Axes, x: list[np.ndarray], here: list[float], i: int, j: int) -> None:
+    """Row i and column j of a corner plot."""
+    if j > i:
+        ax.remove()
+        return
+    ax.set_xlim(_around(x[j], here[j]))
+    ax.locator_params(nbins=2)
+    ax.tick_params(axis="x", labelrotation=60)
+    if i == j:
+        ax.hist(x[j], bins=30, color="0.7")
+        ax.axvline(here[j], color=PALETTE[2], lw=1.2)
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+    else:
+        ax.plot(x[j], x[i], ".", ms=1, mew=0, alpha=0.4, color=INK)
+        ax.plot(here[j], here[i], "+", ms=8, mew=1.5, color=PALETTE[2])
+        ax.set_ylim(_around(x[i], here[i]))
+        if j:
+            ax.tick_params(labelleft=False)
+
+
+def _around(values: np.ndarray, truth: float) -> tuple[float, float]:
+    """From the least to the largest of samples and truth, with a margin."""
+    low, high = min(values.min(), truth), max(values.max(), truth)
+    margin = 0.08 * (high - low)
+    return float(low - margin), float(high + margin)
 
 
 def _unscaled(values: Any, k: int) -> Any:

@@ -56,7 +56,7 @@ def test_states_are_recorded_as_their_spikes_say(states):
         counts = rate[0] * 200 * 1e-3
         np.testing.assert_allclose(counts, np.rint(counts), atol=1e-9)
     assert report["A"] if "A" in report else report["together"] is None
-    for figure in ("kernels.png", "states.png"):
+    for figure in ("kernels.png", "states.png", "spectra.png"):
         assert (out / figure).stat().st_size > 10_000
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import SignalError
@@ -23,7 +23,7 @@ _BESIDE_IN = 1.0  # for the labels and the colour bar
 
 def array_frames(
     dataset: xr.Dataset,
-    times: float | Sequence[float],
+    times: ArrayLike,
     *,
     signal: str = "LFP",
     centre: bool = True,
@@ -42,7 +42,7 @@ def array_frames(
     dataset : xarray.Dataset
         Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them. Contributions that
         are kept apart by population are added up.
-    times : float or sequence of float
+    times : float or array
         When (ms); the sample nearest to each is drawn.
     signal : str
         Whose electrodes have different places x and y (µm).

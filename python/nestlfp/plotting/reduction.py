@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from .._types import Floats, Ints
 from ..errors import SignalError
@@ -214,7 +215,7 @@ def known_signals(names: Iterable[str] | str | None, available: Sequence[str]) -
     return wanted
 
 
-def checked_times(dataset: xr.Dataset, times: float | Sequence[float]) -> Floats:
+def checked_times(dataset: xr.Dataset, times: ArrayLike) -> Floats:
     """Times (ms) at which there are samples."""
     wanted = np.atleast_1d(np.asarray(times, dtype=float))
     there = dataset["time"].values

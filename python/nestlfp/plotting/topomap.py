@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from .._types import Floats
 from ..errors import SignalError
@@ -31,7 +32,7 @@ _DRAWERS = ("nestlfp", "mne")
 
 def topomap(
     dataset: xr.Dataset,
-    times: float | Sequence[float],
+    times: ArrayLike,
     *,
     signal: str = "EEG",
     by: str = "nestlfp",
@@ -48,7 +49,7 @@ def topomap(
     ----------
     dataset : xarray.Dataset
         Signals, as `FieldRecorder.signals` and `KernelSet.convolve` return them.
-    times : float or sequence of float
+    times : float or array
         When (ms); the sample nearest to each is drawn.
     signal : str
         Potentials on the scalp, or magnetic flux densities (T, fT) above it, whose channels have
