@@ -78,7 +78,7 @@ def _power(
     for name, delay in at.items():
         ax.axvline(delay, color="0.9", lw=6, zorder=0)
         ax.annotate(
-            f"{name},\nabove", (delay, ax.get_ylim()[0]), (0, 2), textcoords="offset points",
+            name, (delay, 1), (0, 2), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
             ha="center", va="bottom", fontsize=6,
         )  # fmt: skip
     ax.axhline(0, color=INK, lw=0.6, ls=":")
