@@ -3,10 +3,14 @@
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLOURS = {"alone": "#555555", "suppressed": "#2f6fab", "amplified": "#c2452d"}
+from nestlfp.plotting.style import INK, PALETTE, colours_of, new_figure, style
+
+PULSES = PALETTE[2]
 FROM, TO = 1000.0, 1250.0  # ms that are shown
+WIDTH_IN = 7.1
 
 
 def draw(
@@ -25,60 +29,61 @@ def draw(
     at : dict of str to float
         Delay of the two with stimulation (ms).
     """
-    fig = Figure(figsize=(9, 6.4), layout="constrained")
-    rows = fig.add_gridspec(2, 1, height_ratios=(3, 2))
-    top = rows[0].subgridspec(2, 3, height_ratios=(2, 1), hspace=0.05)
-    lowest = min(float(_shown(run.lfp).min()) for run in runs.values())
-    highest = max(float(_shown(run.lfp).max()) for run in runs.values())
-    room = 0.05 * (highest - lowest)
-    for column, (name, run) in enumerate(runs.items()):
-        raster = fig.add_subplot(top[0, column])
-        first = 0
-        for population, colour in (("E", "black"), ("I", "#b06000")):
-            times, senders = run.spikes[population]
-            inside = (times >= FROM) & (times < TO)
-            _, rank = np.unique(senders, return_inverse=True)
-            raster.plot(times[inside], first + rank[inside], ".", color=colour, markersize=1.5)
-            first += int(rank.max(initial=0)) + 1
-        _mark(raster, run if name != "alone" else None)
-        title = "network alone" if name == "alone" else f"{name}: {at[name]:.1f} ms after trigger"
-        raster.set_title(title, color=COLOURS[name])
-        raster.set(xlim=(FROM, TO), yticks=[])
-        raster.tick_params(bottom=False, labelbottom=False)
-        trace = fig.add_subplot(top[1, column], sharex=raster)
-        lfp = _shown(run.lfp)
-        trace.plot(lfp["time"], lfp, color=COLOURS[name], linewidth=1)
-        _mark(trace, run if name != "alone" else None)
-        trace.set(xlabel="time (ms)", ylim=(lowest - room, highest + room))
-        if column == 0:
-            raster.set_ylabel("neurons, I above E")
-            trace.set_ylabel("LFP (mV)")
-        for ax in (raster, trace):
-            ax.spines[["top", "right"]].set_visible(False)
-    ax = fig.add_subplot(rows[1])
+    with style():
+        figure = new_figure(WIDTH_IN, 5.4)
+        rows = figure.add_gridspec(2, 1, height_ratios=(3, 2))
+        top = rows[0].subgridspec(2, len(runs), height_ratios=(2, 1), hspace=0.05)
+        axes = top.subplots(sharex=True, sharey="row", squeeze=False)
+        for (raster, trace), (name, run) in zip(axes.T, runs.items(), strict=True):
+            _raster(raster, run.spikes)
+            lfp = run.lfp.squeeze(drop=True).sel(time=slice(FROM, TO))
+            trace.plot(lfp["time"], lfp, color=INK)
+            trace.set_xlabel("time (ms)")
+            alone = name == "alone"
+            raster.set_title("network alone" if alone else f"{name}: pulse after {at[name]:.1f} ms")
+            for pulse in () if alone else run.pulses[(run.pulses >= FROM) & (run.pulses < TO)]:
+                for ax in (raster, trace):
+                    ax.axvline(pulse, color=PULSES, lw=0.6, zorder=0)
+        axes[0, 0].set(xlim=(FROM, TO), ylabel="neurons, every 20th")
+        axes[1, 0].set_ylabel("LFP (mV)")
+        _power(figure.add_subplot(rows[1]), delays, decibels, at)
+    return figure
+
+
+def _raster(ax: Axes, spikes: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """A row for each neuron, E above I."""
+    colours, first, ticks = colours_of(spikes), 0, {}
+    for name in reversed(spikes):
+        times, senders = spikes[name]
+        inside = (times >= FROM) & (times < TO)
+        neurons, row = np.unique(senders, return_inverse=True)
+        ax.plot(times[inside], first + row[inside], ".", color=colours[name], ms=1.8, mew=0)
+        ticks[name] = first + neurons.size / 2
+        first += neurons.size
+    ax.set_yticks([*ticks.values()], [*ticks])
+    ax.tick_params(left=False, bottom=False, labelbottom=False)
+
+
+def _power(
+    ax: Axes, delays: np.ndarray, decibels: dict[str, np.ndarray], at: dict[str, float]
+) -> None:
+    """Means over the realizations, and each of them."""
     names = {"closed": "closed loop", "open": "open loop, as many pulses at random times"}
-    for name, colour, marker in (("closed", "black", "o"), ("open", "#999999", "s")):
+    for name, colour, marker in (("closed", INK, "o"), ("open", "0.55", "s")):
         values = decibels[name]
-        ax.plot(delays, values.mean(axis=1), marker + "-", color=colour, label=names[name])
-        ax.plot(delays, values, marker, color=colour, markersize=3, alpha=0.4)
+        label = f"{names[name]}: mean of {values.shape[1]} runs"
+        ax.plot(delays, values.mean(axis=1), marker + "-", color=colour, ms=4, label=label)
+        ax.plot(delays, values, marker, color=colour, ms=2.5, mfc="none", mew=0.5)
+    ax.plot([], [], "o", color=INK, ms=2.5, mfc="none", mew=0.5, label="single runs")
     for name, delay in at.items():
-        ax.axvline(delay, color=COLOURS[name], linewidth=6, alpha=0.2)
-    ax.axhline(0, color="black", linewidth=0.6)
+        ax.axvline(delay, color="0.9", lw=6, zorder=0)
+        ax.annotate(
+            name, (delay, 1), (0, 2), xycoords=ax.get_xaxis_transform(), textcoords="offset points",
+            ha="center", va="bottom", fontsize=6,
+        )  # fmt: skip
+    ax.axhline(0, color=INK, lw=0.6, ls=":")
     ax.set(
         xlabel="delay from the trigger to the neurons (ms)",
-        ylabel="power of the oscillation\n(dB, network alone: 0)",
+        ylabel="power, 32 to 64 Hz\n(dB, network alone: 0)",
     )
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
-    return fig
-
-
-def _shown(lfp: Any) -> Any:
-    return lfp.squeeze(drop=True).sel(time=slice(FROM, TO))
-
-
-def _mark(ax: Any, run: Any) -> None:
-    """The trigger's spikes."""
-    if run is not None:
-        for pulse in run.pulses[(run.pulses >= FROM) & (run.pulses < TO)]:
-            ax.axvline(pulse, color="#2a9d4a", linewidth=0.8, alpha=0.7)
+    ax.legend(frameon=False, loc="upper center")

@@ -160,7 +160,7 @@ def main(
     power_alone = float(np.mean([run.power for run in alone]))
     against_open = 10 * np.log10(powers["closed"].mean(axis=1) / powers["open"].mean(axis=1))
     weakest, strongest = (delays[index(against_open)] for index in (np.argmin, np.argmax))
-    figures.draw(
+    figure = figures.draw(
         delays,
         {name: 10 * np.log10(power / power_alone) for name, power in powers.items()},
         {
@@ -169,7 +169,8 @@ def main(
             "amplified": found[strongest, 1][0],
         },
         {"suppressed": weakest, "amplified": strongest},
-    ).savefig(out / "closed_loop.png", dpi=200)
+    )
+    nestlfp.plotting.save(figure, out / "closed_loop.png", overwrite=True)
     report = {
         "duration_ms": duration,
         "seeds": seeds,
