@@ -89,6 +89,7 @@ def main(
     found = simulate(duration / 4 if quick else duration, seed, threads)
     powers = {name: power(found[name]) for name in ("LFP", "fixed")}
     shown = int(np.argmin(np.abs(CONTACTS - SHOWN)))
+    found.to_netcdf(out / "found.nc")
     nestlfp.plotting.save(
         figures.draw(found, powers, shown), out / "plasticity.png", overwrite=True
     )
