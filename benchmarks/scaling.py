@@ -32,7 +32,7 @@ import nestlfp
 
 OUT = Path("out/benchmarks/scaling.json")
 VIRTUAL_PROCESSES = (1, 2, 4, 8, 16)
-REPEATS = 5
+REPEATS = 3
 DURATION = 3000.0  # ms
 DT = 0.1  # ms
 MIN_DELAY = 1.5  # ms
