@@ -4,9 +4,9 @@
 
 measures, with 1 to 16 virtual processes in one process, what a step costs on top of the same
 network without recorder, in processor time, not wall time: on fewer cores than virtual processes
-they take turns. The model's constants come from 1 of them, with kernels that stay in a core's cache
-and with kernels that do not; the other runs check it. Then it prints between which numbers the
-model expects large networks. Writes out/benchmarks/scaling.json.
+they take turns. The model's constants come from 1 of them, alone with a core's cache, and from 16
+that compete for it; the runs in between check it.
+Then it prints what the model predicts for large networks. Writes out/benchmarks/scaling.json.
 
 The network is one of spike generators and parrot neurons, so that each step has the same number
 of spikes; nothing is random.
@@ -32,15 +32,13 @@ import nestlfp
 
 OUT = Path("out/benchmarks/scaling.json")
 VIRTUAL_PROCESSES = (1, 2, 4, 8, 16)
-REPEATS = 3
+REPEATS = 5
 DURATION = 3000.0  # ms
 DT = 0.1  # ms
 MIN_DELAY = 1.5  # ms
-EVERY = 10  # steps from one sample to the next
-NEURONS = 128
+NEURONS = 100
 SMALL = (2, 16, 250)  # populations, channels, taps
 LARGE = (8, 16, 1000)
-COLD = (128, 16, 1000)  # 16 MB, of which each spike needs another part
 
 # Networks to predict for: neurons, populations, mean rate (spikes/s of a neuron).
 NETWORKS = {
@@ -48,7 +46,7 @@ NETWORKS = {
     # 8 populations in 32 areas, less the 2 of layer 4 of the area TH, which has none.
     "multi-area model, 32 areas": (4_130_000, 254, 3.0),
 }
-CORES = (2, 128, 1024, 16384)
+CORES = (128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 
 
 def kernels(populations: int, channels: int, taps: int) -> nestlfp.KernelSet:
@@ -78,7 +76,7 @@ def work(size: tuple[int, int, int], n_vps: int, spikes: bool, record: bool) -> 
     if bank:
         n = len(bank.populations)
         populations = {name: neurons[i::n] for i, name in enumerate(bank.populations)}
-        nestlfp.FieldRecorder(bank, populations, interval=EVERY * DT)
+        nestlfp.FieldRecorder(bank, populations, interval=1.0)
     nest.Simulate(50.0)  # what is set up at the first step does not count
     start = time.process_time()
     nest.Simulate(DURATION)
@@ -124,11 +122,8 @@ def measure() -> dict:
     busy = {n: added_work(SMALL, n, spikes=True) for n in VIRTUAL_PROCESSES}
     first, last = VIRTUAL_PROCESSES[0], VIRTUAL_PROCESSES[-1]
     node = (quiet[last] - quiet[first]) / (last - first)
-    spike = {size: added_work(size, 1, True) - added_work(size, 1, False) for size in (LARGE, COLD)}
-    small = busy[first] - quiet[first]
-    number = (spike[LARGE] - small) / (sampled(LARGE) - sampled(SMALL))
-    heard = small - number * sampled(SMALL)
-    cold = (spike[COLD] - heard) / sampled(COLD)
+    alone, sharing = (heard(n, busy[n] - quiet[n]) for n in (first, last))
+    small = SMALL[1] * SMALL[2]
     return {
         "us_per_step": {
             n: {
@@ -136,25 +131,27 @@ def measure() -> dict:
                 "no_spike_by_the_model": quiet[first] + (n - first) * node,
                 "a_spike": busy[n],
                 "a_spike_by_the_model": [
-                    quiet[first] + (n - first) * node + heard + each * sampled(SMALL)
-                    for each in (number, cold)
+                    quiet[first] + (n - first) * node + spike + tap * small / 1000.0
+                    for spike, tap in (alone, sharing)
                 ],
             }
             for n in VIRTUAL_PROCESSES
         },
         "constants": {
             "us_per_step_and_node": node,
-            "us_per_population_heard": heard,
-            "ns_per_number": [1000.0 * number, 1000.0 * cold],
+            "us_per_population_heard": [alone[0], sharing[0]],
+            "ns_per_channel_and_tap_heard": [alone[1], sharing[1]],
             "bytes_per_connection": memory,
         },
     }
 
 
-def sampled(size: tuple[int, int, int]) -> float:
-    """How many numbers of its kernel a spike adds: those that are sampled."""
-    _, channels, taps = size
-    return channels * taps / EVERY
+def heard(n_vps: int, small: float) -> tuple[float, float]:
+    """What a population that is heard costs: as such (µs), and for each channel and tap (ns)."""
+    large = added_work(LARGE, n_vps, True) - added_work(LARGE, n_vps, False)
+    sizes = [channels * taps for _, channels, taps in (SMALL, LARGE)]
+    tap = (large - small) / (sizes[1] - sizes[0])
+    return small - tap * sizes[0], 1000.0 * tap
 
 
 def node_mb(populations: int) -> float:
@@ -169,8 +166,10 @@ def predict(constants: dict) -> list[dict]:
     A population's kernel is added once in a step for all its spikes on a virtual process, so
     that work follows the number of populations of which at least one neuron spikes.
     """
-    number = np.array(constants["ns_per_number"]) / 1000.0
-    kernel = constants["us_per_population_heard"] + sampled(LARGE) * number
+    _, channels, taps = LARGE
+    # The dearer constants, of virtual processes that compete for a core's cache.
+    tap = constants["ns_per_channel_and_tap_heard"][1] / 1000.0
+    kernel = constants["us_per_population_heard"][1] + channels * taps * tap
     rows = []
     for name, (neurons, populations, rate) in NETWORKS.items():
         for n_vps in CORES:
@@ -183,8 +182,8 @@ def predict(constants: dict) -> list[dict]:
                     "network": name,
                     "virtual_processes": n_vps,
                     "populations_heard_per_step": heard,
-                    "us_per_step": step.tolist(),
-                    "s_per_biological_s": (step / DT / 1000.0).tolist(),
+                    "us_per_step": step,
+                    "s_per_biological_s": step / DT / 1000.0,
                     "connections_per_vp": connections,
                     "mb_per_vp": node_mb(populations)
                     + connections * constants["bytes_per_connection"] / 2**20,
@@ -197,12 +196,11 @@ def table(rows: list[dict]) -> str:
     """The prediction as Markdown."""
     head = "| network | virtual processes | µs/step | s per biological s | connections | MB each |"
     lines = [head, "| --- | ---: | ---: | ---: | ---: | ---: |"]
-    for r in rows:
-        (low, high), (fast, slow) = r["us_per_step"], r["s_per_biological_s"]
-        lines.append(
-            f"| {r['network']} | {r['virtual_processes']} | {low:.2f} … {high:.2f} | "
-            f"{fast:.4f} … {slow:.4f} | {r['connections_per_vp']:.0f} | {r['mb_per_vp']:.1f} |"
-        )
+    lines += [
+        f"| {r['network']} | {r['virtual_processes']} | {r['us_per_step']:.2f} | "
+        f"{r['s_per_biological_s']:.4f} | {r['connections_per_vp']:.0f} | {r['mb_per_vp']:.1f} |"
+        for r in rows
+    ]
     return "\n".join(lines)
 
 
