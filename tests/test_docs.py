@@ -186,7 +186,7 @@ NOT_RUN_HERE = {
     "python examples/microcircuit/": "examples/test_microcircuit.py, a part of the network",
     "python examples/own_network/": "half an hour; examples/test_own_network.py, a cell of it",
     "python examples/parameter_estimation/": "examples/test_parameter_estimation.py",
-    "python examples/plasticity/": "examples/test_plasticity.py, a part of the time",
+    "python examples/plasticity/": "examples/test_learning.py, a part of the time",
     "python examples/sheet/": "examples/test_sheet.py, a small one",
     "python examples/validation/": "minutes; sources/test_hybrid.py tests what it does",
     "sbatch": "needs Slurm; runtime/test_mpi.py runs what the job runs",

@@ -97,9 +97,9 @@ def test_two_populations_of_the_microcircuit(nest):
     with modules("microcircuit", *names) as (anatomy, circuit, responses, in_nest):
         choice = in_nest.Choice(scale=0.02)
         in_nest.reset(choice, threads=1)
-        nodes = {name: in_nest._neurons(choice, name) for name in PRE}
+        nodes = {name: in_nest.create(choice, name) for name in PRE}
         for pre in PRE:
-            in_nest._connect(choice, nodes, pre, POST, "static_synapse")
+            in_nest.connect(choice, nodes, pre, POST, "static_synapse")
         read = network.describe(nodes)
         grid = np.arange(1, 200) * 2**-4
         for pathway in read.pathways:
