@@ -137,11 +137,12 @@ def shares(found: cortex.Patches) -> np.ndarray:
 def _couple(neurons: net.Nodes, found: cortex.Patches, rng: np.random.Generator) -> None:
     """Each axon from outside is that of a neuron somewhere else."""
     sources = [np.array(neurons[f"{patch}/{FROM}"].tolist()) for patch in found.names]
+    parts = shares(found)
     for i, patch in enumerate(found.names):
         if patch == DRIVEN:
             continue
         axons = np.array(neurons[f"{patch}/axons"].tolist())
-        origin = rng.choice(len(sources), len(axons), p=shares(found)[i])
+        origin = rng.choice(len(sources), len(axons), p=parts[i])
         chosen = np.array([rng.choice(sources[j]) for j in origin])
         delay = np.round(found.distances[i, origin] / 1e3 / SPEED, 1)
         synapse = {"weight": np.ones(len(axons)), "delay": delay}

@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,11 +86,11 @@ def main(
     say(kernels)
 
     say("the network with recorder")
-    recorded = run(choice, patches, threads, kernels)
+    recorded = run(choice, patches, threads, choice.duration, kernels)
     silent = None
     if check:
         say("the network without")
-        silent = run(replace(choice, duration=COMPARED), patches, threads)
+        silent = run(choice, patches, threads, COMPARED)
     if ranks.rank > 0:
         return
 
@@ -127,9 +126,13 @@ def main(
 
 
 def run(
-    choice: net.Choice, patches: Any, threads: int, kernels: nestlfp.KernelSet | None = None
+    choice: net.Choice,
+    patches: Any,
+    threads: int,
+    duration: float,
+    kernels: nestlfp.KernelSet | None = None,
 ) -> dict[str, Any]:
-    """One simulation, with a recorder of these kernels or without."""
+    """One simulation (ms) of the network, with a recorder of these kernels or without."""
     net.reset(choice, threads)
     found: dict[str, Any] = {}
     if kernels is not None:
@@ -159,7 +162,7 @@ def run(
         found["recorder_s"] = time.perf_counter() - started
         found["recorder_MB"] = memory.resident_mb() - before
     started = time.perf_counter()
-    nestlfp.simulate(choice.duration)
+    nestlfp.simulate(duration)
     found["seconds"] = time.perf_counter() - started
     if recorder is not None:
         found["signals"] = recorder.signals()

@@ -33,11 +33,13 @@ def out(tmp_path_factory):
     return folder
 
 
-def test_signals_are_those_of_the_spikes(out):
+def test_signals_are_those_of_the_spikes_and_spikes_those_without(out):
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     # The filter's error, of a channel's peak for one spike, adds up over spikes.
     assert max(report["online_vs_offline"].values()) < 1e-2
     assert report["five_electrodes_by_hand"] < 1e-6
+    assert report["spikes_identical"] is True
+    assert np.mean([*report["rates"].values()]) > 0.1  # layer 2/3 hardly spikes at this scale
     assert report["filter_error"] <= 1e-3
 
 
