@@ -15,7 +15,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import usage
@@ -49,14 +48,9 @@ def measure(scale: float, turns: int, copies: int) -> dict[str, Any]:
     kernels = cortex.kernels(microcircuit, patches.inside(h.BRAIN), models, units={"MEG": "fT"})
     costs["kernels_s"] = time.perf_counter() - started
     started = time.perf_counter()
-    with TemporaryDirectory() as empty:  # where no filter was found before
-        usual = os.environ.get("NESTLFP_CACHE")
-        os.environ["NESTLFP_CACHE"] = empty
+    with usage.empty_cache():
         method = nestlfp.Separable(TOLERANCE)
         bank = nestlfp.FilterBank(kernels, method=method, interval=INTERVAL, antialias=True)
-        del os.environ["NESTLFP_CACHE"]
-        if usual is not None:
-            os.environ["NESTLFP_CACHE"] = usual
     costs["filter_s"] = time.perf_counter() - started
     costs["peak_above_base_MB"] = usage.peak_mb() - base
 

@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -55,16 +54,11 @@ def measure(neurons: int, turns: int, copies: int) -> dict[str, Any]:
         method = nestlfp.Separable(t.FILTER)
         return nestlfp.FilterBank(kernels, method=method, interval=INTERVAL)
 
-    with TemporaryDirectory() as empty:
-        usual = os.environ.get("NESTLFP_CACHE")
-        os.environ["NESTLFP_CACHE"] = empty
+    with usage.empty_cache():
         for name in ("filter_s", "filter_from_cache_s"):
             started = time.process_time()
             bank = designed()
             costs[name] = time.process_time() - started
-        del os.environ["NESTLFP_CACHE"]
-        if usual is not None:
-            os.environ["NESTLFP_CACHE"] = usual
     costs["peak_above_base_MB"] = usage.peak_mb() - base
     print(", ".join(f"{name} {value:.1f}" for name, value in costs.items()), flush=True)
     nestlfp.install(bank)

@@ -1,9 +1,13 @@
 """What benchmarks share: how they are asked, and what they measure by."""
 
 import argparse
+import os
 import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,20 @@ def resident_mb() -> float:
     """Memory of this process (MB), without what it shares with files."""
     fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return float(fields["VmRSS"].split()[0]) / 1024
+
+
+@contextmanager
+def empty_cache() -> Iterator[None]:
+    """nestlfp's cache folder is an empty one: no filter was found before."""
+    usual = os.environ.get("NESTLFP_CACHE")
+    with TemporaryDirectory() as empty:
+        os.environ["NESTLFP_CACHE"] = empty
+        try:
+            yield
+        finally:
+            del os.environ["NESTLFP_CACHE"]
+            if usual is not None:
+                os.environ["NESTLFP_CACHE"] = usual
 
 
 def peak_mb() -> float:
