@@ -141,13 +141,13 @@ def _outcomes(
     executor: Any, function: Callable[..., Any], arguments: Mapping[int, Any], workers: int
 ) -> Iterator[tuple[int, Outcome]]:
     """Runs as they end; a few more than there are workers wait at any time, not all of them."""
-    todo = iter(arguments.items())
+    todo, first = iter(arguments.items()), min(arguments, default=None)
     waiting: dict[int, Any] = {}
     try:
         while True:
             while len(waiting) < 2 * workers and (task := next(todo, None)) is not None:
-                later = task[0] != min(arguments)
-                waiting[task[0]] = executor.submit(_work, function, task[1], later)
+                k, given = task
+                waiting[k] = executor.submit(_work, function, given, k != first)
             if not waiting:
                 return
             ended = [k for k, future in waiting.items() if future.done()]

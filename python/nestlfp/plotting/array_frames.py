@@ -12,7 +12,7 @@ from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import channel_dim
-from ..signals.layout import checked, vectors
+from ..signals.layout import added_up, checked, vectors
 from .axes import checked_limit, colour_bar, diverging
 from .reduction import checked_times, known_signals, on_a_head
 from .style import INK, WIDTH, Canvas, new_figure, style, width_in
@@ -84,7 +84,7 @@ def array_frames(
             f"{len(np.unique(where, axis=0))}: choose those of one depth, such as "
             f"signals.isel({channel_dim(signal)}=slice(0, 100))"
         )
-    array = array.sum([*array.dims[:-2]], skipna=False, keep_attrs=True)
+    array = added_up(array)
     shown = array.sel(time=wanted, method="nearest") - (array.mean("time") if centre else 0.0)
     limit = checked_limit(limit, shown.values)
     spacing = _spacing(where)

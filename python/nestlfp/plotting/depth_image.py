@@ -11,7 +11,7 @@ import xarray as xr
 from .._types import Floats
 from ..errors import SignalError
 from ..kernels.names import channel_dim
-from ..signals.layout import checked
+from ..signals.layout import added_up, checked
 from .axes import checked_limit, colour_bar, diverging, put_title
 from .reduction import (
     DEPTH,
@@ -116,9 +116,8 @@ def depth_image(
         figure = figure or new_figure(across, (_HEIGHT_IN + 0.3) * len(names) + 0.3)
         axes = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
         for ax, name in zip(axes, names, strict=True):
-            array = chosen[name]
+            array = added_up(chosen[name])
             unit = array.attrs["units"]
-            array = array.sum([*array.dims[:-2]], skipna=False)
             order = np.argsort(array[f"{name}_z"].values, kind="stable")
             z = array[f"{name}_z"].values[order].astype(float)
             values = np.asarray(array.values, dtype=float)[order]

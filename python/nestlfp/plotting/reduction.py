@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .._types import Floats, Ints
 from ..errors import SignalError
@@ -106,9 +106,14 @@ def _zero(array: xr.DataArray, rows: Rows) -> list[int]:
     """Rows, from below, that are zero everywhere while others are not."""
     size = np.abs(np.moveaxis(array.values, -2, 0)).reshape(rows.order.size, -1)
     size = np.where(np.isnan(size), np.inf, size).max(axis=1, initial=0.0)[rows.order]
-    largest = size[np.isfinite(size)].max(initial=0.0)
-    zero = size <= _NOTHING * largest
-    return [] if zero.all() else np.flatnonzero(zero).tolist()
+    found: list[int] = np.flatnonzero(are_zero(size)).tolist()
+    return found
+
+
+def are_zero(sizes: Floats) -> NDArray[np.bool_]:
+    """Which channels, of these largest values, are zero while others are not."""
+    zero = sizes <= _NOTHING * sizes[np.isfinite(sizes)].max(initial=0.0)
+    return zero & ~zero.all()
 
 
 def _finite(values: Floats) -> Floats:

@@ -11,7 +11,7 @@ import xarray as xr
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import channel_dim
-from ..signals.layout import checked
+from ..signals.layout import added_up, checked
 from ..signals.spectrum import spectrogram as density_of
 from .axes import put_title
 from .reduction import known_signals
@@ -67,12 +67,7 @@ def spectrogram(
         If matplotlib is not installed.
     """
     names = known_signals(signals, [str(name) for name in checked(dataset).data_vars])
-    chosen = xr.Dataset(
-        {
-            name: dataset[name].sum([*dataset[name].dims[:-2]], skipna=False, keep_attrs=True)
-            for name in names
-        }
-    )
+    chosen = xr.Dataset({name: added_up(dataset[name]) for name in names})
     where = ", mean over channels"
     if channel is not None:
         dim = channel_dim(names[0])

@@ -13,7 +13,7 @@ from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import channel_dim
-from ..signals.layout import checked, vectors
+from ..signals.layout import added_up, checked, vectors
 from ..signals.mne import to_mne
 from .axes import checked_limit, colour_bar, diverging
 from .reduction import checked_times, known_signals
@@ -94,8 +94,7 @@ def topomap(
     if options and by != "mne":
         raise SignalError(f"{sorted(options)} are options of MNE: by='mne' lets it draw")
     places = _places(dataset[signal], signal)
-    shown = dataset[signal].sel(time=wanted, method="nearest")
-    shown = shown.sum([*shown.dims[:-2]], skipna=False, keep_attrs=True).transpose("time", ...)
+    shown = added_up(dataset[signal].sel(time=wanted, method="nearest")).transpose("time", ...)
     if not np.isfinite(shown.values).all():
         raise SignalError(f"{signal!r} is not finite at these times: {wanted.tolist()}")
     limit = checked_limit(limit, shown.values)

@@ -203,9 +203,8 @@ def warn_of_cuts(reasons: Mapping[str, bool]) -> None:
         return
     warnings.warn(
         "the network has structural plasticity (nest.structural_plasticity_synapses), and "
-        f"{given[0]} "
-        "cuts the run: NEST makes other connections, and other spikes, than in one uncut "
-        "nest.Simulate. Compare it with runs that are cut at the same times alone",
+        f"{given[0]} cuts the run: NEST makes other connections, and other spikes, than in one "
+        "uncut nest.Simulate. Compare it with runs that are cut at the same times alone",
         stacklevel=3,
     )
 

@@ -128,6 +128,11 @@ def pathways(array: xr.DataArray) -> Iterator[tuple[dict[str, str], xr.DataArray
         yield {str(dim): str(part[dim].item()) for dim in dims}, part
 
 
+def added_up(array: xr.DataArray) -> xr.DataArray:
+    """A signal (channel, time), summed over the populations that are kept apart."""
+    return array.sum([*array.dims[:-2]], skipna=False, keep_attrs=True)
+
+
 def sampling_interval(dataset: xr.Dataset | xr.DataArray) -> float:
     """Distance of two samples (ms), or a `SignalError` where it is not the same everywhere."""
     time = dataset["time"].values

@@ -73,13 +73,10 @@ def spectrum(
     >>> round(band_power(lfp, 30, 50).item(), 3)
     0.5
     """
-    options: dict[str, Any] = {
-        "segment": segment,
-        "overlap": overlap,
-        "window": window,
-        "detrend": detrend,
-    }
-    return _of_each(signals, by_time=False, start=start, stop=stop, **options)
+    return _of_each(
+        signals, by_time=False, segment=segment, overlap=overlap, window=window, detrend=detrend,
+        start=start, stop=stop,
+    )  # fmt: skip
 
 
 def spectrogram(
@@ -129,13 +126,10 @@ def spectrogram(
     >>> power[0].idxmax("frequency").sel(time=[500, 1500], method="nearest").values
     array([20., 80.])
     """
-    options: dict[str, Any] = {
-        "segment": segment,
-        "overlap": overlap,
-        "window": window,
-        "detrend": detrend,
-    }
-    return _of_each(signals, by_time=True, start=start, stop=stop, **options)
+    return _of_each(
+        signals, by_time=True, segment=segment, overlap=overlap, window=window, detrend=detrend,
+        start=start, stop=stop,
+    )  # fmt: skip
 
 
 def _of_each(signals: Signals, **options: Any) -> Signals:

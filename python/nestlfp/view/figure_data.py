@@ -12,7 +12,7 @@ import xarray as xr
 from .._types import Floats, Ints
 from ..errors import SignalError
 from ..kernels.names import AXES, channel_dim
-from ..plotting.reduction import MAX_TRACES, Rows, evenly, stacking
+from ..plotting.reduction import MAX_TRACES, Rows, are_zero, evenly, stacking
 from ..signals.csd import contacts_in_line, second_difference
 from ..signals.spectrum import spectrum
 from ..units import DIPOLE_MOMENTS, RATES, ascii_unit
@@ -20,7 +20,6 @@ from .window import Binned
 
 SEGMENT = 500.0  # ms of the pieces whose spectra are averaged, where the window is long enough
 _BURST = 4.0  # times the peak of a usual bin: what is larger does not set the colours
-_NOTHING = 1e-12  # of the largest channel, which is rounding
 _ROUND = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0)
 
 
@@ -109,7 +108,7 @@ class Signal:
         """Numbers of the channels, from below, that are not zero in all bins while others are."""
         size = np.fmax.reduce(np.fmax(np.abs(binned.low), np.abs(binned.high)), axis=1, initial=0)
         order: Ints = self.rows.order
-        return order[(size > _NOTHING * size.max(initial=0))[order]] if size.any() else order
+        return order[~are_zero(size)[order]]
 
     def traces(self, binned: Binned, channels: Ints) -> Traces:
         """Lines of these channels; evenly chosen ones where there are too many."""

@@ -91,7 +91,8 @@ def kernels(
         unknown = sorted(set(by_signal or {}) - set(models))
         if unknown:
             raise KernelError(f"{what} for signals without a model: {unknown}; of {[*models]}")
-    courses = {id(kind): _along_z(kind, signal) for kind in kinds}
+    different = {id(kind): kind for kind in kinds}
+    courses = {key: _along_z(kind, signal) for key, kind in different.items()}
     first = dict(zip(courses, np.cumsum([0, *map(len, courses.values())]), strict=False))
     # Each population of each patch: its patch, and its course.
     patch = np.repeat(np.arange(len(kinds)), [len(kind.pre) for kind in kinds])

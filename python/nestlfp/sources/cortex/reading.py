@@ -114,7 +114,7 @@ def annotation(path: str | os.PathLike[str]) -> dict[str, Ints]:
     Examples
     --------
     >>> labels = cortex.annotation("lh.aparc.annot")  # doctest: +SKIP
-    >>> patches = surface.labelled({name: labels[name] for name in ["cuneus"]})  # doctest: +SKIP
+    >>> cortex.Patches.labelled(surface, {"cuneus": labels["cuneus"]})  # doctest: +SKIP
     """
     freesurfer = require("nibabel.freesurfer", "cortex")
     of_vertices, _, names = _tried(path, freesurfer.read_annot)

@@ -373,16 +373,17 @@ class _Reader:
         whose spikes weigh what a rate makes of them, one by one.
         """
         found = {name: _Sums(0, len(own)) for name, own in sources.items()}
-        together = [name for name in sources if name not in rates]
-        for names in [together, *([name] for name in rates if name in sources)]:
+        groups: list[tuple[list[str], float | None]] = [
+            ([n for n in sources if n not in rates], None)
+        ]
+        groups += [([name], rates[name]) for name in sources if name in rates]
+        for names, rate in groups:
             at_once = _AT_ONCE / max(len(names), 1)
-            blocks = {name: range(0) for name in names}
             while blocks := {
                 name: range(found[name].read, last)
-                for name in blocks
+                for name in names
                 if (last := self._last(found[name], how_many, at_once)) > found[name].read
             }:
-                rate = None if names is together else rates[names[0]]
                 read = partial(self._block, sources, blocks, rate)
                 for part in self.sim.ranks.gather(self.sim.ranks.agree(read)):
                     for name, sums in part.items():
