@@ -3,8 +3,8 @@
     python benchmarks/follow.py
 
 Writes out/benchmarks/follow.json: seconds of ``recorder.follow()``, wall and processor time, where
-each synapse of a network is read (``neurons=True``), also for each of them, beside NEST's own time to
-return them; and in a network of ten million synapses by a sample of its neurons. Medians; each
+each synapse of a network is read (``neurons=True``), also for each of them, beside NEST's own time
+to return them; and in a network of ten million synapses by a sample of its neurons. Medians; each
 network has a process of its own, which needs 2 GB.
 """
 
