@@ -31,7 +31,7 @@ import nestlfp
 
 OUT = Path("out/benchmarks/follow.json")
 SHARES = {"E": 0.8, "I": 0.2}
-AT_ONCE = 20_000  # connections that NEST is asked for: more take longer, each
+AT_ONCE = 1_000  # connections that NEST is asked for: more take longer, each
 
 
 def kernels() -> nestlfp.KernelSet:
