@@ -7,6 +7,7 @@ patches, the more the nearer these are: the exponential distance rule.
 """
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def models() -> dict[str, Any]:
     }
 
 
+@cache
 def dipole_kernels(scale: float) -> KernelSet:
     """Kernels of a patch's dipole moment: a spike stands for those of all neurons it represents.
 

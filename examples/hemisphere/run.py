@@ -59,7 +59,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("out/hemisphere"),
     scale: Annotated[
         float, typer.Option(min=0.005, max=1.0, help="Of each microcircuit, of 77 169 neurons.")
-    ] = 0.02,
+    ] = 0.04,
     trials: Annotated[int, typer.Option(min=1, help="Pulses of the thalamus.")] = 6,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads, of all processes together.")
@@ -74,7 +74,7 @@ def main(
 ) -> None:
     """Record the EEG and MEG of a hemisphere, check them and draw them."""
     if quick:
-        scale, trials, check = 0.01, 2, False
+        scale, trials, check = 0.02, 2, False
     ranks.on_root(lambda: out.mkdir(parents=True, exist_ok=True))
     nest.verbosity = nest.VerbosityLevel.ERROR
     choice = net.Choice(scale, duration=h.FIRST_PULSE + trials * h.EVERY, seed=seed)
