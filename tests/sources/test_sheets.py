@@ -163,7 +163,7 @@ def test_weights_of_a_grid(degree, periodic):
     else:  # the corners' own functions
         assert found[50, 0] == pytest.approx(1)
         assert found[51, grid.size - 1] == pytest.approx(1)
-    assert sheets.Grid.of(grid.told()) == grid
+    assert sheets.Grid.of(grid.as_json()) == grid
 
 
 def test_positions_that_are_not_in_the_sheet():

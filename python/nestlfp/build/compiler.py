@@ -37,15 +37,15 @@ class Compiler:
     @property
     def version(self) -> str:
         """First line of what the compiler says of itself."""
-        told = self._run("--version")
-        return (told.stdout or told.stderr).partition("\n")[0].strip()
+        done = self._run("--version")
+        return (done.stdout or done.stderr).partition("\n")[0].strip()
 
     def find_header(self, name: str, nest: Nest) -> Path | None:
         """The file that a module for this NEST would include, or None where there is none."""
         options = [f"-I{nest.include}", *after_all_others(nest)]
-        told = self._run(*options, "-xc++", "-E", "-H", "-", text=f"#include <{name}>\n")
-        first = told.stderr.partition("\n")[0]  # a dot for each level, then the file
-        return Path(first[2:]) if told.returncode == 0 and first.startswith(". ") else None
+        done = self._run(*options, "-xc++", "-E", "-H", "-", text=f"#include <{name}>\n")
+        first = done.stderr.partition("\n")[0]  # a dot for each level, then the file
+        return Path(first[2:]) if done.returncode == 0 and first.startswith(". ") else None
 
     def _run(self, *arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
         command = [*self.command, *arguments]

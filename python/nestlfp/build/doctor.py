@@ -84,21 +84,21 @@ def doctor() -> tuple[str, bool]:
     healthy = ready = True
     for what, find, compiling in needs:
         spared = compiling and came > 0
-        told, fine = _examined(what, find, "optional" if spared else "MISSING")
-        lines.append(told)
+        line, fine = _examined(what, find, "optional" if spared else "MISSING")
+        lines.append(line)
         ready = ready and fine
         healthy = healthy and (fine or spared)
     if came and healthy:
-        told, healthy = _examined("modules that came with nestlfp", lambda: _signal(came))
-        lines.append(told)
+        line, healthy = _examined("modules that came with nestlfp", lambda: _signal(came))
+        lines.append(line)
     elif not came and any(prebuilt_dir().glob("*/*.so")):
         lines.append(
             "unused   modules that came with nestlfp: they are for other builds of NEST, or "
             "damaged, or CXXFLAGS is set"
         )
     if ready:
-        told, fine = _examined("a module", lambda: _module(find_nest()))
-        lines.append(told)
+        line, fine = _examined("a module", lambda: _module(find_nest()))
+        lines.append(line)
         healthy = healthy and fine
     elif healthy:
         lines.append("untried  a module: compiling is for kernels that none of the above serves")
@@ -168,10 +168,10 @@ def _header(name: str, nest: Nest) -> str:
 def _requirements() -> list[Requirement]:
     """What the metadata of nestlfp asks for, that of its extras included; none without any."""
     try:
-        told = importlib.metadata.requires("nestlfp") or []
+        requirements = importlib.metadata.requires("nestlfp") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    return [Requirement(line) for line in told if not line.startswith("nestlfp[")]
+    return [Requirement(line) for line in requirements if not line.startswith("nestlfp[")]
 
 
 def _installed(needed: Requirement) -> str:
@@ -201,8 +201,8 @@ def _packages() -> str:
         except ToolchainError as error:
             wrong.append((f"{one.name}: {error}", f"'{one.name}{one.specifier}'"))
     if wrong:
-        told, wanted = zip(*wrong, strict=True)
-        raise ToolchainError(f"{'; '.join(told)}; pip install {' '.join(wanted)}")
+        reasons, wanted = zip(*wrong, strict=True)
+        raise ToolchainError(f"{'; '.join(reasons)}; pip install {' '.join(wanted)}")
     return f"the {len(needed)} that nestlfp needs"
 
 
@@ -265,9 +265,9 @@ def _mechanisms() -> str:
 
 def _signal(came: int) -> str:
     """Record the signal of a spike with a module that came with nestlfp, in a NEST of its own."""
-    told = _python(SIGNAL)
-    if told.returncode != 0:
-        reason = (told.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+    done = _python(SIGNAL)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
         raise ToolchainError(f"a spike's signal could not be recorded with them: {reason}")
     fit = "1 that fits" if came == 1 else f"{came} that fit"
     return f"{fit} this NEST; the signal of a spike was recorded with one"
@@ -283,12 +283,12 @@ def _mpi(nest: Nest) -> str:
         "mpicc comes first on PATH, which must be NEST's"
     )
     # Importing mpi4py starts MPI, which a doctor had better do in another process.
-    told = _python(LIBRARIES, str(nest.library))
-    if told.returncode != 0:
+    done = _python(LIBRARIES, str(nest.library))
+    if done.returncode != 0:
         raise ToolchainError(
-            f"mpi4py {version} does not start beside NEST's MPI; {mend}: {told.stderr[-300:]}"
+            f"mpi4py {version} does not start beside NEST's MPI; {mend}: {done.stderr[-300:]}"
         )
-    of_nest, of_mpi4py = (" ".join(told.split()) for told in json.loads(told.stdout))
+    of_nest, of_mpi4py = (" ".join(line.split()) for line in json.loads(done.stdout))
     if of_nest != of_mpi4py:
         raise ToolchainError(
             f"mpi4py {version} uses {of_mpi4py[:80]}, NEST uses {of_nest[:80]}; {mend}"

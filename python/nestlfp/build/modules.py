@@ -302,7 +302,7 @@ def child_environment(nest: Nest) -> dict[str, str]:
         for key, value in os.environ.items()
         if not key.startswith(("OMPI_", "PMIX_", "PMI_", "MPI_", "HYDRA_"))
     }
-    environment["LC_ALL"] = "C"  # what goes wrong is told in English, and read
+    environment["LC_ALL"] = "C"  # messages are in English, and read
     # The child must import this nestlfp and this NEST, wherever they came from.
     paths = [str(Path(__file__).parents[2]), str(nest.package.parent)]
     paths += environment.get("PYTHONPATH", "").split(os.pathsep)

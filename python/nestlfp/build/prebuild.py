@@ -79,8 +79,8 @@ def prebuild(
         compiled = compile_module(_models(ports), nest=nest)
     for each in (compiled, compiled.with_suffix(".json")):
         shutil.copyfile(each, folder / each.name)
-    told = {"platform": _platform(nest), "builds": builds}
-    (folder / BUILDS).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    contents = {"platform": _platform(nest), "builds": builds}
+    (folder / BUILDS).write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
     if _neuron_files().library.is_file():
         prebuild_mechanisms(target, neuron_wheels)
     return folder
@@ -110,12 +110,12 @@ def prebuild_mechanisms(target: Path, wheels: Iterable[Path] = ()) -> Path:
         names = [source.name for source in sources]
         mechanisms.nrnivmodl([*options, *names], build, environment)
         shutil.copyfile(build / mechanisms.LIBRARY, library)
-    told = {
+    contents = {
         "sources": mechanisms.digest_of(sources),
         "sha256": digest_of_file(library),
         "builds": builds,
     }
-    (folder / mechanisms.NOTE).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    (folder / mechanisms.NOTE).write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -145,8 +145,8 @@ def _for_older_systems(nest: Nest) -> Iterator[None]:
 def _platform(nest: Nest) -> str:
     """Where a wheel with the modules may be installed: where NEST's own may."""
     if nest.kind == "wheel":
-        told = importlib.metadata.distribution("nest-simulator").read_text("WHEEL") or ""
-        tags = re.findall(r"^Tag: [^-]+-[^-]+-(\S+)$", told, re.MULTILINE)
+        wheel = importlib.metadata.distribution("nest-simulator").read_text("WHEEL") or ""
+        tags = re.findall(r"^Tag: [^-]+-[^-]+-(\S+)$", wheel, re.MULTILINE)
         if tags:
             return ".".join(tags)
     return re.sub(r"[-.]", "_", sysconfig.get_platform())

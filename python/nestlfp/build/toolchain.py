@@ -189,5 +189,5 @@ def _compiler_of(prefix: Path) -> str | None:
     config = prefix / "bin" / "nest-config"
     if not config.is_file():
         return None
-    told = subprocess.run([config, "--compiler"], capture_output=True, text=True, check=False)
-    return told.stdout.strip() if shutil.which(told.stdout.strip()) else None
+    done = subprocess.run([config, "--compiler"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if shutil.which(done.stdout.strip()) else None

@@ -64,7 +64,7 @@ class Method(ABC):
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, np.generic):  # NumPy's numbers would be told as others
+            if isinstance(value, np.generic):  # NumPy's numbers have another text
                 object.__setattr__(self, name, value.item())
 
     @abstractmethod

@@ -107,8 +107,8 @@ def peaks(dataset: xr.Dataset) -> list[Peak]:
 def lags(dataset: xr.Dataset) -> str:
     """How many, from where to where."""
     lag = dataset["lag"].values
-    told = f"{lag.size} lags {lag[0]:g} … {lag[-1]:g} ms, dt {dt_ms(dataset):g} ms"
-    return f"{told}, {dataset.sizes['course']} time courses" if has_courses(dataset) else told
+    text = f"{lag.size} lags {lag[0]:g} … {lag[-1]:g} ms, dt {dt_ms(dataset):g} ms"
+    return f"{text}, {dataset.sizes['course']} time courses" if has_courses(dataset) else text
 
 
 def tool(dataset: xr.Dataset) -> str:

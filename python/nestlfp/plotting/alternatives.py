@@ -51,7 +51,7 @@ def alternatives(
     z = found["LFP_z"].values
     order = np.argsort(z)
     lines = [(INK, "-", 2.5), *((c, dash, 1.2) for dash in ("-", "--", ":") for c in PALETTE[2:])]
-    title, told = depth_axis(z)
+    title, text_of = depth_axis(z)
     with style():
         across = width_in(figure, width, _WIDTH)
         figure = figure or new_figure(across, _HEIGHT_IN)
@@ -75,7 +75,7 @@ def alternatives(
             ylabel=title,
         )
         ax.set_xlim(left=0)
-        ax.yaxis.set_major_formatter(lambda at, _: told(at))
+        ax.yaxis.set_major_formatter(lambda at, _: text_of(at))
         beside = across > _BESIDE_FROM_IN
         figure.legend(
             loc="outside right center" if beside else "outside lower center", frameon=False

@@ -182,9 +182,9 @@ def _draw(ax: Any, t: Floats, z: Floats, values: Floats, limit: float | None, un
     )  # fmt: skip
     if not np.isfinite(values).all():
         ax.set_title("grey: not finite", loc="right", fontsize=6.5)
-    title, told = depth_axis(z)
+    title, text_of = depth_axis(z)
     labelled = evenly(z.size, _MOST_LABELS)
-    ax.set_yticks(z[labelled], [told(z[i]) for i in labelled])
+    ax.set_yticks(z[labelled], [text_of(z[i]) for i in labelled])
     ax.set_yticks(z, minor=True)
     ax.tick_params(which="both", direction="out")
     ax.set_ylabel(title.replace("\n", " ") if title == DEPTH else title)

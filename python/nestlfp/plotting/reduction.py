@@ -175,8 +175,8 @@ def stacking(name: str, array: xr.DataArray) -> Rows:
         return Rows(np.arange(len(labels))[::-1], labels[::-1], title)
     # Channels of one depth keep their order from the top; those of unknown depth come last.
     order = np.lexsort((-np.arange(len(labels)), np.where(known, z, -np.inf)))
-    title, told = depth_axis(z)
-    return Rows(order, [told(z[i]) if known[i] else labels[i] for i in order], title)
+    title, text_of = depth_axis(z)
+    return Rows(order, [text_of(z[i]) if known[i] else labels[i] for i in order], title)
 
 
 def on_a_head(name: str, array: xr.DataArray) -> bool:

@@ -106,10 +106,10 @@ def _draw_channels(ax: Axes, name: str, array: xr.DataArray) -> None:
         named = escaped(label) if np.isfinite(values).any() else f"{escaped(label)}: no power"
         ax.plot(chosen["frequency"], values, color=colour, label=named)
     if by_depth:
-        title, told = depth_axis(depths)
+        title, text_of = depth_axis(depths)
         bar = ax.figure.colorbar(
             shades, ax=ax, label=title.replace("\n", " "), aspect=30, pad=0.02,
-            format=lambda at, _: told(at),
+            format=lambda at, _: text_of(at),
         )  # fmt: skip
         bar.outline.set_visible(False)
     elif 1 < count <= 12:

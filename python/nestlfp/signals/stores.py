@@ -70,7 +70,7 @@ def inode(path: Path) -> int | None:
     Raises
     ------
     SignalError
-        If that cannot be told, as of a symbolic link that leads to itself.
+        If that cannot be found out, as of a symbolic link that leads to itself.
     """
     for _ in range(50):
         try:
@@ -356,7 +356,7 @@ class Written:
     identity: str | None  # of the store, see `Commit`
     start: int
     stop: int
-    reported: bool = False  # whether an error has told that the store is gone
+    reported: bool = False  # whether an error has said that the store is gone
 
     def extended(self, path: Path, identity: str | None, stop: int) -> list[Written]:
         """These and the samples that follow them in a store."""

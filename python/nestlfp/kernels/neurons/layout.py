@@ -37,7 +37,7 @@ def as_kernels(
     `labels` are kernels of single neurons, with the same signals, channels and lags.
     """
     try:
-        told = json.dumps(dict(provenance or {}))
+        text = json.dumps(dict(provenance or {}))
     except (TypeError, ValueError) as error:
         raise KernelError(f"provenance must be a dict of JSON-compatible values: {error}") from None
     ends = np.cumsum([array.shape[1] for array in labels.data_vars.values()])
@@ -47,7 +47,7 @@ def as_kernels(
         for (name, array), part in zip(labels.data_vars.items(), parts, strict=True)
     }
     whole = labels.drop_dims("neuron").assign_coords(post=[post], pre=list(pre)).assign(signals)
-    whole.attrs = {"provenance": told}
+    whole.attrs = {"provenance": text}
     return whole
 
 
@@ -97,8 +97,8 @@ def shown(kernels: Any) -> str:
     populations = []
     for name, own in kernels.populations.items():
         known = kernels.weights.get(name)
-        told = ("", "of the recorder") if known is None else (known.shape[0], known.nnz)
-        populations.append((name, len(own), *told))
+        size = ("", "of the recorder") if known is None else (known.shape[0], known.nnz)
+        populations.append((name, len(own), *size))
     left_out = table(
         "left out of the variance, if neurons spike independently",
         ["signal", "median", "largest", "channel"],

@@ -33,7 +33,7 @@ The second time only where the first found a difference.
 """
 _SURE = 3.0  # standard errors by which what a spike brings must differ
 _FAINT = 0.02  # of all that a spike brings: what matters to a signal, and is known from so few
-_TOLD = 4  # pathways that a warning names
+_NAMED = 4  # pathways that a warning names
 _TERMS = {CHARGE: ("pA", "pC"), CONDUCTANCE: ("nS", "nS s")}  # units of a synapse and of a spike
 
 _warned: list[str] = []
@@ -77,10 +77,10 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
             return
     _warned.extend(off)
     if sim.ranks.rank == 0:
-        more = f" and {len(off) - _TOLD} pathways more" if len(off) > _TOLD else ""
+        more = f" and {len(off) - _NAMED} pathways more" if len(off) > _NAMED else ""
         warnings.warn(
             "these kernels are made for another network: a spike brings "
-            f"{', '.join(off[:_TOLD])}{more}. The signal is as much too large or too small. "
+            f"{', '.join(off[:_NAMED])}{more}. The signal is as much too large or too small. "
             "nestlfp.sources.network.kernels(populations) computes kernels of this network, "
             "nestlfp.sources.network.fitted(kernels, populations) scales these",
             KernelsMismatchWarning,

@@ -24,7 +24,7 @@ from .tissue import Grid, Sheet, Weights
 _NOTICED = 0.01  # of a contact's variance
 _FINER = 1.2  # from one grid to the next that is tried
 
-TOLD = "sheet"
+_PROVENANCE = "sheet"  # what it is called among the modes' provenance
 
 
 def kernels(
@@ -164,7 +164,7 @@ def kernels(
         units={SIGNAL: patches[SIGNAL].attrs["units"]},
         channels=None if channels is None else {SIGNAL: list(np.asarray(channels))},
         positions={SIGNAL: where},
-        provenance={**patches.provenance, TOLD: {**candidate.told(), "rule": rule}},
+        provenance={**patches.provenance, _PROVENANCE: {**candidate.as_json(), "rule": rule}},
     )
     whole, left, blurred = energy[:, :, 0]
     found = energies.labelled(np.stack([whole, left + blurred]), modes.stored, spikes)
@@ -192,11 +192,11 @@ def weights(kernels: NeuronKernels, positions: Mapping[str, ArrayLike]) -> dict[
     KernelError
         If neurons stand outside of the sheet, or the kernels are not those of one.
     """
-    told = kernels.modes.provenance.get(TOLD)
-    if told is None:
+    grid_as_json = kernels.modes.provenance.get(_PROVENANCE)
+    if grid_as_json is None:
         raise KernelError("these are no kernels of a sheet, nestlfp.sources.sheets.kernels")
     check_known(positions, list(kernels.populations), "positions")
-    grid = Grid.of(told)
+    grid = Grid.of(grid_as_json)
     found = {}
     for name, given in positions.items():
         try:

@@ -202,7 +202,7 @@ class Grid:
         shape = (len(inside), self.counts[axis])
         return sparse.csr_array((found.data, columns, found.indptr), shape=shape)
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The grid in JSON's terms, for `Grid.of`."""
         return {
             "sheet": asdict(self.sheet),
@@ -211,7 +211,7 @@ class Grid:
         }
 
     @classmethod
-    def of(cls, told: Any) -> Grid:
-        """The grid that `told` describes."""
-        first, second = told["intervals"]
-        return cls(Sheet(**told["sheet"]), (first, second), told["degree"])
+    def of(cls, found: Any) -> Grid:
+        """The grid that `as_json` returned, read back."""
+        first, second = found["intervals"]
+        return cls(Sheet(**found["sheet"]), (first, second), found["degree"])
