@@ -15,6 +15,8 @@ from nestlfp.signals import spectrum
 from nestlfp.sources.cortex import Patches
 
 SHOWN = (5.0, 12.0, 20.0, 30.0, 45.0)  # ms after a pulse
+QUIET = -15.0  # ms: until then no neuron of the thalamus has spiked
+BEFORE = 5.0  # ms in which spikes are counted, up to the time that is shown
 SMOOTHED = 60  # times, so that one sees into the sulci
 COLOURS = {"EEG": "#2f6fab", "MEG": "#7a4b9c"}
 CORTEX = np.array([0.85, 0.85, 0.85])
@@ -49,18 +51,19 @@ def draw(
 
 
 def _activity(figure: Figure, patches: Patches, rates: xr.DataArray) -> None:
-    """The hemisphere from outside and from the midline, with the rates of patches."""
+    """The hemisphere from outside and from the midline: spikes of the last `BEFORE` ms."""
     axes = figure.subplots(2, len(SHOWN))
-    before = rates.sel(time=slice(None, 0.0)).mean("time")
+    before = rates.sel(time=slice(None, QUIET)).mean("time")
     norm = LogNorm(1.0, 30.0)
     vertices = _smoothed(patches)
     for column, time in zip(axes.T, SHOWN, strict=True):
-        now = rates.sel(time=time, method="nearest")
+        now = rates.sel(time=slice(time - BEFORE, time)).mean("time")
         relative = (now / before.clip(min=1e-3)).clip(1.0, 30.0)
         for ax, view in zip(column, (-1.0, 1.0), strict=True):
             image = _surface(ax, patches, vertices, view, relative.values, norm)
         column[0].set_title(f"{time:g} ms", fontsize=10)
-    figure.colorbar(image, ax=axes, label="spikes, relative to before", aspect=20)
+    label = f"spikes of {BEFORE:g} ms, over those before the pulse"
+    figure.colorbar(image, ax=axes, label=label, aspect=20)
 
 
 def _smoothed(patches: Patches) -> np.ndarray:

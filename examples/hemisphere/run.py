@@ -197,8 +197,8 @@ def average(signals: xr.Dataset, pulses: list[float]) -> xr.Dataset:
 
 
 def rates_by_patch(choice: net.Choice, names: tuple[str, ...], spikes: Spikes) -> xr.DataArray:
-    """Spikes/s of an excitatory neuron of each patch around pulses, in steps of 5 ms."""
-    edges = np.arange(WINDOW[0], WINDOW[1] + 1.0, 5.0)
+    """Spikes/s of an excitatory neuron of each patch around pulses, in steps of a millisecond."""
+    edges = np.arange(WINDOW[0], WINDOW[1] + 1.0)
     excitatory = [name for name in c.POPULATIONS if c.kind(name) == "E"]
     size = sum(choice.size(name) for name in excitatory)
     pulses = h.pulses(choice)
@@ -206,7 +206,7 @@ def rates_by_patch(choice: net.Choice, names: tuple[str, ...], spikes: Spikes) -
     for i, patch in enumerate(names):
         times = np.concatenate([spikes[f"{patch}/{name}"][0] for name in excitatory])
         rates[i] = sum(np.histogram(times - pulse, edges)[0] for pulse in pulses)
-    rates *= 1000.0 / 5.0 / size / len(pulses)
+    rates *= 1000.0 / size / len(pulses)
     return xr.DataArray(
         rates, {"patch": list(names), "time": (edges[:-1] + edges[1:]) / 2}, ("patch", "time")
     )
