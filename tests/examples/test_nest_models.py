@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import environments
 import nestlfp
 from nestlfp.testing import convolved
 
@@ -26,6 +27,7 @@ sys.path.pop(0)
 
 MODELS = scripts.models()
 EXAMPLES = scripts.examples_of_nest()
+PAGE = scripts.PAGE.read_text(encoding="utf-8")
 BRUNEL = {"order = 2500": "order = 100"}
 TIME = {"simtime = 1000.0  # Simulation time in ms": "simtime = 200.0"}
 SMALLER = {  # lines of NEST's files, and what is run here
@@ -94,6 +96,8 @@ kernels.save("kernels.nc", overwrite=True)
 KEEP_STRENGTHS = """
 recorder.strengths().to_netcdf("strengths.nc")
 """
+AS_ON_THE_PAGE = {"brunel_alpha_nest", "hh_coba", "test_3d_gauss"}
+"""Scripts whose synapses are the same in the smaller network."""
 OF_NESTLFP = re.compile(
     r"nestlfp|network\.|description|kernels|recorder|cells|depths|column|rates|learning"
 )
@@ -125,6 +129,11 @@ def run(name, folder, *, recorded):
             statements += [KEEP_STRENGTHS] * (recorded and "Plasticity" in str(model.additions))
         additions.append(replace(addition, code="\n".join([*statements, ""])))
     return scripts.run(replace(model, additions=tuple(additions)), EXAMPLES, folder)
+
+
+def synapses(text):
+    """What tables say of one synapse, such as "6 nS exp(5 ms) to 0 mV"."""
+    return set(re.findall(r"-?[\d.]+ [pn][AS] \w+\([^)]+\)(?: to \S+ mV)?", text))
 
 
 def expected(folder, heard, names):
@@ -173,6 +182,11 @@ def test_models(name, tmp_path):
     for key in ("times", "senders", "min_delay", "end"):
         np.testing.assert_array_equal(heard[key], alone[key])
     assert "Network read from NEST" in printed
+    if name in AS_ON_THE_PAGE:
+        (table,) = re.findall(
+            rf"^## {MODELS[name].title}$.*?```text\n(.*?)```", PAGE, flags=re.DOTALL | re.MULTILINE
+        )[:1]
+        assert synapses(table) == synapses(printed) != set()
     kernels = nestlfp.KernelSet.load(tmp_path / "recorded" / "kernels.nc")
     for pre in kernels.pre:
         assert np.isin(heard["senders"], heard[pre]).sum() > 5
@@ -188,7 +202,15 @@ def test_models(name, tmp_path):
 def test_every_model_is_run_here():
     assert list(MODELS) == list(SMALLER)
     assert len(MODELS) == 7
-    assert "nest_models.md" in str(scripts.PAGE)
+
+
+def test_the_command(tmp_path):
+    if not (EXAMPLES / "spatial").is_dir():
+        pytest.skip(f"this NEST has no examples: there is no {EXAMPLES / 'spatial'}")
+    command = ROOT / "examples" / "nest_models" / "run.py"
+    environments.run(f"python {command} --model test_3d_gauss --out {tmp_path}")
+    assert "E → E" in (tmp_path / "test_3d_gauss" / "printed.txt").read_text(encoding="utf-8")
+    assert (tmp_path / "nest_models.png").stat().st_size > 10_000
 
 
 def test_a_script_that_is_another():
