@@ -10,6 +10,7 @@ LONGEST = (
     "runtime/test_mpi.py",
     "sources/network/test_examples.py",
     "examples/test_microcircuit.py",
+    "examples/test_nest_models.py",
     "examples/test_own_network.py",
     "test_scripts.py",
 )

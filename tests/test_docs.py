@@ -58,6 +58,7 @@ COMMANDS_AFTER = {
 }
 HAVE_TESTS_OF_THEIR_OWN = {  # pages, or sections of pages
     "by_hand": "nodes/test_export.py",
+    "nest_models": "examples/test_nest_models.py",
     "other_programs: Kernels of ncpi": "kernels/test_kernels_of_others.py",
     "other_programs: Kernels of LFPykernels' examples": "kernels/test_kernels_of_others.py",
 }
@@ -184,6 +185,7 @@ NOT_RUN_HERE = {
     "python examples/closed_loop/": "examples/test_closed_loop.py, less of it",
     "python examples/hemisphere/": "examples/test_hemisphere.py, a small one",
     "python examples/microcircuit/": "examples/test_microcircuit.py, a part of the network",
+    "python examples/nest_models/": "examples/test_nest_models.py, smaller networks",
     "python examples/own_network/": "half an hour; examples/test_own_network.py, a cell of it",
     "python examples/parameter_estimation/": "examples/test_parameter_estimation.py",
     "python examples/plasticity/": "examples/test_learning.py, a part of the time",
