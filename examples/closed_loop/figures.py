@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.stats as st
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -64,17 +65,26 @@ def _raster(ax: Axes, spikes: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     ax.tick_params(left=False, bottom=False, labelbottom=False)
 
 
+def half_widths(values: np.ndarray) -> np.ndarray:
+    """Of the 95 % confidence intervals of means over columns (Student's t); 0 for one column."""
+    n = values.shape[1]
+    if n == 1:
+        return np.zeros(len(values))
+    return np.asarray(st.t.ppf(0.975, n - 1) * st.sem(values, axis=1))
+
+
 def _power(
     ax: Axes, delays: np.ndarray, decibels: dict[str, np.ndarray], at: dict[str, float]
 ) -> None:
-    """Means over the realizations, and each of them."""
+    """Means over the realizations, with 95 % confidence intervals."""
     names = {"closed": "closed loop", "open": "open loop, as many pulses at random times"}
     for name, colour, marker in (("closed", INK, "o"), ("open", "0.55", "s")):
         values = decibels[name]
-        label = f"{names[name]}: mean of {values.shape[1]} runs"
-        ax.plot(delays, values.mean(axis=1), marker + "-", color=colour, ms=4, label=label)
-        ax.plot(delays, values, marker, color=colour, ms=2.5, mfc="none", mew=0.5)
-    ax.plot([], [], "o", color=INK, ms=2.5, mfc="none", mew=0.5, label="single runs")
+        label = f"{names[name]}: mean of {values.shape[1]} runs, 95 % confidence"
+        ax.errorbar(
+            delays, values.mean(axis=1), half_widths(values), color=colour, fmt=marker + "-",
+            ms=4, capsize=2, elinewidth=0.8, label=label,
+        )  # fmt: skip
     for name, delay in at.items():
         ax.axvline(delay, color="0.9", lw=6, zorder=0)
         ax.annotate(

@@ -133,7 +133,7 @@ def main(
     ),
     duration: Annotated[float, typer.Option(min=500.0, help="Of each run (ms).")] = 4000.0,
     phases: Annotated[int, typer.Option(min=2, help="How many delays, over one cycle.")] = 8,
-    seeds: Annotated[int, typer.Option(min=1, help="Realizations for each delay.")] = 2,
+    seeds: Annotated[int, typer.Option(min=1, help="Realizations for each delay.")] = 10,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
 ) -> None:
     """Power of the network's oscillation against the phase at which it is stimulated."""
@@ -152,24 +152,25 @@ def main(
             for delay in delays
             for seed in range(1, seeds + 1)
         }
-        found = {key: job.result() for key, job in tqdm(jobs.items(), unit="pair", disable=None)}
+        for job in tqdm(jobs.values(), unit="pair", disable=None):
+            job.result()
+    # By delay and seed: the closed loop, and as many pulses at random times.
+    pairs = [[jobs[d, s].result() for s in range(1, seeds + 1)] for d in delays]
+    power_alone = np.array([run.power for run in alone])
     powers = {
-        name: np.array([[pick(found[d, s]).power for s in range(1, seeds + 1)] for d in delays])
-        for name, pick in {"closed": lambda pair: pair[0], "open": lambda pair: pair[1]}.items()
+        name: np.array([[pair[i].power for pair in by_delay] for by_delay in pairs])
+        for i, name in enumerate(("closed", "open"))
     }
-    power_alone = float(np.mean([run.power for run in alone]))
-    against_open = 10 * np.log10(powers["closed"].mean(axis=1) / powers["open"].mean(axis=1))
-    weakest, strongest = (delays[index(against_open)] for index in (np.argmin, np.argmax))
-    figure = figures.draw(
-        delays,
-        {name: 10 * np.log10(power / power_alone) for name, power in powers.items()},
-        {
-            "alone": alone[0],
-            "suppressed": found[weakest, 1][0],
-            "amplified": found[strongest, 1][0],
-        },
-        {"suppressed": weakest, "amplified": strongest},
-    )
+    decibels = {name: 10 * np.log10(power / power_alone) for name, power in powers.items()}
+    against_open = decibels["closed"] - decibels["open"]
+    weakest, strongest = against_open.mean(axis=1).argmin(), against_open.mean(axis=1).argmax()
+    at = {"suppressed": float(delays[weakest]), "amplified": float(delays[strongest])}
+    shown = {
+        "alone": alone[0],
+        "suppressed": pairs[weakest][0][0],
+        "amplified": pairs[strongest][0][0],
+    }
+    figure = figures.draw(delays, decibels, shown, at)
     nestlfp.plotting.save(figure, out / "closed_loop.png", overwrite=True)
     report = {
         "duration_ms": duration,
@@ -177,21 +178,34 @@ def main(
         "threshold_mV": threshold,
         "pulse_mV": PULSE,
         "delays_ms": delays.tolist(),
-        "closed_against_open_dB": against_open.tolist(),
+        "closed_against_open_dB": summary(against_open),
+        "closed_against_alone_dB": summary(decibels["closed"]),
+        "open_against_alone_dB": summary(decibels["open"]),
         "closed_mV2": powers["closed"].tolist(),
         "open_mV2": powers["open"].tolist(),
-        "alone_mV2": power_alone,
+        "alone_mV2": power_alone.tolist(),
         "pulses_per_s": [
-            float(np.mean([found[d, s][0].pulses.size for s in range(1, seeds + 1)]))
-            / duration * 1e3
-            for d in delays
+            1e3 * float(np.mean([closed.pulses.size for closed, _ in by_delay])) / duration
+            for by_delay in pairs
         ],
         "seconds": time.perf_counter() - start,
-    }  # fmt: skip
+    }
     (out / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    for delay, decibels in zip(delays, against_open, strict=True):
-        print(f"delay {delay:5.1f} ms: {decibels:+.1f} dB against open loop")
+    for delay, each in zip(delays, report["closed_against_open_dB"], strict=True):
+        interval = " ({:+.1f} … {:+.1f})".format(*each["95 %"]) if each["95 %"] else ""
+        print(f"delay {delay:5.1f} ms: {each['mean']:+.1f}{interval} dB against open loop")
     print(f"wrote {out}")
+
+
+def summary(decibels: np.ndarray) -> list[dict[str, Any]]:
+    """Mean over the seeds (columns), and where it lies with 95 % confidence (Student's t)."""
+    import figures
+
+    half = figures.half_widths(decibels)
+    return [
+        {"mean": float(mean), "95 %": [float(mean - each), float(mean + each)] if each else None}
+        for mean, each in zip(decibels.mean(axis=1), half, strict=True)
+    ]
 
 
 def responses() -> nestlfp.KernelSet:

@@ -57,35 +57,39 @@ def predicted(predictions: dict[str, np.ndarray], true: np.ndarray) -> Figure:
 
 
 def errors(report: dict[str, Any]) -> Figure:
-    """Standard deviation of the error by number of runs, length of signal, and what is seen."""
+    """Standard deviation of the error by number of runs, length of signal, and what is seen.
+
+    Lengths are left out where there is one.
+    """
+    lengths = {float(key): _sd(found) for key, found in report["length_ms"].items()}
+    label = "s.d. of the error (% of the cube's range)"
     with style():
-        figure = new_figure(10.0, 3.2)
-        first, second, third = figure.subplots(1, 3, width_ratios=[1, 1, 1.6])
+        figure = new_figure(7.1, 2.6)
+        widths = [1.0, 1.0, 1.6] if len(lengths) > 1 else [1.0, 1.6]
+        first, *second, third = figure.subplots(1, len(widths), width_ratios=widths)
         curve = report["learning_curve"]
         _lines(first, [row["runs"] for row in curve], [row["sd"] for row in curve])
-        first.set(xscale="log", yscale="log", xlabel="runs learned from")
+        first.set(xscale="log", xlabel="runs learned from", ylabel=label.replace(" (", "\n("))
         counts = [row["runs"] for row in curve]
         first.set_xticks(counts, [f"{n}" for n in counts])
         first.minorticks_off()
-        ticks = [1, 2, 5, 10]
-        first.set_yticks(ticks, [f"{tick}" for tick in ticks])
+        first.set_ylim(0, None)
         first.legend([LABELS[name].split()[0] for name in PARAMETERS], frameon=False)
-        first.set_ylabel("s.d. of the error\n(% of the paper's full range)")
-        lengths = {float(key): _sd(found) for key, found in report["length_ms"].items()}
-        _lines(second, list(lengths), list(lengths.values()))
-        second.set(xlabel="length of signal (ms)", ylim=(0, None))
+        for ax in second:
+            _lines(ax, list(lengths), list(lengths.values()))
+            ax.set(xlabel="length of signal (ms)", ylim=(0, None))
         seen = report["seen"]
         for k, name in enumerate(PARAMETERS):
             values = [_sd(found)[k] for found in seen.values()]
             third.barh(np.arange(len(seen)) + 0.25 * (k - 1), values, 0.22, color=COLOURS[name])
         third.set_yticks(range(len(seen)), list(seen))
         third.invert_yaxis()
-        third.set_xlabel("s.d. of the error (% of the paper's full range)")
+        third.set_xlabel(label)
     return figure
 
 
 def _sd(found: dict[str, Any]) -> list[float]:
-    return [found[name]["of_full_range"]["sd"] for name in PARAMETERS]
+    return [found[name]["of_range"]["sd"] for name in PARAMETERS]
 
 
 def _lines(ax: Axes, x: list[float], rows: list[list[float]]) -> None:

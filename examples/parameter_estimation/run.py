@@ -38,6 +38,7 @@ from nestlfp.extras import require
 QUICK = 100
 FEWEST = 50  # runs to learn from and to test with
 REPEATS = 3  # random subsets of each size, for the learning curve
+SPLITS = 10  # random ones into runs to learn from and to test with
 EPOCHS = 600  # of the convolutional network; the paper has 400, of fifty times as many runs
 CASES = 3  # test runs whose posterior is drawn
 
@@ -137,6 +138,7 @@ def estimated(runs: xr.Dataset, epochs: int) -> tuple[dict[str, Any], dict[str, 
         for length in runs["length"].values
     }
     report["learning_curve"] = learning_curve(features, split, targets)
+    report["other_splits"] = other_splits(features, split, targets)
 
     if available("torch"):
         say("the paper's convolutional network")
@@ -145,7 +147,11 @@ def estimated(runs: xr.Dataset, epochs: int) -> tuple[dict[str, Any], dict[str, 
         predictions["CNN, log spectra"] = network_predictions(
             lfp, split, targets, epochs, logarithm=True
         )
-    report["estimators"] = {name: data.errors(found, true) for name, found in predictions.items()}
+    mean = np.broadcast_to(targets[split.known].mean(axis=0), true.shape)
+    report["estimators"] = {
+        name: data.errors(found, true)
+        for name, found in ({"mean of the runs learned from": mean} | predictions).items()
+    }
     drawn = {"predictions": predictions, "true": true, "posteriors": None}
     report["coverage"] = None
     if available("sbi"):
@@ -186,20 +192,41 @@ def seen(runs: xr.Dataset, split: Split, targets: np.ndarray) -> dict[str, Any]:
 
 
 def learning_curve(features: np.ndarray, split: Split, targets: np.ndarray) -> list[dict[str, Any]]:
-    """Standard deviations of the error (% of the full range), by number of runs."""
-    import ridge
-
+    """Standard deviations of the error (% of the cube's ranges), by number of runs."""
     random, found = np.random.default_rng(1), []
     counts = [n for n in (50, 100, 200, 400) if n < 0.8 * len(split.known)] + [len(split.known)]
     for count in counts:
         rows = []
         for _ in range(REPEATS if count < len(split.known) else 1):
             part = random.permutation(split.known)[:count]
-            models = ridge.estimators(features[part], targets[part])
-            errors = data.errors(ridge.predict(models, features[split.test]), targets[split.test])
-            rows.append([errors[name]["of_full_range"]["sd"] for name in PARAMETERS])
+            rows.append(sds(features, targets, part, split.test))
         found.append({"runs": count, "sd": np.mean(rows, axis=0).tolist()})
     return found
+
+
+def other_splits(
+    features: np.ndarray, split: Split, targets: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Standard deviations of the error (% of the cube's ranges) by which runs are tested."""
+    random, found = np.random.default_rng(2), []
+    for _ in range(SPLITS):
+        order = random.permutation(len(targets))
+        found.append(sds(features, targets, order[len(split.test) :], order[: len(split.test)]))
+    return {
+        name: {"mean": float(np.mean(each)), "least": min(each), "largest": max(each)}
+        for name, each in zip(PARAMETERS, zip(*found, strict=True), strict=True)
+    }
+
+
+def sds(
+    features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: np.ndarray
+) -> list[float]:
+    """Standard deviations of kernel ridge regression's error (% of the cube's ranges)."""
+    import ridge
+
+    models = ridge.estimators(features[known], targets[known])
+    errors = data.errors(ridge.predict(models, features[test]), targets[test])
+    return [errors[name]["of_range"]["sd"] for name in PARAMETERS]
 
 
 def network_predictions(

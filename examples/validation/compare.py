@@ -1,6 +1,7 @@
 """What is compared: agreement in time, power spectra, and what the neurons' spread explains."""
 
 import numpy as np
+import scipy.stats as st
 import xarray as xr
 from scipy.signal import welch
 
@@ -8,6 +9,7 @@ SIGNALS: dict[str, slice | list[int]] = {
     "LFP": slice(None),
     "CDM": [2],  # the dipole along z; across, it is rounding noise
 }
+LABELS = ("signal", "channel", "z_um", "unit")
 LARGEST = 3  # contacts
 SEGMENT = 500.0  # ms, of Welch's method: 7 of them, half overlapping, in 2 s
 PADDED = 1000.0  # ms, with zeros: 1 Hz from bin to bin
@@ -53,6 +55,24 @@ def table(
             for kind, found in online.items():
                 row |= agreement(truth, channels(found, name).values[i], kind)
             rows.append(row)
+    return rows
+
+
+def means(tables: list[list[dict]]) -> list[dict]:
+    """Means of the rows over the seeds; of several also where they lie with 95 % confidence.
+
+    That is `± name`: half of the interval (Student's t).
+    """
+    rows = []
+    for each in zip(*tables, strict=True):
+        row = dict(each[0])
+        for name in (name for name in each[0] if name not in LABELS):
+            values = np.array([one[name] for one in each])
+            row[name] = float(values.mean())
+            if len(values) > 1:
+                half = st.t.ppf(0.975, len(values) - 1) * st.sem(values)
+                row[f"± {name}"] = float(half)
+        rows.append(row)
     return rows
 
 
@@ -113,7 +133,7 @@ def relative_spread(singles: dict[str, xr.Dataset], full: xr.Dataset) -> dict[st
 
 def as_text(rows: list[dict]) -> str:
     """The table's main figures, to read in a terminal."""
-    kinds = [key.removesuffix(": R2") for key in rows[0] if key.endswith(": R2")]
+    kinds = [key.removesuffix(": R2") for key in rows[0] if key.endswith(": R2") and key[0] != "±"]
     shown = {"R2": "R²", "R2 of fluctuations": "fluct.", "sd ratio": "s.d.", "largest dB": "dB"}
     lines = [
         f"{'':32}" + "".join(f"{kind:>32}" for kind in kinds),

@@ -83,7 +83,8 @@ def _by_depth(axes: Axes, table: list[dict], what: str, title: str) -> None:
             style = {"marker": "s", "mfc": "none"}
         values = [row[f"{kind}: {what}"] for row in rows]
         values = [np.nan if value < LOWEST[what] else value for value in values]
-        axes.plot(values, z, color=color, ms=3.5, lw=0.8, **style)
+        half = [row.get(f"± {kind}: {what}", 0.0) for row in rows]
+        axes.errorbar(values, z, xerr=half, color=color, ms=3.5, lw=0.8, **style)
     if what == "R2":
         expected = [row["r2_expected"] for row in rows]
         axes.plot(expected, z, ":", color=INK)

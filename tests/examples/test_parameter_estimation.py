@@ -155,6 +155,10 @@ def test_estimates_are_better_than_guessing(estimated):
             assert abs(errors[parameter]["of_range"]["bias"]) < 5
     best = report["estimators"]["kernel ridge"]
     assert best["g"]["of_full_range"]["sd"] < 3
+    for parameter, found in report["other_splits"].items():
+        assert found["least"] < found["mean"] < found["largest"] < 20
+        guess = report["estimators"]["mean of the runs learned from"][parameter]["of_range"]
+        assert 25 < guess["sd"] < 33  # of a uniform distribution 29 %
     curve = [row["sd"] for row in report["learning_curve"]]
     assert np.all(np.array(curve[-1]) < curve[0])
     for figure in ("spectra.png", "predicted.png", "errors.png"):
@@ -165,7 +169,8 @@ def test_estimates_are_better_than_guessing(estimated):
 def test_the_network_of_the_paper(estimated):
     pytest.importorskip("torch")
     report = estimated[1]
-    assert set(report["estimators"]) == {"kernel ridge", "CNN", "CNN, log spectra"}
+    networks = {"CNN", "CNN, log spectra"}
+    assert set(report["estimators"]) == {"mean of the runs learned from", "kernel ridge", *networks}
     for parameter in ("eta", "g", "J"):
         errors = report["estimators"]["CNN, log spectra"][parameter]["of_range"]
         assert errors["sd"] < 29
