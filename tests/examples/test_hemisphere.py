@@ -11,6 +11,7 @@ import pytest
 
 import nestlfp
 import nestlfp.signals
+from mpirun import mpirun
 
 pytestmark = pytest.mark.compile
 
@@ -57,3 +58,17 @@ def test_what_is_written(out):
     raw = mne.io.read_raw_fif(out / "hemisphere_raw.fif", verbose="error")
     assert (len(raw.copy().pick("eeg").ch_names), len(raw.copy().pick("mag").ch_names)) == (64, 102)
     assert matplotlib.image.imread(out / "hemisphere.png").shape[0] > 1000
+
+
+@pytest.mark.mpi
+def test_two_processes_record_what_one_records(tmp_path):
+    """Four of the patches."""
+    found = []
+    for ranks in (0, 2):  # without mpirun: one process
+        mpirun(ranks, "few_patches.py", out := tmp_path / f"{ranks}.nc", 2)
+        found.append(nestlfp.signals.load(out))
+    one, two = found
+    for name in ("EEG", "MEG"):
+        peak = np.abs(one[name].values).max()
+        assert peak > 0
+        np.testing.assert_allclose(two[name].values, one[name].values, rtol=0, atol=1e-12 * peak)
