@@ -1,11 +1,13 @@
 """How Sphinx builds the site: `make docs`."""
 
 import hashlib
+import operator
 import os
 import re
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -34,11 +36,16 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
+    "sphinx_codeautolink",
+    "sphinxcontrib.bibtex",
+    "citing",
     "commands",
+    "mathml",
 ]
 exclude_patterns = ["_*", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
@@ -47,6 +54,9 @@ templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 copybutton_exclude = ".linenos, .gp, .go"
+html_math_renderer = "mathml"
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "round_brackets"
 
 # ---------------------------------------------------------------------- notebooks
 # Kept between builds by their text; and by the package's, which their results depend on.
@@ -81,6 +91,14 @@ toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's sections say more
 autosummary_generate = True
 listed = re.findall(r"^   (nestlfp\.\S+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.M)
+# A name in the code of a page leads to the reference, whose pages list those that use it. There
+# names are public ones, and not those of the modules that define them.
+codeautolink_autodoc_inject = True
+codeautolink_inventory_map = {
+    f"{found.__module__}.{found.__qualname__}": name
+    for name in listed
+    if not isinstance(found := operator.attrgetter(name.partition(".")[2])(nestlfp), ModuleType)
+}
 for stub in (DOCS / "api").glob("*.rst"):  # what was made for names that are gone
     if stub.stem not in listed:
         stub.unlink()
@@ -117,3 +135,16 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+
+
+def without_flags(app, what, name, obj, options, lines):
+    """Examples of docstrings as they are shown, without what is for doctest alone."""
+    lines[:] = [
+        re.sub(r"\s*# doctest:.*", "", line)
+        for line in lines
+        if not re.match(r"\s*\.\.\. # doctest:", line)
+    ]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", without_flags, priority=100)  # before numpydoc

@@ -175,8 +175,8 @@ def compute(
     >>> from lfpykernels import (GaussCylinderPotential, KernelApprox,
     ...                          KernelApproxCurrentDipoleMoment)
     >>> from nestlfp.sources import lfpykernels
-    >>> approximations = {"E": KernelApprox(X=["E", "I"], Y="E", ...),   # doctest: +SKIP
-    ...                   "I": KernelApprox(X=["E", "I"], Y="I", ...)}
+    >>> approximations = {"E": KernelApprox(..., X=["E", "I"], Y="E"),   # doctest: +SKIP
+    ...                   "I": KernelApprox(..., X=["E", "I"], Y="I")}
     >>> probes = [GaussCylinderPotential(None, z=np.linspace(1000.0, -200.0, 13)),
     ...           KernelApproxCurrentDipoleMoment(None)]                 # doctest: +SKIP
     >>> kernels = lfpykernels.compute(approximations, probes)            # doctest: +SKIP
