@@ -128,10 +128,12 @@ html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["nestlfp.css"]
 html_show_sourcelink = False
+html_sidebars = dict.fromkeys(("index", "start", "gallery"), [])  # nothing is below these
 html_theme_options = {
     "logo": {"text": "nestlfp"},
     "show_toc_level": 2,
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
