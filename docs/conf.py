@@ -128,7 +128,7 @@ html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["nestlfp.css"]
 html_show_sourcelink = False
-html_sidebars = dict.fromkeys(("index", "start", "gallery"), [])  # nothing is below these
+html_sidebars = {page: [] for page in ("index", "start", "gallery")}  # nothing is below these
 html_theme_options = {
     "logo": {"text": "nestlfp"},
     "show_toc_level": 2,

@@ -221,13 +221,6 @@ def test_extras_that_are_named_exist():
     }
     assert len(asked) > 20
     assert {extra for extra, _ in asked} <= set(EXTRAS), asked
-    table = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", (ROOT / "docs/start.md").read_text(), re.M)
-    told = {extra for row in table for extra in re.findall(r"\w+", row)}
-    assert told == set(EXTRAS) - {"docs", "test"}
-    everything = re.search(r"\| `all` \| (.*) \|", (ROOT / "docs/start.md").read_text())[1]
-    left_out = set(re.findall(r"`(\w+)`", everything))
-    brought = set(re.search(r"\[(.*)\]", EXTRAS["all"][0])[1].split(","))
-    assert brought == told - {"all"} - left_out
 
 
 def test_files_that_are_named_exist():
