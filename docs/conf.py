@@ -46,6 +46,7 @@ extensions = [
     "citing",
     "commands",
     "mathml",
+    "pictures",
 ]
 exclude_patterns = ["_*", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
@@ -58,7 +59,7 @@ html_math_renderer = "mathml"
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "round_brackets"
 
-# ---------------------------------------------------------------------- notebooks
+# ---------------------------------------------------------------------- notebooks and pictures
 # Kept between builds by their text; and by the package's, which their results depend on.
 digest = hashlib.sha256()
 for source in sorted(
@@ -69,6 +70,9 @@ for source in sorted(
 ):
     digest.update(source.read_bytes())
 digest.update((DOCS / "tutorials" / "two_population.nc").read_bytes())
+state = digest.hexdigest()[:16]
+digest.update((DOCS / "_ext" / "pictures.py").read_bytes())
+pictures_of = digest.hexdigest()[:16]
 # Nobody's own settings of IPython; and its kernel is not to warn of other users of this machine.
 profile = BUILT / "ipython" / "profile_default"
 profile.mkdir(parents=True, exist_ok=True)
@@ -76,7 +80,7 @@ profile.mkdir(parents=True, exist_ok=True)
 os.environ["IPYTHONDIR"] = str(profile.parent)
 nb_execution_mode = "cache"
 kept = cache_dir() / "notebooks"
-nb_execution_cache_path = str(kept / digest.hexdigest()[:16])
+nb_execution_cache_path = str(kept / state)
 if kept.is_dir():  # those of the last few states of the code are enough
     for old in sorted(kept.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-5]:
         shutil.rmtree(old, ignore_errors=True)

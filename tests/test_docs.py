@@ -14,7 +14,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import nestlfp
@@ -149,23 +148,6 @@ def test_python_blocks(checkout, section):
     (checkout / "script.py").write_text(before + code, encoding="utf-8")
     run("python script.py", checkout, PYNEST_QUIET="1")
     run(COMMANDS_AFTER.get(section, ""), checkout)
-
-
-@pytest.mark.slow
-def test_the_variance_of_independent_neurons(checkout):
-    """The formula of a page, against the convolution of Poisson spikes."""
-    text = SECTIONS["plausible: What independent neurons would leave"]
-    formula = {}
-    exec(text.replace('"kernels.nc"', repr(str(checkout / "kernels.nc"))), formula)
-    rng = np.random.default_rng(1)
-    duration = 20_000.0
-    spikes = {
-        name: rng.uniform(0, duration, rng.poisson(size * formula["rates"][name] / 1000 * duration))
-        for name, size in formula["sizes"].items()
-    }
-    signals = formula["kernels"].convolve(spikes, duration=duration, rounding=True)
-    found = signals["LFP"].sel(time=slice(100.0, None)).var("time")
-    np.testing.assert_allclose(formula["variance"].squeeze(), found.squeeze(), rtol=0.1)
 
 
 @pytest.mark.parametrize(
