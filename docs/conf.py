@@ -22,6 +22,7 @@ os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
+import versions
 from inventories import reachable
 
 import nestlfp
@@ -46,6 +47,7 @@ extensions = [
     "citing",
     "commands",
     "mathml",
+    "notebooks",
     "pictures",
 ]
 exclude_patterns = ["_*", "**.ipynb_checkpoints"]
@@ -133,14 +135,23 @@ html_static_path = ["_static"]
 html_css_files = ["nestlfp.css"]
 html_show_sourcelink = False
 html_sidebars = {page: [] for page in ("index", "start", "gallery")}  # nothing is below these
+notebooks = [f"tutorials/{page.stem}" for page in (DOCS / "tutorials").glob("0*.md")]
+urls = versions.addresses()  # of the site and the repository, from pyproject.toml
 html_theme_options = {
     "logo": {"text": "nestlfp"},
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{page: ["page-toc", "notebook"] for page in notebooks},
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
+    **versions.theme_options(urls, version),
 }
+if "Documentation" in urls:
+    html_baseurl = f"{urls['Documentation'].rstrip('/')}/{version}/"
 
 
 def without_flags(app, what, name, obj, options, lines):
