@@ -10,7 +10,6 @@ from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import nbformat
 import pytest
 from sites import served
 
@@ -150,6 +149,8 @@ def test_notebooks_were_run(site):
 
 
 def test_tutorials_are_notebooks_to_download(site):
+    import nbformat  # of the packages that build the site
+
     for source in sorted((ROOT / "docs" / "tutorials").glob("0*.md")):
         page = (site / "tutorials" / f"{source.stem}.html").read_text(encoding="utf-8")
         assert f"../notebooks/{source.stem}.ipynb" in Links(page).targets
@@ -199,7 +200,7 @@ def opened(browser, width, **options):
 
 
 # Whatever is wider than the page, and in nothing that scrolls.
-OUTSIDE = """() => [...document.querySelectorAll("article pre, article table, article img, article math")]
+OUTSIDE = """() => [...document.querySelectorAll("article :is(pre, table, img, math)")]
     .filter(shown => {
         if (shown.getBoundingClientRect().right <= innerWidth + 1) return false;
         for (let box = shown; box.tagName != "ARTICLE"; box = box.parentElement)
