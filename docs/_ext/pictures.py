@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 KERNELS = Path(__file__).parents[1] / "tutorials" / "two_population.nc"
 SIZES = {"E": 8192, "I": 1024}
@@ -182,7 +183,10 @@ def drawn(app: Sphinx) -> None:
         return
     shutil.rmtree(folder.parent, ignore_errors=True)
     folder.mkdir(parents=True)
-    subprocess.run([sys.executable, __file__, str(folder)], check=True, capture_output=True)
+    drawing = [sys.executable, __file__, str(folder)]
+    done = subprocess.run(drawing, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ExtensionError(f"pictures cannot be drawn:\n{done.stderr}")
 
 
 def shown(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
