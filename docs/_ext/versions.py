@@ -12,8 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import tomllib
 from packaging.version import Version
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where Sphinx brings it
+    import tomli as tomllib
 
 ROOT = Path(__file__).parents[2]
 SETTING = """\

@@ -12,7 +12,6 @@ from sites import served
 
 from view.served import chromium
 
-pytest.importorskip("tomllib")  # of Python 3.11
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "_ext"))
 import versions
 
