@@ -14,10 +14,11 @@ PYTHONS := 3.10 3.11 3.12 3.13 3.14
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
 
-# Notebooks are run when their text, or the package's, is not that of a build before.
+# Notebooks are run when their text, or the package's, is not that of a build before. Pages are all
+# read again (-E): codeautolink 0.20 forgets what it found in Markdown.
 docs: .venv/ready
 	rm -rf out/docs/html
-	$(BIN)/python -m sphinx -q -W --keep-going -n -d out/docs/doctrees docs out/docs/html
+	$(BIN)/python -m sphinx -q -W --keep-going -n -E -d out/docs/doctrees docs out/docs/html
 	@echo "out/docs/html/index.html"
 
 site: docs
