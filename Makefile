@@ -2,22 +2,27 @@
 # make test: all tests; make quick: those of a minute or two, without NEST and compiler
 # make lint: ruff and mypy; make lowest: quick tests with old packages
 # make docs: the documentation site, under out/docs/html
+# make site: the same beside earlier versions under out/site, for the address in pyproject.toml
 # make dist, make wheel: packages, under dist/: pure ones, and one that needs no compiler
 PYTHON ?= python3
 BIN := .venv/bin
 QUICK := not compile and not mpi and not bare and not docs and not slow
 PYTHONS := 3.10 3.11 3.12 3.13 3.14
 
-.PHONY: demo docs test quick coverage lowest lint format inference nest-mpi benchmarks dist wheel clean
+.PHONY: demo docs site test quick coverage lowest lint format inference nest-mpi benchmarks dist wheel clean
 
 demo: .venv/ready
 	$(BIN)/python examples/two_population/run.py
 
-# Notebooks are run when their text, or the package's, is not that of a build before.
+# Notebooks are run when their text, or the package's, is not that of a build before. Pages are all
+# read again (-E): codeautolink 0.20 forgets what it found in Markdown.
 docs: .venv/ready
 	rm -rf out/docs/html
-	$(BIN)/python -m sphinx -q -W --keep-going -n -d out/docs/doctrees docs out/docs/html
+	$(BIN)/python -m sphinx -q -W --keep-going -n -E -d out/docs/doctrees docs out/docs/html
 	@echo "out/docs/html/index.html"
+
+site: docs
+	$(BIN)/python docs/_ext/versions.py out/docs/html out/site
 
 # The longest files first, in the order of tests/order.py, and not those of the most tests.
 test: .venv/ready nest-mpi

@@ -1,11 +1,13 @@
 """How Sphinx builds the site: `make docs`."""
 
 import hashlib
+import operator
 import os
 import re
 import shutil
 import sys
 from pathlib import Path
+from types import ModuleType
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -20,6 +22,7 @@ os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
+import versions
 from inventories import reachable
 
 import nestlfp
@@ -34,11 +37,18 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_nb",
     "sphinx_design",
     "sphinx_copybutton",
+    "sphinx_codeautolink",
+    "sphinxcontrib.bibtex",
+    "citing",
     "commands",
+    "mathml",
+    "notebooks",
+    "pictures",
 ]
 exclude_patterns = ["_*", "**.ipynb_checkpoints"]
 templates_path = ["_templates"]
@@ -47,8 +57,11 @@ templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 copybutton_exclude = ".linenos, .gp, .go"
+html_math_renderer = "mathml"
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "round_brackets"
 
-# ---------------------------------------------------------------------- notebooks
+# ---------------------------------------------------------------------- notebooks and pictures
 # Kept between builds by their text; and by the package's, which their results depend on.
 digest = hashlib.sha256()
 for source in sorted(
@@ -59,6 +72,9 @@ for source in sorted(
 ):
     digest.update(source.read_bytes())
 digest.update((DOCS / "tutorials" / "two_population.nc").read_bytes())
+state = digest.hexdigest()[:16]
+digest.update((DOCS / "_ext" / "pictures.py").read_bytes())
+pictures_of = digest.hexdigest()[:16]
 # Nobody's own settings of IPython; and its kernel is not to warn of other users of this machine.
 profile = BUILT / "ipython" / "profile_default"
 profile.mkdir(parents=True, exist_ok=True)
@@ -66,7 +82,7 @@ profile.mkdir(parents=True, exist_ok=True)
 os.environ["IPYTHONDIR"] = str(profile.parent)
 nb_execution_mode = "cache"
 kept = cache_dir() / "notebooks"
-nb_execution_cache_path = str(kept / digest.hexdigest()[:16])
+nb_execution_cache_path = str(kept / state)
 if kept.is_dir():  # those of the last few states of the code are enough
     for old in sorted(kept.iterdir(), key=lambda folder: folder.stat().st_mtime)[:-5]:
         shutil.rmtree(old, ignore_errors=True)
@@ -81,6 +97,14 @@ toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # numpydoc's sections say more
 autosummary_generate = True
 listed = re.findall(r"^   (nestlfp\.\S+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.M)
+# A name in the code of a page leads to the reference, whose pages list those that use it. There
+# names are public ones, and not those of the modules that define them.
+codeautolink_autodoc_inject = True
+codeautolink_inventory_map = {
+    f"{found.__module__}.{found.__qualname__}": name
+    for name in listed
+    if not isinstance(found := operator.attrgetter(name.partition(".")[2])(nestlfp), ModuleType)
+}
 for stub in (DOCS / "api").glob("*.rst"):  # what was made for names that are gone
     if stub.stem not in listed:
         stub.unlink()
@@ -110,10 +134,34 @@ html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["nestlfp.css"]
 html_show_sourcelink = False
+html_sidebars = {page: [] for page in ("index", "start", "gallery")}  # nothing is below these
+notebooks = [f"tutorials/{page.stem}" for page in (DOCS / "tutorials").glob("0*.md")]
+urls = versions.addresses()  # of the site and the repository, from pyproject.toml
 html_theme_options = {
     "logo": {"text": "nestlfp"},
     "show_toc_level": 2,
     "navigation_with_keys": False,
+    "header_links_before_dropdown": 6,
+    "secondary_sidebar_items": {
+        "**": ["page-toc"],
+        **{page: ["page-toc", "notebook"] for page in notebooks},
+    },
     "footer_start": ["copyright"],
     "footer_end": [],
+    **versions.theme_options(urls, version),
 }
+if "Documentation" in urls:
+    html_baseurl = f"{urls['Documentation'].rstrip('/')}/{version}/"
+
+
+def without_flags(app, what, name, obj, options, lines):
+    """Examples of docstrings as they are shown, without what is for doctest alone."""
+    lines[:] = [
+        re.sub(r"\s*# doctest:.*", "", line)
+        for line in lines
+        if not re.match(r"\s*\.\.\. # doctest:", line)
+    ]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", without_flags, priority=100)  # before numpydoc

@@ -79,6 +79,20 @@ def simulate(eta, g, J, seed):
     return xarray.Dataset({"LFP": ("time", [eta, g, J])})
 ''')
 """
+BUILD = """
+from pathlib import Path
+Path("my_network.py").write_text('''
+import nest, nestlfp
+def build():
+    E, I = nest.Create("iaf_psc_exp", 80), nest.Create("iaf_psc_exp", 20)
+    noise = nest.Create("poisson_generator", params={"rate": 11000.0})
+    nest.Connect(noise, E + I, syn_spec={"weight": 32.0, "delay": 1.5})
+    inhibition = {"weight": -110.0, "delay": 1.5}
+    nest.Connect(E, E + I, {"rule": "fixed_indegree", "indegree": 8}, {"delay": 1.5})
+    nest.Connect(I, E + I, {"rule": "fixed_indegree", "indegree": 4}, inhibition)
+    return {"E": E, "I": I}
+''')
+"""
 MY_CELL = """
 from pathlib import Path
 Path("my_cell.swc").write_text(
@@ -104,6 +118,7 @@ nestlfp.KernelSet.from_arrays(
 PARTS = {
     "cells": (MY_CELL, {}),
     "filters": (LOADED, {}),
+    "index": (BUILD, {}),
     "front_ends: bmtk": (MY_SONATA_NETWORK, {}),
     "front_ends: The package microcircuit": (
         MICROCIRCUIT_KERNELS,

@@ -21,25 +21,14 @@ pytestmark = [pytest.mark.docs, pytest.mark.compile]
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 SITE = ROOT / "out" / "docs" / "html"
-MAIN = (
-    "index",
-    "start",
-    "tutorials/index",
-    "tutorials/01_from_lfpykernels",
-    "tutorials/03_eeg_and_meg",
-    "howto",
-    "sources",
-    "coming_from",
-    "validation",
-    "scaling",
-    "parameter_estimation",
-    "gallery",
-    "commands",
-    "limits",
-    "api",
+PAGES = [  # as they are written, and some of the reference
+    *(path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").glob("*.md")),
+    *(path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").glob("*/*.md")),
     "api/nestlfp.KernelSet",
     "api/nestlfp.FieldRecorder",
-)
+    "api/nestlfp.plotting.topomap",
+    "api/nestlfp.sources.lfpykernels",
+]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +84,43 @@ def test_links_within_the_site_lead_somewhere(site):
     assert followed > 500
 
 
+def test_nothing_is_fetched_to_read_a_page(site):
+    """Scripts, styles, fonts and pictures are the site's own; formulas need no script."""
+    formulas = 0
+    for page in html(site):
+        text = page.read_text(encoding="utf-8")
+        fetched = re.findall(r"<(?:script|img|iframe|source)\b[^>]*\bsrc=\"([^\"]*)", text)
+        fetched += re.findall(r"<link\b(?=[^>]*stylesheet)[^>]*\bhref=\"([^\"]*)", text)
+        assert not [link for link in fetched if urlsplit(link).netloc], page
+        formulas += text.count("<math ")
+    assert formulas > 20
+
+
+def test_papers_have_their_addresses(site):
+    text = (ROOT / "docs" / "references.bib").read_text(encoding="utf-8")
+    links = Links((site / "citation.html").read_text(encoding="utf-8")).targets
+    for doi in re.findall(r"doi = {(.*)}", text):
+        assert f"https://doi.org/{doi}" in links
+
+
+def test_the_reference_leads_to_the_source_and_to_examples_and_back(site):
+    for page in (site / "api").glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "viewcode-link" in text or text.count('<dt class="sig ') == 0, page
+    recorder = Links((site / "api" / "nestlfp.FieldRecorder.html").read_text(encoding="utf-8"))
+    assert any(target.startswith("../closed_loop.html#") for target in recorder.targets)
+    example = Links((site / "closed_loop.html").read_text(encoding="utf-8"))
+    assert "api/nestlfp.FieldRecorder.html#nestlfp.FieldRecorder" in example.targets
+
+
+def test_functions_that_draw_have_a_picture(site):
+    names = re.findall(r"^   (nestlfp\.plotting\.\S+)$", (ROOT / "docs/api.md").read_text(), re.M)
+    assert len(names) > 10
+    for name in set(names) - {"nestlfp.plotting.save"}:
+        links = Links((site / "api" / f"{name}.html").read_text(encoding="utf-8"))
+        assert f"../_images/{name}.png" in links.targets, name
+
+
 def test_every_page_is_in_the_navigation(site):
     """Sphinx warns of pages in no table of contents; here, that readers come to all of them."""
     seen, next_ones = set(), [site / "index.html"]
@@ -119,6 +145,19 @@ def test_notebooks_were_run(site):
         assert page.count("cell_output") > cells / 3
         for wrong in ("Traceback", "Warning", "command not found", str(ROOT)):
             assert wrong not in page, f"{source.stem}: {wrong}"
+
+
+def test_tutorials_are_notebooks_to_download(site):
+    import nbformat  # of the packages that build the site
+
+    for source in sorted((ROOT / "docs" / "tutorials").glob("0*.md")):
+        page = (site / "tutorials" / f"{source.stem}.html").read_text(encoding="utf-8")
+        assert f"../notebooks/{source.stem}.ipynb" in Links(page).targets
+        notebook = nbformat.read(site / "notebooks" / f"{source.stem}.ipynb", as_version=4)
+        nbformat.validate(notebook)
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        assert len(code) == source.read_text(encoding="utf-8").count("```{code-cell}")
+        assert notebook.cells[0].source.startswith("# ")
 
 
 def test_the_command_line_is_that_of_the_program(site):
@@ -146,31 +185,68 @@ def browser():
 
 
 def opened(browser, width, **options):
-    """A tab whose pages' errors are collected; nothing leaves this machine."""
+    """A tab that says what goes wrong: errors of pages, and what they want from elsewhere."""
     tab = browser.new_page(viewport={"width": width, "height": 900}, **options)
     wrong = []
     tab.on("pageerror", lambda error: wrong.append(str(error)))
-    # Formulas are set by MathJax, which comes from its own site.
-    tab.route(lambda url: "127.0.0.1" not in url, lambda route: route.abort())
+
+    def refuse(route):
+        wrong.append(f"{tab.url} wants {route.request.url}")
+        route.abort()
+
+    tab.route(lambda url: "127.0.0.1" not in url, refuse)
     return tab, wrong
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+# Whatever is wider than the page, and in nothing that scrolls.
+OUTSIDE = """() => [...document.querySelectorAll("article :is(pre, table, img, math)")]
+    .filter(shown => {
+        if (shown.getBoundingClientRect().right <= innerWidth + 1) return false;
+        for (let box = shown; box.tagName != "ARTICLE"; box = box.parentElement)
+            if (["auto", "scroll"].includes(getComputedStyle(box).overflowX)) return false;
+        return true;
+    }).map(shown => shown.outerHTML.slice(0, 200))"""
+# Pictures with another aspect than they have, but for those that are cut.
+SQUEEZED = """() => [...document.querySelectorAll("article img")]
+    .filter(shown => shown.naturalWidth && getComputedStyle(shown).objectFit == "fill" &&
+        Math.abs(shown.clientWidth / shown.clientHeight * shown.naturalHeight
+        / shown.naturalWidth - 1) > 0.05).map(shown => shown.src)"""
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440])
 def test_pages_fit(address, browser, width):
     tab, wrong = opened(browser, width)
-    for page in MAIN:
+    for page in PAGES:
         tab.goto(f"{address}/{page}.html")
         wide = tab.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{page} is {wide} pixels wide on a screen of {width}"
+        assert not tab.evaluate(OUTSIDE), page
+        assert not tab.evaluate(SQUEEZED), page
         assert tab.locator("h1").first.is_visible()
-        # A picture that is shown with another aspect than it has was squeezed.
-        squeezed = tab.evaluate(
-            """() => [...document.querySelectorAll("article img")].filter(i => i.naturalWidth &&
-            Math.abs(i.clientWidth / i.clientHeight - i.naturalWidth / i.naturalHeight)
-            > 0.05 * i.naturalWidth / i.naturalHeight).map(i => i.src)"""
-        )
-        assert not squeezed
     assert not wrong
+    tab.close()
+
+
+def test_the_menu_has_one_line(address, browser):
+    tab, _ = opened(browser, 1024)
+    tab.goto(f"{address}/index.html")
+    assert tab.locator(".bd-header").bounding_box()["height"] <= 80
+    entries = tab.locator(".bd-header .navbar-nav:visible > .nav-item").all_inner_texts()
+    assert [text.strip() for text in entries if text.strip()][-1] == "Gallery"
+    tab.close()
+
+
+def test_figures_keep_a_light_ground_on_dark_pages(address, browser):
+    """Lines and letters of figures are dark, and their ground is transparent."""
+    tab, _ = opened(browser, 1440, color_scheme="dark")
+    for page in ("index", "gallery", "csd", "api/nestlfp.plotting.signals"):
+        tab.goto(f"{address}/{page}.html")
+        grounds = tab.evaluate(
+            "[...document.querySelectorAll('article img')].map("
+            "shown => getComputedStyle(shown).backgroundColor)"
+        )
+        assert grounds
+        assert set(grounds) == {"rgb(255, 255, 255)"}, page
     tab.close()
 
 
@@ -195,11 +271,22 @@ def test_what_is_shown_in_notebooks_can_be_read_on_dark_pages(address, browser):
     tab.close()
 
 
-def test_the_search_finds(address, browser):
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("FieldRecorder", "nestlfp.FieldRecorder"),
+        ("CSD", "Current source density"),
+        ("NWB", "Signals in other programs"),
+        ("EEG", "EEG and MEG"),
+        ("MNE", "Signals in other programs"),
+        ("PyNN", "PyNN, bmtk, SONATA and other ways to NEST"),
+        ("plasticity", "Plastic synapses"),
+    ],
+)
+def test_the_search_finds(address, browser, words, page):
     tab, wrong = opened(browser, 1440)
-    tab.goto(f"{address}/search.html?q=FieldRecorder")
+    tab.goto(f"{address}/search.html?q={words}")
     tab.locator("#search-results li a").first.wait_for(timeout=20_000)
-    found = tab.locator("#search-results li a").all_inner_texts()
-    assert any("FieldRecorder" in text for text in found)
+    tab.locator("#search-results li a", has_text=page).first.wait_for(timeout=20_000)
     assert not wrong
     tab.close()

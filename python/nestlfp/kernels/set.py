@@ -216,7 +216,8 @@ class KernelSet(Kernels):
         References
         ----------
         Hagen et al. (2022) Brain signal predictions from multi-scale networks using a linearized
-        framework. PLoS Comput Biol 18(8): e1010353.
+        framework. PLoS Comput Biol 18(8): e1010353,
+        https://doi.org/10.1371/journal.pcbi.1010353
 
         Examples
         --------

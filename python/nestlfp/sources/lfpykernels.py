@@ -167,7 +167,8 @@ def compute(
     References
     ----------
     Hagen et al. (2022) Brain signal predictions from multi-scale networks using a linearized
-    framework. PLoS Comput Biol 18(8): e1010353.
+    framework. PLoS Comput Biol 18(8): e1010353,
+    https://doi.org/10.1371/journal.pcbi.1010353
 
     Examples
     --------
@@ -175,8 +176,8 @@ def compute(
     >>> from lfpykernels import (GaussCylinderPotential, KernelApprox,
     ...                          KernelApproxCurrentDipoleMoment)
     >>> from nestlfp.sources import lfpykernels
-    >>> approximations = {"E": KernelApprox(X=["E", "I"], Y="E", ...),   # doctest: +SKIP
-    ...                   "I": KernelApprox(X=["E", "I"], Y="I", ...)}
+    >>> approximations = {"E": KernelApprox(..., X=["E", "I"], Y="E"),   # doctest: +SKIP
+    ...                   "I": KernelApprox(..., X=["E", "I"], Y="I")}
     >>> probes = [GaussCylinderPotential(None, z=np.linspace(1000.0, -200.0, 13)),
     ...           KernelApproxCurrentDipoleMoment(None)]                 # doctest: +SKIP
     >>> kernels = lfpykernels.compute(approximations, probes)            # doctest: +SKIP

@@ -105,8 +105,8 @@ def kernels(
 
     References
     ----------
-    Senk et al. (2018) in arXiv:1805.10235, and Hagen et al. (2016) Cereb Cortex 26:4461, calculate
-    signals of sheets cell by cell.
+    Senk et al. (2018), https://arxiv.org/abs/1805.10235, and Hagen et al. (2016) Cereb Cortex
+    26:4461, https://doi.org/10.1093/cercor/bhw237, calculate signals of sheets cell by cell.
     """
     where = geometry.positions(contacts, "the contacts")
     channels = geometry.contact_labels(contacts) if channels is None else channels
