@@ -77,7 +77,7 @@ def simulate(
     duration: float,
     seed: int,
     *,
-    threshold: float = 1.0,
+    threshold: float = 0.1,
     delay: float | None = None,
     pulses: np.ndarray | None = None,
 ) -> Run:

@@ -61,13 +61,16 @@ def table(
 def means(tables: list[list[dict]]) -> list[dict]:
     """Means of the rows over the seeds; of several also where they lie with 95 % confidence.
 
-    That is `± name`: half of the interval (Student's t).
+    That is `± name`: half of the interval (Student's t). Of the largest dB it is the largest.
     """
     rows = []
     for each in zip(*tables, strict=True):
         row = dict(each[0])
         for name in (name for name in each[0] if name not in LABELS):
             values = np.array([one[name] for one in each])
+            if name.endswith("largest dB"):
+                row[name] = float(values[np.abs(values).argmax()])
+                continue
             row[name] = float(values.mean())
             if len(values) > 1:
                 half = st.t.ppf(0.975, len(values) - 1) * st.sem(values)
