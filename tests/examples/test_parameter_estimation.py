@@ -158,7 +158,7 @@ def test_estimates_are_better_than_guessing(estimated):
     for parameter, found in report["other_splits"].items():
         assert found["least"] < found["mean"] < found["largest"] < 20
         guess = report["estimators"]["mean of the runs learned from"][parameter]["of_range"]
-        assert 25 < guess["sd"] < 33  # of a uniform distribution 29 %
+        assert 20 < guess["sd"] < 38  # of a uniform distribution 29 %, of 50 runs
     curve = [row["sd"] for row in report["learning_curve"]]
     assert np.all(np.array(curve[-1]) < curve[0])
     for figure in ("spectra.png", "predicted.png", "errors.png"):
