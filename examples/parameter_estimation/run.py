@@ -23,6 +23,7 @@ from nestlfp.errors import tell_plainly
 tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # on a busy core threads wait for each other
 
 import numpy as np
 import simulation
@@ -38,7 +39,6 @@ from nestlfp.extras import require
 QUICK = 100
 FEWEST = 50  # runs to learn from and to test with
 REPEATS = 3  # random subsets of each size, for the learning curve
-SPLITS = 10  # random ones into runs to learn from and to test with
 EPOCHS = 600  # of the convolutional network; the paper has 400, of fifty times as many runs
 CASES = 3  # test runs whose posterior is drawn
 
@@ -63,6 +63,9 @@ def main(
         int, typer.Option(min=50, help="Of the network; each has input from 1250 of them.")
     ] = sum(simulation.SIZES.values()),
     epochs: Annotated[int, typer.Option(min=1, help="Of the convolutional network.")] = EPOCHS,
+    splits: Annotated[
+        int, typer.Option(min=1, help="Other choices of the runs to test with.")
+    ] = 10,
     simulate_only: Annotated[
         bool, typer.Option("--simulate-only", help="Leave out the estimators.")
     ] = False,
@@ -85,7 +88,7 @@ def main(
             f"estimators need {FEWEST} runs or more, found {found.sizes['run']}; --simulate-only "
             "leaves them out"
         )
-    report, drawn = estimated(found, epochs)
+    report, drawn = estimated(found, epochs, splits)
     text = json.dumps(report, indent=2)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     draw(report, drawn, found, out)
@@ -115,7 +118,7 @@ def compute_kernels(path: Path) -> None:
 
 
 # ---------------------------------------------------------------------- estimates
-def estimated(runs: xr.Dataset, epochs: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def estimated(runs: xr.Dataset, epochs: int, splits: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the report says, and what the figures need beside it."""
     import ridge
 
@@ -138,7 +141,7 @@ def estimated(runs: xr.Dataset, epochs: int) -> tuple[dict[str, Any], dict[str, 
         for length in runs["length"].values
     }
     report["learning_curve"] = learning_curve(features, split, targets)
-    report["other_splits"] = other_splits(features, split, targets)
+    report["other_splits"] = other_splits(features, split, targets, splits)
 
     if available("torch"):
         say("the paper's convolutional network")
@@ -205,11 +208,11 @@ def learning_curve(features: np.ndarray, split: Split, targets: np.ndarray) -> l
 
 
 def other_splits(
-    features: np.ndarray, split: Split, targets: np.ndarray
+    features: np.ndarray, split: Split, targets: np.ndarray, splits: int
 ) -> dict[str, dict[str, float]]:
     """Standard deviations of the error (% of the cube's ranges) by which runs are tested."""
     random, found = np.random.default_rng(2), []
-    for _ in range(SPLITS):
+    for _ in range(splits):
         order = random.permutation(len(targets))
         found.append(sds(features, targets, order[len(split.test) :], order[: len(split.test)]))
     return {

@@ -141,7 +141,7 @@ def estimated(tmp_path_factory):
     out = tmp_path_factory.mktemp("estimated")
     part = xr.load_dataset(SHARED, engine="h5netcdf").isel(run=slice(250))
     part.to_netcdf(out / "some.nc", engine="h5netcdf")
-    run(ESTIMATION, "--data", out / "some.nc", "--out", out, "--epochs", 40)
+    run(ESTIMATION, "--data", out / "some.nc", "--out", out, "--epochs", 40, "--splits", 2)
     return out, json.loads((out / "report.json").read_text())
 
 
