@@ -24,6 +24,9 @@ docs: .venv/ready
 site: docs
 	$(BIN)/python docs/_ext/versions.py out/docs/html out/site
 
+# Processes of tests share the cores: threads of linear algebra would wait for one another.
+test quick coverage lowest: export OPENBLAS_NUM_THREADS = 1
+
 # The longest files first, in the order of tests/order.py, and not those of the most tests.
 test: .venv/ready nest-mpi
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
