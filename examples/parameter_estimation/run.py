@@ -171,11 +171,17 @@ def estimated(runs: xr.Dataset, epochs: int, splits: int) -> tuple[dict[str, Any
 
 def errors_from(spectra: xr.DataArray, split: Split, targets: np.ndarray) -> dict[str, Any]:
     """Errors of kernel ridge regression on these spectra."""
+    return errors_of(data.binned(spectra), targets, split.known, split.test)
+
+
+def errors_of(
+    features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: np.ndarray
+) -> dict[str, Any]:
+    """Errors in these runs, of kernel ridge regression that learned from those that are known."""
     import ridge
 
-    features = data.binned(spectra)
-    models = ridge.estimators(features[split.known], targets[split.known])
-    return data.errors(ridge.predict(models, features[split.test]), targets[split.test])
+    models = ridge.estimators(features[known], targets[known])
+    return data.errors(ridge.predict(models, features[test]), targets[test])
 
 
 def seen(runs: xr.Dataset, split: Split, targets: np.ndarray) -> dict[str, Any]:
@@ -224,11 +230,8 @@ def other_splits(
 def sds(
     features: np.ndarray, targets: np.ndarray, known: np.ndarray, test: np.ndarray
 ) -> list[float]:
-    """Standard deviations of kernel ridge regression's error (% of the cube's ranges)."""
-    import ridge
-
-    models = ridge.estimators(features[known], targets[known])
-    errors = data.errors(ridge.predict(models, features[test]), targets[test])
+    """Standard deviations of these errors (% of the cube's ranges)."""
+    errors = errors_of(features, targets, known, test)
     return [errors[name]["of_range"]["sd"] for name in PARAMETERS]
 
 

@@ -73,10 +73,15 @@ def means(tables: list[list[dict]]) -> list[dict]:
                 continue
             row[name] = float(values.mean())
             if len(values) > 1:
-                half = st.t.ppf(0.975, len(values) - 1) * st.sem(values)
-                row[f"± {name}"] = float(half)
+                row[f"± {name}"] = half_width(values)
         rows.append(row)
     return rows
+
+
+def half_width(values: np.ndarray | list[float]) -> float:
+    """Of the 95 % confidence interval of their mean (Student's t); NaN for a single value."""
+    n = len(values)
+    return float(st.t.ppf(0.975, n - 1) * st.sem(values)) if n > 1 else np.nan
 
 
 def agreement(truth: np.ndarray, found: np.ndarray, kind: str) -> dict[str, float]:

@@ -31,7 +31,6 @@ import typer
 import xarray as xr
 from matplotlib.figure import Figure
 from scipy.signal import correlate
-from scipy.stats import t as student
 
 import nestlfp.plotting
 from nestlfp.sources import hybrid
@@ -202,13 +201,11 @@ def over_seeds(rows: list[dict]) -> list[dict]:
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
     summary = []
     for group, own in groups.items():
-        n = len(own)
-        line = dict(zip(keys, group, strict=True)) | {"seeds": n}
+        line = dict(zip(keys, group, strict=True)) | {"seeds": len(own)}
         for what in ("sd", *MEASURES):
             values = [row[what] for row in own]
             line[what] = float(np.mean(values))
-            error = np.std(values, ddof=1) / np.sqrt(n) if n > 1 else np.nan
-            line[f"{what}_interval"] = float(student.ppf(0.975, n - 1) * error)
+            line[f"{what}_interval"] = compare.half_width(values)
         summary.append(line)
     return summary
 

@@ -5,7 +5,7 @@ import pytest
 
 import nestlfp
 from nestlfp.runtime import strengths
-from nestlfp.simulator import synapses
+from nestlfp.simulator import simulator
 from networks import assert_refused, events, exponential_kernels, installed, random_network, reset
 
 
@@ -33,7 +33,7 @@ def uneven_network(nest):
 @pytest.mark.parametrize("block", [7, 10**6])
 def test_sums_of_weights(nest, threads, block, monkeypatch):
     monkeypatch.setattr(strengths, "_BLOCK", block)
-    monkeypatch.setattr(synapses, "_READ", max(1, block // 3))
+    monkeypatch.setattr(simulator, "_READ", max(1, block // 3))
     reset(nest, threads=threads)
     populations = uneven_network(nest).populations
     for post in (None, {"I": populations["I"]}):

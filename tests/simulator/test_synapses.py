@@ -198,3 +198,26 @@ def test_short_term_plastic_synapses_at_a_rate(nest, U, tau_fac, tau_rec, rate):
         np.testing.assert_allclose(weight(rate), mean, rtol=0.05)
         assert weight(rate)[0] != pytest.approx(weight(None)[0], rel=0.1)
         np.testing.assert_allclose(weight(0.0), weight(None))
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("n", [0, 1, 999, 1000, 1001, 2500])
+def test_connections_are_read_whatever_their_number(nest, n):
+    """In portions: each value is there once, in NEST's order."""
+    nest.ResetKernel()
+    parrots = nest.Create("parrot_neuron", 2)
+    nest.Connect(
+        parrots[:1], parrots[1:], {"rule": "fixed_indegree", "indegree": 3}, {"weight": -1.0}
+    )
+    if n:
+        weights = np.arange(1.0, n + 1)
+        nest.Connect([1] * n, [2] * n, "one_to_one", {"weight": weights, "delay": np.ones(n),
+                                                      "synapse_model": "stdp_synapse"})  # fmt: skip
+    sim = Simulator()
+    found = sim.connections(parrots, parrots, "stdp_synapse")
+    read = sim.columns(found, ["source", "target", "weight", "synapse_model"])
+    assert {key: len(column) for key, column in read.items()} == dict.fromkeys(read, n)
+    if n:
+        for key, column in read.items():
+            np.testing.assert_array_equal(column, np.atleast_1d(found.get(key)))
+        np.testing.assert_array_equal(np.sort(read["weight"]), weights)

@@ -272,7 +272,7 @@ class Follower:
         some = self._ids[name][:: max(1, self._ids[name].size // _LOOKED_AT)]
         targets = self._sim.nodes(np.concatenate(list(self._post.values())))
         found = self._sim.connections(self._sim.nodes(some), targets)
-        here: Any = np.atleast_1d(found.get("synapse_model")) if len(found) else []
+        here = self._sim.columns(found, ["synapse_model"])["synapse_model"]
         models = set(chain.from_iterable(self._sim.ranks.gather([str(each) for each in here])))
         if others := sorted(models - {model}):
             raise NetworkError(

@@ -34,7 +34,7 @@ def check_generators(sim: Simulator, inputs: list[PortInput]) -> None:
     for source in inputs:
         if source.everywhere:
             known = sim.connections(sim.nodes(source.ids))
-            models = set(np.atleast_1d(known.get("synapse_model"))) if len(known) else set()
+            models = set(sim.columns(known, ["synapse_model"])["synapse_model"])
             if sim.ranks.any(bool(models - {GENERATORS_SYNAPSE})):
                 raise NetworkError(
                     f"population {source.name!r} is made of generators whose connections are of "
@@ -128,8 +128,7 @@ def set_weights(sim: Simulator, weights: Mapping[Made, Floats]) -> None:
     if not sources.size:
         return
     connections = sim.connections(sim.nodes(sources), sim.nodes(targets), made[0].synapse)
-    found = connections.get(["source", "receptor"])
-    source, receptor = (np.atleast_1d(found[key]) for key in ("source", "receptor"))
+    source, receptor = sim.columns(connections, ["source", "receptor"]).values()
     parameters: list[dict[str, float]] = [{} for _ in source]
     for each, of_port in weights.items():
         each.weights[:] = of_port[each.places]
@@ -181,16 +180,14 @@ class Made:
         return not self.synapse.startswith(SYNAPSE)
 
     def difference(self, sim: Simulator) -> str | None:
-        """What a script has changed of them since, or None; 9 µs for each connection."""
+        """What a script has changed of them since, or None; 5 µs for each connection."""
         if not self.sources.size:
             return None
         if self.generators and (scaled := scaled_spikes(np.unique(self.sources), sim)):
             return scaled
         there = sim.nodes(np.unique(self.targets))
         connections = sim.connections(None, there, self.synapse)
-        keys = ["source", "target", "receptor", "weight", "delay"]
-        values = connections.get(keys) if len(connections) else {key: [] for key in keys}
-        found = {key: np.atleast_1d(np.asarray(values[key])) for key in keys}
+        found = sim.columns(connections, ["source", "target", "receptor", "weight", "delay"])
         ours = np.isin(found["receptor"], self.ports) & np.isin(found["source"], self.sources)
         found = {key: array[ours] for key, array in found.items()}
         n = self.sources.size

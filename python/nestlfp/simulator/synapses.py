@@ -36,10 +36,6 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import NetworkError
 from .simulator import Simulator
 
-_READ = 1_000
-"""Connections that are read at once. NEST makes a dictionary of a kilobyte of each; with a block's
-in a core's cache it takes half of the time."""
-
 _PLAIN = (
     *("static_synapse", "static_synapse_hom_w", "cont_delay_synapse", "clopath_synapse"),
     *("eprop_synapse", "eprop_synapse_bsshslm_2020", "jonke_synapse", "urbanczik_synapse"),
@@ -123,14 +119,14 @@ def connections(
         if not len(found):
             continue
         base = base_of(model, sim)
-        factors = _FACTORS.get(base, ())
+        if base in _NO_SPIKES:
+            continue
+        factors = _FACTORS[base]
         recovery = () if rate is None else _RECOVERY.get(base, ())
         needed = {*factors, *recovery, *(["tau_fac"] if recovery else [])}
         shared = sim.defaults(model)  # what connections do not have themselves
         own = [name for name in needed if name in found[0].get()]
-        for first in range(0, len(found) if factors else 0, _READ):
-            read = found[first : first + _READ].get([*columns, *own])
-            values = {name: np.atleast_1d(column) for name, column in read.items()}
+        for values in sim.portions(found, [*columns, *own]):
             have = shared | values
             weight = np.ones(len(values[columns[0]]))
             for name in factors:

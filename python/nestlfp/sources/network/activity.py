@@ -94,7 +94,8 @@ def _counted(sim: Simulator, recorders: Any, own: Ints, name: str, start: float)
     status = [node.get() for each in several for node in each]
     if any(one.get("record_to", "memory") == "memory" for one in status):
         return None
-    recorded = {s for each in several for s in sim.connections(None, each).sources()}
+    found = [sim.columns(sim.connections(None, each), ["source"])["source"] for each in several]
+    recorded = set(np.concatenate(found).tolist())
     began = min(one["origin"] + one["start"] for one in status)
     if began < start or not recorded <= set(own.tolist()):
         raise NetworkError(
@@ -113,7 +114,7 @@ def _recorded(sim: Simulator, ids: Ints, recorders: Any, name: str) -> tuple[flo
     first, last = 0.0, np.inf
     for each in several:
         connections = sim.connections(nodes, each)
-        sources.update(connections.sources() if len(connections) else ())
+        sources.update(sim.columns(connections, ["source"])["source"].tolist())
         for node in each:
             own = node.get(["start", "stop", "origin"])
             first = max(first, own["origin"] + own["start"])
