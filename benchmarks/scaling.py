@@ -2,10 +2,11 @@
 
     python benchmarks/scaling.py
 
-measures, with 1 to 16 virtual processes in one process, what a step costs on top of the same
-network without recorder, in processor time, not wall time: on fewer cores than virtual processes
-they take turns. The model's constants come from 1 of them, alone with a core's cache, and from 16
-that compete for it; the runs in between check it.
+measures what a step costs on top of the same network without recorder: the exact filter, with a
+sample every millisecond. It is processor time, not wall time: on fewer cores than virtual processes
+they take turns. The model has constants for kernels that stay in the processor's cache, from small
+tables, and for kernels that come from memory in each step, from tables of 100 and 200 MB, as it is
+beside a large network. Runs with 1 to 16 virtual processes in one process check it.
 Then it prints what the model predicts for large networks. Writes out/benchmarks/scaling.json.
 
 The network is one of spike generators and parrot neurons, so that each step has the same number
@@ -35,10 +36,16 @@ VIRTUAL_PROCESSES = (1, 2, 4, 8, 16)
 REPEATS = 5
 DURATION = 3000.0  # ms
 DT = 0.1  # ms
+INTERVAL = 1.0  # ms, of samples
 MIN_DELAY = 1.5  # ms
-NEURONS = 100
-SMALL = (2, 16, 250)  # populations, channels, taps
-LARGE = (8, 16, 1000)
+# As many steps as this lie between two spikes of a neuron. It has no divisor in common with the
+# steps of an interval: spikes fall on all of them in turn, and all parts of a kernel are read.
+NEURONS = 97
+EVERY = round(INTERVAL / DT)  # steps for a sample
+# Populations, channels, taps.
+SMALL, LARGE = (2, 16, 250), (8, 16, 1000)
+HUGE, TWICE_AS_HUGE = (NEURONS, 128, 1000), (NEURONS, 128, 2000)
+PREDICTED = (16, 1000)  # channels, taps
 
 # Networks to predict for: neurons, populations, mean rate (spikes/s of a neuron).
 NETWORKS = {
@@ -76,7 +83,7 @@ def work(size: tuple[int, int, int], n_vps: int, spikes: bool, record: bool) -> 
     if bank:
         n = len(bank.populations)
         populations = {name: neurons[i::n] for i, name in enumerate(bank.populations)}
-        nestlfp.FieldRecorder(bank, populations, interval=1.0)
+        nestlfp.FieldRecorder(bank, populations, interval=INTERVAL)
     nest.Simulate(50.0)  # what is set up at the first step does not count
     start = time.process_time()
     nest.Simulate(DURATION)
@@ -122,60 +129,69 @@ def measure() -> dict:
     busy = {n: added_work(SMALL, n, spikes=True) for n in VIRTUAL_PROCESSES}
     first, last = VIRTUAL_PROCESSES[0], VIRTUAL_PROCESSES[-1]
     node = (quiet[last] - quiet[first]) / (last - first)
-    alone, sharing = (heard(n, busy[n] - quiet[n]) for n in (first, last))
-    small = SMALL[1] * SMALL[2]
+    near, far = heard(SMALL, LARGE), heard(HUGE, TWICE_AS_HUGE)
     return {
         "us_per_step": {
             n: {
                 "no_spike": quiet[n],
-                "no_spike_by_the_model": quiet[first] + (n - first) * node,
+                "no_spike_by_the_model": n * node,
                 "a_spike": busy[n],
                 "a_spike_by_the_model": [
-                    quiet[first] + (n - first) * node + spike + tap * small / 1000.0
-                    for spike, tap in (alone, sharing)
+                    n * node + kernel_us(SMALL[1:], *each) for each in (near, far)
                 ],
             }
             for n in VIRTUAL_PROCESSES
         },
         "constants": {
             "us_per_step_and_node": node,
-            "us_per_population_heard": [alone[0], sharing[0]],
-            "ns_per_channel_and_tap_heard": [alone[1], sharing[1]],
+            "us_per_population_heard": [near[0], far[0]],
+            "ns_per_channel_and_tap_added": [near[1], far[1]],
             "bytes_per_connection": memory,
         },
     }
 
 
-def heard(n_vps: int, small: float) -> tuple[float, float]:
-    """What a population that is heard costs: as such (µs), and for each channel and tap (ns)."""
-    large = added_work(LARGE, n_vps, True) - added_work(LARGE, n_vps, False)
-    sizes = [channels * taps for _, channels, taps in (SMALL, LARGE)]
-    tap = (large - small) / (sizes[1] - sizes[0])
-    return small - tap * sizes[0], 1000.0 * tap
+def heard(smaller: tuple[int, int, int], larger: tuple[int, int, int]) -> tuple[float, float]:
+    """What a population that is heard costs: as such (µs), and for each tap that is added (ns)."""
+    us = [added_work(size, 1, True) - added_work(size, 1, False) for size in (smaller, larger)]
+    added = [channels * taps / EVERY for _, channels, taps in (smaller, larger)]
+    tap = (us[1] - us[0]) / (added[1] - added[0])
+    return us[0] - tap * added[0], 1000.0 * tap
+
+
+def kernel_us(size: tuple[int, ...], population: float, tap: float) -> float:
+    """To add a kernel of so many channels and taps (µs)."""
+    channels, taps = size
+    return population + channels * taps / EVERY * tap / 1000.0
 
 
 def node_mb(populations: int) -> float:
     """Coefficients and the ring of samples to come, as 8-byte numbers."""
-    _, channels, taps = LARGE
-    return 8 * channels * taps * (populations + 1) / 2**20
+    channels, taps = PREDICTED
+    return 8 * channels * taps * (populations + 1 / EVERY) / 2**20
 
 
 def predict(constants: dict) -> list[dict]:
     """For each network and number of virtual processes: what one of them does in a step.
 
     A population's kernel is added once in a step for all its spikes on a virtual process, so
-    that work follows the number of populations of which at least one neuron spikes.
+    that work follows the number of populations of which at least one neuron spikes. Costs are
+    those of kernels in the cache, and of kernels in memory.
     """
-    _, channels, taps = LARGE
-    # The dearer constants, of virtual processes that compete for a core's cache.
-    tap = constants["ns_per_channel_and_tap_heard"][1] / 1000.0
-    kernel = constants["us_per_population_heard"][1] + channels * taps * tap
+    kernel = [
+        kernel_us(PREDICTED, *each)
+        for each in zip(
+            constants["us_per_population_heard"],
+            constants["ns_per_channel_and_tap_added"],
+            strict=True,
+        )
+    ]
     rows = []
     for name, (neurons, populations, rate) in NETWORKS.items():
         for n_vps in CORES:
             mean = neurons / n_vps / populations * rate * DT / 1000.0
             heard = populations * (1.0 - np.exp(-mean))
-            step = constants["us_per_step_and_node"] + heard * kernel
+            step = [constants["us_per_step_and_node"] + heard * each for each in kernel]
             connections = neurons / n_vps
             rows.append(
                 {
@@ -183,7 +199,7 @@ def predict(constants: dict) -> list[dict]:
                     "virtual_processes": n_vps,
                     "populations_heard_per_step": heard,
                     "us_per_step": step,
-                    "s_per_biological_s": step / DT / 1000.0,
+                    "s_per_biological_s": [each / DT / 1000.0 for each in step],
                     "connections_per_vp": connections,
                     "mb_per_vp": node_mb(populations)
                     + connections * constants["bytes_per_connection"] / 2**20,
@@ -197,11 +213,16 @@ def table(rows: list[dict]) -> str:
     head = "| network | virtual processes | µs/step | s per biological s | connections | MB each |"
     lines = [head, "| --- | ---: | ---: | ---: | ---: | ---: |"]
     lines += [
-        f"| {r['network']} | {r['virtual_processes']} | {r['us_per_step']:.2f} | "
-        f"{r['s_per_biological_s']:.4f} | {r['connections_per_vp']:.0f} | {r['mb_per_vp']:.1f} |"
+        f"| {r['network']} | {r['virtual_processes']} | {_range(r['us_per_step'], 2)} | "
+        f"{_range(r['s_per_biological_s'], 4)} | {r['connections_per_vp']:.0f} | "
+        f"{r['mb_per_vp']:.1f} |"
         for r in rows
     ]
     return "\n".join(lines)
+
+
+def _range(values: list[float], digits: int) -> str:
+    return " … ".join(f"{each:.{digits}f}" for each in values)
 
 
 def main() -> None:

@@ -1,0 +1,182 @@
+"""The same 64 virtual processes as 1, 4, 16, 32 and 64 processes: spikes, signals, memory.
+
+    python benchmarks/splits.py [--splits 1 4 16 32 64]
+
+NEST is that of `make nest-mpi`, which is built first. Each split simulates Brunel's network, as
+NEST's example brunel_delta_nest has it, of 1000 and 250 neurons for 300 ms, with a recorder of 16
+channels and 1000 taps and without one, in processes of its own: with many of them NEST 3.10 makes
+other spikes after ResetKernel. No times are taken: on fewer cores than processes they would say
+nothing. Compared are the spikes with recorder and without, the spikes and signals of all splits
+with those of the first, and signals with the convolution. Writes out/benchmarks/splits.json.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import usage
+
+import nestlfp
+from nestlfp.errors import tell_plainly
+
+tell_plainly()
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "out" / "benchmarks"
+VIRTUAL_PROCESSES = 64
+SIZES = {"E": 1000, "I": 250}
+DELAY = 1.5  # ms
+DURATION = 300.0  # ms
+DT = 0.1  # ms
+OPEN_MPI = {  # for root, in a container, with more processes than cores
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+}
+
+
+def main() -> None:
+    """Run each split, compare, print and write."""
+    parser = usage.parser(__doc__)
+    parser.add_argument("--splits", type=int, nargs="+", default=[1, 4, 16, 32, 64])
+    parser.add_argument(
+        "--one", nargs=3, metavar=("RANKS", "KIND", "OUT"), help="what each process of a split runs"
+    )
+    options = parser.parse_args()
+    if options.one:
+        ranks, kind, out = options.one
+        simulate(int(ranks), kind, Path(out))
+        return
+    build = [str(ROOT / "tests" / "mpi" / "build_nest.sh"), sys.executable]
+    nest = subprocess.run(build, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    rows: dict[int, dict[str, float]] = {}
+    with TemporaryDirectory() as folder:
+        for ranks in options.splits:
+            found = {kind: run(ranks, kind, nest, Path(folder)) for kind in ("without", "with")}
+            if not rows:
+                first = found["with"]
+            rows[ranks] = compare(found, first)
+            print(f"{ranks} × {VIRTUAL_PROCESSES // ranks}: {json.dumps(rows[ranks])}", flush=True)
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "splits.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+
+
+def run(ranks: int, kind: str, nest: str, folder: Path) -> dict[str, np.ndarray]:
+    """What one simulation found, in so many processes."""
+    out = folder / f"{ranks}_{kind}.npz"
+    here = [sys.executable, __file__, "--one", str(ranks), kind, str(out)]
+    environment = {**os.environ, **OPEN_MPI, "PYTHONPATH": nest, "PYNEST_QUIET": "1"}
+    environment["OMP_WAIT_POLICY"] = "passive"
+    subprocess.run(
+        ["mpirun", "--bind-to", "none", "-n", str(ranks), *here], env=environment, check=True
+    )
+    with np.load(out) as file:
+        return dict(file)
+
+
+def compare(found: dict[str, dict[str, np.ndarray]], first: dict[str, np.ndarray]) -> dict:
+    """Of one split: what is the same, how far signals are apart, and the memory of a process."""
+    recorded, without = found["with"], found["without"]
+    peak = np.abs(first["lfp"]).max()
+
+    def same(other: dict[str, np.ndarray]) -> bool:
+        return all(np.array_equal(recorded[key], other[key]) for key in ("times", "senders"))
+
+    return {
+        "spikes": len(recorded["times"]),
+        "spikes_as_without_recorder": same(without),
+        "spikes_as_in_the_first_split": same(first),
+        "signal_less_first_over_peak": float(np.abs(recorded["lfp"] - first["lfp"]).max() / peak),
+        "signal_less_convolution_over_peak": float(recorded["error"]),
+        "MB_of_a_process_without": float(without["resident_mb"]),
+        "MB_that_the_recorder_adds": float(recorded["recorder_mb"]),
+    }
+
+
+def simulate(ranks: int, kind: str, out: Path) -> None:
+    """In each process: the network, with or without recorder; the first writes."""
+    import nest
+    from mpi4py import MPI
+
+    from nestlfp.testing import convolved
+
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    world = MPI.COMM_WORLD
+    nest.set(resolution=DT, local_num_threads=VIRTUAL_PROCESSES // ranks)
+    kernels = alpha_functions()
+    if kind == "with":
+        bank = nestlfp.FilterBank(kernels)
+        nestlfp.install(bank, progress=False)
+    neurons = brunel(nest)
+    recorders = {name: nest.Create("spike_recorder") for name in neurons}
+    for name, recorded in recorders.items():
+        nest.Connect(neurons[name], recorded, syn_spec={"delay": DELAY})
+    before = usage.resident_mb()
+    if kind == "with":
+        recorder = nestlfp.FieldRecorder(bank, neurons, interval=1.0)
+    after = usage.resident_mb()
+    nestlfp.simulate(DURATION, complete=True, progress=False)
+    spikes = {}
+    for name, recorded in recorders.items():
+        parts = world.allgather([recorded.events[key] for key in ("times", "senders")])
+        spikes[name] = np.concatenate(parts, axis=1)
+    lfp, error = np.zeros((0, 0)), 0.0
+    if kind == "with":
+        signals = recorder.signals().isel(time=slice(round(DURATION)))
+        lfp = signals["LFP"].values
+        times = {name: each[0] for name, each in spikes.items()}
+        steps = np.rint(signals.time.values / DT).astype(int)
+        full = convolved(kernels, "LFP", times, steps[-1])[:, steps - 1]
+        error = np.abs(lfp - full).max() / np.abs(full).max()
+    resident = max(world.allgather(usage.resident_mb()))
+    added = max(world.allgather(after - before))
+    if world.rank == 0:
+        moments, senders = np.concatenate(list(spikes.values()), axis=1)
+        order = np.lexsort((senders, moments))
+        np.savez(
+            out, times=moments[order], senders=senders[order], lfp=lfp, error=error,
+            resident_mb=resident, recorder_mb=added,
+        )  # fmt: skip
+
+
+def brunel(nest: Any) -> dict[str, Any]:
+    """A balanced network of neurons with delta synapses, driven to fire irregularly."""
+    membrane = {
+        "C_m": 1.0, "tau_m": 20.0, "t_ref": 2.0,
+        "E_L": 0.0, "V_reset": 0.0, "V_m": 0.0, "V_th": 20.0,
+    }  # fmt: skip
+    weight, g, eta = 0.1, 5.0, 2.0  # mV, relative inhibition, external rate over threshold's
+    indegrees = {name: size // 10 for name, size in SIZES.items()}
+    neurons = {
+        name: nest.Create("iaf_psc_delta", size, params=membrane) for name, size in SIZES.items()
+    }
+    everyone = neurons["E"] + neurons["I"]
+    rate = 1000.0 * eta * membrane["V_th"] / (weight * membrane["tau_m"])
+    noise = nest.Create("poisson_generator", params={"rate": rate})
+    nest.Connect(noise, everyone, syn_spec={"weight": weight, "delay": DELAY})
+    for name, each in {"E": weight, "I": -g * weight}.items():
+        rule = {"rule": "fixed_indegree", "indegree": indegrees[name]}
+        nest.Connect(neurons[name], everyone, rule, {"weight": each, "delay": DELAY})
+    return neurons
+
+
+def alpha_functions() -> nestlfp.KernelSet:
+    """Kernels of two populations, 16 channels and 1000 taps."""
+    t = np.arange(1, 1001) * DT
+    height = np.array([1.0, -3.0]).reshape(1, 2, 1, 1) * np.linspace(1.0, 2.0, 16)[:, None]
+    return nestlfp.KernelSet.from_arrays(
+        {"LFP": height * t * np.exp(-t / 10.0)},
+        pre=["E", "I"],
+        post=["all"],
+        dt=DT,
+        units={"LFP": "mV"},
+    )
+
+
+if __name__ == "__main__":
+    main()
