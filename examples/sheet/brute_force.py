@@ -4,7 +4,7 @@
 
 Each neuron of a small network gets a multicompartment cell where it stands, each connection of NEST
 a synapse on it, and LFPykit sums the potentials of all cells (`nestlfp.sources.hybrid`). That takes
-a fifth of a second for each cell. Writes brute_force.json and .nc.
+a fifth of a second for each cell. Writes brute_force.json, .nc and .png.
 """
 
 import json
@@ -18,6 +18,7 @@ from nestlfp.errors import tell_plainly
 tell_plainly()
 os.environ.setdefault("PYNEST_QUIET", "1")
 
+import figures
 import lfpykit
 import nest
 import numpy as np
@@ -26,6 +27,7 @@ import typer
 import xarray as xr
 
 import nestlfp
+import nestlfp.plotting
 from nestlfp.sources import hybrid, mechanisms, sheets
 
 DEPTHS = (-100.0, 0.0, 200.0)  # µm, of contacts
@@ -98,6 +100,8 @@ def main(
     late = late - late.mean("time")
     a, b = late.values
     r2 = 1 - np.sum((a - b) ** 2, axis=1) / np.sum(a**2, axis=1)
+    figure = figures.cell_by_cell(late, r2, contacts[:, 2])
+    nestlfp.plotting.save(figure, out / "brute_force.png", overwrite=True)
     report = {}
     for depth in DEPTHS:
         at = contacts[:, 2] == depth

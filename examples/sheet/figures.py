@@ -48,6 +48,54 @@ def draw(
     return figure
 
 
+def cell_by_cell(both: xr.DataArray, r2: np.ndarray, depths: np.ndarray) -> Figure:
+    """The LFP of all cells and that of kernels: by depth the median contact's, and R² of all.
+
+    Parameters
+    ----------
+    both : xarray.DataArray, dims (by, LFP_channel, time)
+        "cells" and "kernels", in mV, means removed.
+    r2, depths : array, shape (LFP_channel,)
+        Of each contact, in µm.
+    """
+    each = np.unique(depths)[::-1]
+    with style():
+        figure = new_figure(7.1, 2.6)
+        traces, scatter = figure.subplots(1, 2, width_ratios=(2.2, 1))
+        step = 7 * 1000.0 * float(both.std())
+        for row, depth in enumerate(each):
+            at = np.flatnonzero(depths == depth)
+            median = at[np.argsort(r2[at])[len(at) // 2]]
+            for name, colour, width in (("cells", "0.6", 1.6), ("kernels", INK, 0.7)):
+                one = 1000.0 * both.sel(by=name)[median]
+                traces.plot(one["time"], one - row * step, color=colour, lw=width)
+            scatter.plot(
+                r2[at], row + np.linspace(-0.25, 0.25, len(at)), "o", color=MEAN, ms=2.5, mew=0
+            )
+            scatter.plot([np.median(r2[at])] * 2, [row - 0.35, row + 0.35], color=INK, lw=1.2)
+        names = [f"{depth:g}".replace("-", "−") for depth in each]
+        traces.set_yticks(-np.arange(len(each)) * step, names)
+        traces.set(
+            xlabel="time (ms)", ylabel="z of contact (µm)",
+            title="LFP minus mean, contact of median R² at each depth",
+        )  # fmt: skip
+        traces.set_ylim(top=1.1 * step)
+        traces.legend(["all cells", "kernels"], loc="upper left", frameon=False, ncols=2)
+        bar, end = nice(step / 2), float(both["time"][-1]) + 4.0
+        traces.plot([end, end], [0.0, bar], color=INK, lw=2, solid_capstyle="butt")
+        traces.annotate(
+            quantity(bar, "µV"), (end, bar / 2), (4, 0),
+            textcoords="offset points", fontsize=6.5, va="center",
+        )  # fmt: skip
+        scatter.set_yticks(range(len(each)), names)
+        scatter.invert_yaxis()
+        scatter.set(
+            xlim=(min(0.98, r2.min() - 0.002), 1.0), xlabel="R²",
+            title=f"{len(r2) // len(each)} contacts a depth; line: median",
+        )  # fmt: skip
+    return figure
+
+
 def _frames(
     figure: SubFigure,
     values: xr.DataArray,
