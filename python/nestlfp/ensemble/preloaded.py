@@ -7,13 +7,15 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+import platformdirs  # noqa: F401
 import scipy.interpolate
 import scipy.signal  # noqa: F401
+import tqdm  # noqa: F401
 
 from .. import signals, state_space  # noqa: F401
 from ..filters import cache, coefficients  # noqa: F401
 from ..kernels import KernelSet
-from ..runtime import recorder, simulate  # noqa: F401
+from ..runtime import install, recorder, simulate  # noqa: F401
 from ..sources.network import comparing  # noqa: F401
 
 # xarray imports its backends, and Dask where it is installed, when the first file is read. Whatever

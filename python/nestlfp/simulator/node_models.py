@@ -93,12 +93,17 @@ def is_stimulator(node: int, sim: Simulator) -> bool:
     return bool(sim.default(model, "element_type") == "stimulator")
 
 
+def base_model(node: int, sim: Simulator) -> str:
+    """The model of this node; of a copied model, the one that it was copied from."""
+    return str(sim.default(sim.nodes([node]).get("model"), "type_id"))
+
+
 def stands_for_many(node: int, sim: Simulator) -> str | None:
     """Why the neurons of this node cannot be told apart, if it stands for many."""
-    found = sim.nodes([node])
-    model = str(found.get("model"))
-    if sim.default(model, "type_id") not in MESOSCOPIC:
+    if base_model(node, sim) not in MESOSCOPIC:
         return None
+    found = sim.nodes([node])
+    model = found.get("model")
     return (
         f"{model} is one node for a population, here of {found.get('N')} neurons, which cannot be "
         "told apart"

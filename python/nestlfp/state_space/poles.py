@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.typing import NDArray
 
 Array = NDArray[Any]

@@ -18,8 +18,8 @@ from ...kernels import KernelSet
 from ...kernels.checks import found_instead
 from ...kernels.strengths import CHARGE, CONDUCTANCE, strengths
 from ...simulator import Simulator
-from ...simulator.node_models import is_stimulator, stands_for_many
-from .currents import Synapse
+from ...simulator.node_models import base_model, is_stimulator, stands_for_many
+from .currents import MODELS, Synapse
 from .description import Description, Pathway
 from .reading import describe, sampled
 
@@ -44,7 +44,8 @@ MadeFor = Mapping[str, Mapping[tuple[str, str], float]]
 def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None:
     """Warn, once a process, where a spike brings another charge than kernels are made for.
 
-    Nothing is read from NEST where Python's filters ignore the warning.
+    Connections are not read where Python's filters ignore the warning, or where no charge can be
+    read from NEST, as of delta synapses.
 
     Parameters
     ----------
@@ -66,8 +67,9 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
         and not is_stimulator(int(ids[0]), sim)
         and stands_for_many(int(ids[0]), sim) is None
     }
-    known = [pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)]
-    if _warned or not known or _ignored():
+    known = {pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)}
+    charged = any(base_model(int(own[post][0]), sim) in MODELS for _, post in known)
+    if _warned or not charged or _ignored():
         return
     off: list[str] = []
     for sources, connections in _LOOKS:
