@@ -7,7 +7,7 @@ from pathlib import Path
 
 import checks
 import circuit as c
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from anatomy import PRE
@@ -18,7 +18,7 @@ from network_in_nest import Choice
 
 import nestlfp
 import nestlfp.plotting
-from nestlfp.plotting.style import colours_of, new_figure, nice, style
+from nestlfp.plotting.style import INK, colours_of, new_figure, nice, style
 
 COLORS = colours_of(PRE)  # the thalamus, and shades of two colours: a layer is lighter or darker
 SHOWN = 200.0  # ms
@@ -35,33 +35,32 @@ def draw(
     out: Path,
 ) -> None:
     """All figures, into files."""
-    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     figures = {
         "signals": overview(choice, spikes, signals),
         "sources": sources(choice, kernels, spikes, signals),
         "kernels": all_kernels(kernels),
     }
     for name, figure in figures.items():
-        nestlfp.plotting.save(figure, out / f"{name}.png", dpi=130, overwrite=True)
-        plt.close(figure)
+        nestlfp.plotting.save(figure, out / f"{name}.png", overwrite=True)
 
 
 # ---------------------------------------------------------------------- spikes, LFP, spectra
 def overview(choice: Choice, spikes: checks.Spikes, signals: xr.Dataset) -> Figure:
     """Raster, LFP by depth, and spectra of rates and LFP."""
-    figure = plt.figure(figsize=(13, 9), layout="constrained")
-    grid = figure.add_gridspec(2, 3, width_ratios=[1.25, 1.35, 1.2])
-    window = shown(choice, signals)
-    _raster(figure.add_subplot(grid[0, 0]), choice, spikes, window)
-    _traces(figure.add_subplot(grid[:, 1]), signals, window)
-    if checks.long_enough(choice):
-        power = checks.lfp_spectrum(signals)
-        _rate_spectra(figure.add_subplot(grid[1, 0]), choice, spikes)
-        _spectrum_by_depth(figure.add_subplot(grid[0, 2]), power)
-        _spectra(figure.add_subplot(grid[1, 2]), power)
-    what = f"scale {choice.scale:g}, {choice.network} network"
-    stimulus = {"none": "no stimulus", "pulse": "thalamic pulses", "ac": "thalamus at 15 Hz"}
-    figure.suptitle(f"Cortical microcircuit: {what}, {stimulus[choice.stimulus]}")
+    with style():
+        figure = new_figure(7.1, 5.8)
+        grid = figure.add_gridspec(2, 3, width_ratios=[1.15, 1.35, 1.2])
+        window = shown(choice, signals)
+        _raster(figure.add_subplot(grid[0, 0]), choice, spikes, window)
+        _traces(figure.add_subplot(grid[:, 1]), signals, window)
+        if checks.long_enough(choice):
+            power = checks.lfp_spectrum(signals)
+            _rate_spectra(figure.add_subplot(grid[1, 0]), choice, spikes)
+            _spectrum_by_depth(figure.add_subplot(grid[0, 2]), power)
+            _spectra(figure.add_subplot(grid[1, 2]), power)
+        what = f"scale {choice.scale:g}, {choice.network} network"
+        stimulus = {"none": "no stimulus", "pulse": "thalamic pulses", "ac": "thalamus at 15 Hz"}
+        figure.suptitle(f"Cortical microcircuit: {what}, {stimulus[choice.stimulus]}")
     return figure
 
 
@@ -87,10 +86,8 @@ def _raster(ax: Axes, choice: Choice, spikes: checks.Spikes, window: tuple[float
         if inside.any():
             neuron = senders[inside] - senders.min()
             some = neuron % every == 0
-            ax.plot(times[inside][some], row + neuron[some] // every, ",", color=COLORS[name])
-            ax.plot(
-                times[inside][some], row + neuron[some] // every, ".", ms=1.8, color=COLORS[name]
-            )
+            rows = row + neuron[some] // every
+            ax.plot(times[inside][some], rows, ".", ms=1.2, mew=0, color=COLORS[name])
         ticks.append((row + shown / 2, name))
         row += shown
         ax.axhline(row, color="0.85", lw=0.5)
@@ -111,14 +108,14 @@ def _traces(ax: Axes, signals: xr.Dataset, window: tuple[float, float]) -> None:
     gain = 150.0 / largest  # µm
     for i, z in enumerate(part["LFP_z"].values):
         trace = part.values[i] - float(middle[i])
-        ax.plot(part["time"], z + gain * trace, color="0.1", lw=0.8)
+        ax.plot(part["time"], z + gain * trace, color=INK, lw=0.6)
     _mark_layers(ax)
     right = window[1] + 0.1 * (window[1] - window[0])
-    ax.plot([right, right], [-bar * gain, 0.0], color="black", lw=3, clip_on=False)
-    ax.text(right, -bar * gain / 2, f"  {bar * 1e3:g} µV", va="center", clip_on=False)
+    ax.plot([right, right], [-bar * gain, 0.0], color=INK, lw=2, clip_on=False)
+    ax.text(right, -bar * gain / 2, f" {bar * 1e3:g} µV", fontsize=6.5, va="center", clip_on=False)
     ax.set(xlim=window, ylim=(-1660, 160), xlabel="time (ms)")
     _count_downwards(ax)
-    ax.set_title("LFP", loc="left")
+    ax.set_title("LFP, minus mean", loc="left")
 
 
 def _rate_spectra(ax: Axes, choice: Choice, spikes: checks.Spikes) -> None:
@@ -137,10 +134,10 @@ def _rate_spectra(ax: Axes, choice: Choice, spikes: checks.Spikes) -> None:
             rate, segment=checks.SPECTRUM_SEGMENT, start=checks.SPECTRUM_FROM
         )[0].sel(frequency=slice(*FREQUENCIES))
         style = "-" if name.endswith("E") else "--"
-        ax.loglog(power["frequency"], power, style, color=COLORS[name], lw=1.1, label=name)
+        ax.loglog(power["frequency"], power, style, color=COLORS[name], label=name)
     ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)", ylabel="power ((spikes/s)²/Hz)")
     ax.set_title("Rates", loc="left")
-    ax.legend(ncols=2, fontsize=7, frameon=False)
+    _legend_below(ax, 4)
 
 
 def _spectrum_by_depth(ax: Axes, power: xr.DataArray) -> None:
@@ -164,14 +161,14 @@ def _spectrum_by_depth(ax: Axes, power: xr.DataArray) -> None:
 
 def _spectra(ax: Axes, power: xr.DataArray) -> None:
     part = power.sel(frequency=slice(*FREQUENCIES))
-    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(SPECTRUM_CONTACTS)))
+    shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, len(SPECTRUM_CONTACTS)))
     for channel, shade in zip(SPECTRUM_CONTACTS, shades, strict=True):
-        label = f"z = {part['LFP_z'].values[channel]:g} µm"
-        ax.loglog(part["frequency"], part[channel], color=shade, lw=1.1, label=label)
+        label = f"{0.0 - part['LFP_z'].values[channel]:g}"
+        ax.loglog(part["frequency"], part[channel], color=shade, label=label)
     ax.axvspan(*checks.BAND, color="0.93", zorder=0)
     ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)", ylabel="power (mV²/Hz)")
-    ax.set_title("LFP at five contacts", loc="left")
-    ax.legend(fontsize=7, framealpha=0.8, edgecolor="none", loc="lower left")
+    ax.set_title("LFP at five depths (µm)", loc="left")
+    _legend_below(ax, 5)
 
 
 # ---------------------------------------------------------------------- where the LFP comes from
@@ -179,19 +176,20 @@ def sources(
     choice: Choice, kernels: nestlfp.KernelSet, spikes: checks.Spikes, signals: xr.Dataset
 ) -> Figure:
     """CSD and LFP as images, EEG, and what each presynaptic population adds."""
-    figure = plt.figure(figsize=(13, 8), layout="constrained")
-    grid = figure.add_gridspec(3, 2, width_ratios=[1.5, 1], height_ratios=[1.2, 1.2, 0.8])
-    window = shown(choice, signals)
-    for row, (name, factor, unit) in enumerate(
-        (("LFP", 1e3, "µV"), ("CSD", 1e6, "µA/mm³"))  # from mV and nA/µm³
-    ):
-        _image(figure.add_subplot(grid[row, 0]), signals, name, factor, unit, window)
-    ax = figure.add_subplot(grid[2, 0])
-    eeg = checks.whole(signals, "EEG").sel(time=slice(*window))[0]
-    ax.plot(eeg["time"], eeg - eeg.mean(), color="0.1", lw=0.9)
-    ax.set(xlim=window, xlabel="time (ms)", ylabel="EEG (µV)")
-    ax.set_title("EEG above, without its mean", loc="left")
-    _shares(figure.add_subplot(grid[:, 1]), choice, kernels, spikes, signals)
+    with style():
+        figure = new_figure(7.1, 4.8)
+        grid = figure.add_gridspec(3, 2, width_ratios=[1.5, 1], height_ratios=[1.2, 1.2, 0.8])
+        window = shown(choice, signals)
+        for row, (name, factor, unit) in enumerate(
+            (("LFP", 1e3, "µV"), ("CSD", 1e6, "µA/mm³"))  # from mV and nA/µm³
+        ):
+            _image(figure.add_subplot(grid[row, 0]), signals, name, factor, unit, window)
+        ax = figure.add_subplot(grid[2, 0])
+        eeg = checks.whole(signals, "EEG").sel(time=slice(*window))[0]
+        ax.plot(eeg["time"], eeg - eeg.mean(), color=INK)
+        ax.set(xlim=window, xlabel="time (ms)", ylabel="EEG (µV)")
+        ax.set_title("EEG above, minus mean", loc="left")
+        _shares(figure.add_subplot(grid[:, 1]), choice, kernels, spikes, signals)
     return figure
 
 
@@ -219,7 +217,7 @@ def _image(
     _mark_layers(ax)
     ax.set(xlim=window)
     _count_downwards(ax)
-    ax.set_title(f"{name}, without its mean", loc="left")
+    ax.set_title(f"{name}, minus mean", loc="left")
     ax.figure.colorbar(image, ax=ax, label=unit, aspect=25, pad=0.05, extend="both")
 
 
@@ -243,15 +241,15 @@ def _shares(
         one = spread.sel(pre=name)
         if float(one.max()) > 0:
             style = "--" if name.endswith("I") else "-"
-            ax.plot(one, parts["LFP_z"], style, color=COLORS[name], lw=1.4, label=name)
+            ax.plot(one, parts["LFP_z"], style, color=COLORS[name], lw=0.9, label=name)
     whole = 1e3 * checks.whole(signals, "LFP").sel(time=after).std("time")
-    ax.plot(whole, parts["LFP_z"], color="black", lw=2.5, label="all together")
+    ax.plot(whole, parts["LFP_z"], color=INK, lw=1.6, label="all together")
     _mark_layers(ax)
     ax.set(xlabel="standard deviation of the LFP (µV)")
     _count_downwards(ax)
     ax.set_xlim(left=0)
-    ax.set_title("What each presynaptic population adds to the LFP", loc="left")
-    ax.legend(fontsize=8, loc="lower right", framealpha=0.9, edgecolor="none")
+    ax.set_title("LFP of each presynaptic population", loc="left")
+    _legend_below(ax, 3, at=-0.07)
 
 
 # ---------------------------------------------------------------------- kernels
@@ -292,6 +290,13 @@ def all_kernels(kernels: nestlfp.KernelSet) -> Figure:
         for ax in axes[:, 0]:
             _count_downwards(ax)
     return figure
+
+
+def _legend_below(ax: Axes, columns: int, at: float = -0.15) -> None:
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, at),
+        ncols=columns, frameon=False, handlelength=1.2, columnspacing=1.0, handletextpad=0.4,
+    )  # fmt: skip
 
 
 def _count_downwards(ax: Axes) -> None:

@@ -22,7 +22,6 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
 import compare
 import conducting_cells as cc
-import matplotlib.pyplot as plt
 import nest
 import numpy as np
 import pandas as pd
@@ -33,6 +32,7 @@ from matplotlib.figure import Figure
 from scipy.signal import correlate
 
 import nestlfp.plotting
+from nestlfp.plotting.style import PALETTE, new_figure, style
 from nestlfp.sources import hybrid
 
 LONGEST_LAG = 10.0  # ms, of the cross-correlation
@@ -214,37 +214,38 @@ def over_seeds(rows: list[dict]) -> list[dict]:
 def figure(summary: list[dict], runs: list[dict]) -> Figure:
     """Slopes and R² by depth, a column for each strength; the dipole moment above."""
     strengths = sorted({row["strength"] for row in summary})
-    drawn, axes = plt.subplots(
-        2, len(strengths), figsize=(3.6 * len(strengths), 8.0), sharex="row", sharey=True,
-        squeeze=False, layout="constrained",
-    )  # fmt: skip
     depths = sorted({row["z_um"] for row in summary if row["signal"] == "LFP"})
     dipole = depths[-1] + 2 * (depths[-1] - depths[-2])
-    for what, row_of_axes in zip(("slope", "r2"), axes, strict=True):
-        for strength, ax in zip(strengths, row_of_axes, strict=True):
-            for i, kind in enumerate(cc.KINDS):
-                own = [r for r in summary if (r["strength"], r["kernels"]) == (strength, kind)]
-                shift = 14.0 * (i - 1)  # µm, so that markers do not hide each other
-                for signal, line in (("LFP", "-"), ("CDM", "none")):
-                    part = [r for r in own if r["signal"] == signal]
-                    ax.errorbar(
-                        [r[what] for r in part],
-                        [(r["z_um"] if signal == "LFP" else dipole) + shift for r in part],
-                        xerr=[r[f"{what}_interval"] for r in part],
-                        fmt="os^"[i], ls=line, lw=1, ms=4, color=f"C{i}", capsize=2,
-                        label=LABELS[kind] if signal == "LFP" else None,
-                    )  # fmt: skip
-            ax.axvline(1.0, color="0.7", lw=0.8, zorder=0)
-            ax.spines[["top", "right"]].set_visible(False)
-            ax.set_xlabel("slope (below 1: kernels are too large)" if what == "slope" else "R²")
-            if what == "slope":
-                ratios = [r["conductance_over_leak"] for r in runs if r["strength"] == strength]
-                mean = ", ".join(f"{y} {np.mean([r[y] for r in ratios]):.1f}" for y in ratios[0])
-                ax.set_title(f"conductances × {strength:g}\n(over leak: {mean})")
-        row_of_axes[0].set_yticks([*depths[::2], dipole], [f"{z:g}" for z in depths[::2]] + ["CDM"])
-        row_of_axes[0].set_ylabel("depth z (µm)")
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", frameon=False)
+    with style():
+        drawn = new_figure(2.7 * len(strengths), 5.6)
+        axes = drawn.subplots(2, len(strengths), sharex="row", sharey=True, squeeze=False)
+        for what, row_of_axes in zip(("slope", "r2"), axes, strict=True):
+            for strength, ax in zip(strengths, row_of_axes, strict=True):
+                for i, kind in enumerate(cc.KINDS):
+                    own = [r for r in summary if (r["strength"], r["kernels"]) == (strength, kind)]
+                    shift = 14.0 * (i - 1)  # µm, so that markers do not hide each other
+                    for signal, line in (("LFP", "-"), ("CDM", "none")):
+                        part = [r for r in own if r["signal"] == signal]
+                        ax.errorbar(
+                            [r[what] for r in part],
+                            [(r["z_um"] if signal == "LFP" else dipole) + shift for r in part],
+                            xerr=[r[f"{what}_interval"] for r in part],
+                            fmt="os^"[i], ls=line, ms=3, color=PALETTE[2 + i], capsize=1.5,
+                            label=LABELS[kind] if signal == "LFP" else None,
+                        )  # fmt: skip
+                ax.axvline(1.0, color="0.7", lw=0.8, zorder=0)
+                ax.set_xlabel("slope (below 1: kernels are too large)" if what == "slope" else "R²")
+                if what == "slope":
+                    ratios = [r["conductance_over_leak"] for r in runs if r["strength"] == strength]
+                    mean = ", ".join(
+                        f"{y} {np.mean([r[y] for r in ratios]):.1f}" for y in ratios[0]
+                    )
+                    ax.set_title(f"conductances × {strength:g}\n(over leak: {mean})")
+            names = [f"{z:g}".replace("-", "−") for z in depths[::2]]
+            row_of_axes[0].set_yticks([*depths[::2], dipole], [*names, "CDM"])
+            row_of_axes[0].set_ylabel("z of contact (µm)")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        drawn.legend(handles, labels, loc="outside lower center", frameon=False)
     return drawn
 
 
