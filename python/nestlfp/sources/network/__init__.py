@@ -48,6 +48,7 @@ _HOME_OF = {
     "fitted": "comparing",
     "kernels": "predicting",
     "rates": "activity",
+    "summary": "summaries",
 }
 
 
