@@ -292,26 +292,21 @@ def compared(
 
 
 def figure(results: dict[str, Any]) -> Any:
-    """Medians with their intervals."""
-    import matplotlib as mpl
+    """Medians with their 95 % intervals."""
+    from nestlfp.plotting.style import INK, new_figure, style
 
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    fig, axes = plt.subplots(1, len(results), figsize=(8, 2.8), layout="constrained", squeeze=False)
-    for ax, (network, variants) in zip(axes[0], results.items(), strict=True):
-        at = np.arange(len(variants))[::-1]
-        middle = np.array([v["processor_ratio"] for v in variants.values()])
-        low, high = np.array([v["processor_ratio_interval"] for v in variants.values()]).T
-        ax.errorbar(
-            middle, at, xerr=[middle - low, high - middle], fmt="o", color="#2f6fab", markersize=4,
-            linewidth=1,
-        )  # fmt: skip
-        ax.axvline(1, color="black", linewidth=0.6)
-        ax.set_yticks(at, list(variants))
-        ax.set_title(network, fontsize=9)
-        ax.set_xlabel("processor time, with / without")
-        ax.spines[["top", "right"]].set_visible(False)
+    with style():
+        fig = new_figure(3.6 * len(results), 2.1)
+        axes = fig.subplots(1, len(results), squeeze=False, sharex=True, sharey=True)
+        for ax, (network, variants) in zip(axes[0], results.items(), strict=True):
+            at = np.arange(len(variants))[::-1]
+            middle = np.array([v["processor_ratio"] for v in variants.values()])
+            low, high = np.array([v["processor_ratio_interval"] for v in variants.values()]).T
+            error = [middle - low, high - middle]
+            ax.errorbar(middle, at, xerr=error, fmt="o", color=INK, ms=3, lw=1)
+            ax.axvline(1, color="0.6", lw=0.6, zorder=0)
+            ax.set_yticks(at, list(variants))
+            ax.set(title=network, xlabel="processor time, with / without")
     return fig
 
 
@@ -340,7 +335,9 @@ def main() -> None:
         results[network] = measure(network, options)
         told = {**vars(options), "results": results}
         path.write_text(json.dumps(told, indent=1), encoding="utf-8")
-    figure(results).savefig(path.with_suffix(".png"), dpi=150)
+    from nestlfp.plotting import save
+
+    save(figure(results), path.with_suffix(".png"), overwrite=True)
     print(f"wrote {path} and {path.with_suffix('.png')}")
 
 
