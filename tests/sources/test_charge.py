@@ -7,6 +7,7 @@ import layered_cells as cells
 import numpy as np
 import pytest
 
+from mpirun import mpirun
 from nestlfp import KernelError, ToolchainError
 from nestlfp.sources import mechanisms
 from nestlfp.sources._charge import charge_taken
@@ -110,3 +111,10 @@ def test_mechanisms_that_are_missing_or_broken(tmp_path):
     load = functools.partial(mechanisms.load, tmp_path / "nowhere")
     with pytest.raises(KernelError, match="a process that simulates cells ended early"):
         compute(given, cells.probes(), processes=1, mechanisms=load, **OPTIONS)
+
+
+@pytest.mark.mpi
+def test_beside_nest_with_mpi():
+    """NEURON's psolve ended such a process by a segmentation fault."""
+    printed = mpirun(0, "charge.py").stdout.splitlines()[-1]
+    assert float(printed) == pytest.approx(1.0639, abs=1e-4)
