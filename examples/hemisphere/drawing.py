@@ -42,7 +42,7 @@ def draw(
     cortex, eeg, meg, traces = parts
     _activity(cortex, patches, rates)
     for part, name in ((eeg, "EEG"), (meg, "MEG")):
-        nestlfp.plotting.topomap(evoked, SHOWN, signal=name, figure=part)
+        nestlfp.plotting.topomap(evoked, SHOWN, signal=name, centre=False, figure=part)
     axes = traces.subplots(1, 3)
     for ax, name in zip(axes, ("EEG", "MEG"), strict=False):
         _butterfly(ax, evoked[name])

@@ -1,5 +1,7 @@
 """Signals as colours by depth and time."""
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -17,6 +19,16 @@ Z = [0.0, -100.0, -250.0, -300.0]
 def mesh(ax):
     (found,) = [one for one in ax.collections if isinstance(one, QuadMesh)]
     return found
+
+
+@pytest.mark.parametrize("count", [2, 13, 14, 16, 17, 24, 31])
+def test_labels_of_depths_are_equal_steps_apart(count):
+    """Of 14 contacts one in the middle had no label."""
+    signals = dataset(RNG.normal(size=(count, 20)), z=100.0 * np.arange(count))
+    for figure in (plotting.depth_image(signals), plotting.signals(signals)):
+        labels = [text.get_text() for text in figure.axes[0].get_yticklabels() if text.get_text()]
+        assert len(labels) >= min(count, 6)
+        assert len({b - a for a, b in itertools.pairwise(map(float, labels))}) == 1
 
 
 def test_each_contact_has_a_band_around_its_depth():

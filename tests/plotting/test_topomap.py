@@ -30,7 +30,7 @@ def signals(name="EEG", unit="µV", copies=1):
 
 @pytest.mark.parametrize("by", ["nestlfp", "mne"])
 def test_the_map_has_the_signal_where_its_electrodes_are(by):
-    figure = topomap(signals(), [2.2, 3.0], by=by)
+    figure = topomap(signals(), [2.2, 3.0], by=by, centre=False)
     (first, second), bar = figure.axes[:2], figure.axes[2]
     assert (first.get_title(), second.get_title()) == ("2 ms", "3 ms")
     assert bar.get_ylabel() == "EEG (µV)"
@@ -52,7 +52,25 @@ def test_the_map_has_the_signal_where_its_electrodes_are(by):
 
 def test_maps_of_magnetometers_at_one_time():
     figure = topomap(signals("MEG", "fT"), 1.0, signal="MEG", by="mne", contours=0)
-    assert figure.axes[-1].get_ylabel() == "MEG (fT)"
+    assert figure.axes[-1].get_ylabel() == "MEG minus mean (fT)"
+
+
+@pytest.mark.parametrize("by", ["nestlfp", "mne"])
+def test_means_are_taken_off(by):
+    """A constant offset, however large, is not in the map, and the label says so."""
+    offset = signals()
+    offset["EEG"] = offset["EEG"] - 100.0
+    one, other = (topomap(each, [1.0, 3.0], by=by) for each in (signals(), offset))
+    assert one.axes[2].get_ylabel() == other.axes[2].get_ylabel() == "EEG minus mean (µV)"
+    for ax, same in zip(one.axes[:2], other.axes[:2], strict=True):
+        drawn, expected = (np.ma.filled(a.images[0].get_array(), 0.0) for a in (ax, same))
+        np.testing.assert_allclose(np.nan_to_num(drawn), np.nan_to_num(expected), atol=1e-9)
+
+
+def test_a_single_sample_keeps_its_values():
+    single = topomap(signals().isel(time=[2]), 3.0)
+    assert single.axes[1].get_ylabel() == "EEG (µV)"
+    assert single.axes[0].images[0].get_clim() == (-4.0, 4.0)
 
 
 def test_a_spline_goes_through_the_sensors():
@@ -64,7 +82,7 @@ def test_a_spline_goes_through_the_sensors():
     np.testing.assert_allclose(np.linalg.norm(flat, axis=1), angle / 90, atol=1e-9)
     plane = 3.0 * flat[:, 0] - flat[:, 1]
     dataset["EEG"] = (("EEG_channel", "time"), np.outer(plane, [1.0, 1, 1]), {"units": "µV"})
-    ax = topomap(dataset, 1.0).axes[0]
+    ax = topomap(dataset, 1.0, centre=False).axes[0]
     (sensors,) = [line for line in ax.lines if line.get_gid() == "sensors"]
     np.testing.assert_allclose(np.column_stack(sensors.get_data()), flat)
     (image,) = ax.images

@@ -14,7 +14,7 @@ from ..extras import require
 from ..kernels.names import channel_dim
 from ..signals.layout import added_up, checked, vectors
 from .axes import checked_limit, colour_bar, diverging
-from .reduction import checked_times, known_signals, on_a_head
+from .reduction import checked_times, known_signals, less_mean, on_a_head
 from .style import INK, WIDTH, Canvas, new_figure, style, width_in
 
 _NARROWEST_IN = 0.85  # of a frame
@@ -47,7 +47,8 @@ def array_frames(
     signal : str
         Whose electrodes have different places x and y (µm).
     centre : bool, optional
-        Take each channel's mean over all times of the dataset off, and say so.
+        Take each channel's mean over all times of the dataset off, and say so; not where it has a
+        single time.
     limit : float, optional
         The value of the darkest colours, in the signal's unit. Arrows at the colour bar say that
         there are values beyond it. Default: the largest value of all frames.
@@ -84,8 +85,8 @@ def array_frames(
             f"{len(np.unique(where, axis=0))}: choose those of one depth, such as "
             f"signals.isel({channel_dim(signal)}=slice(0, 100))"
         )
-    array = added_up(array)
-    shown = array.sel(time=wanted, method="nearest") - (array.mean("time") if centre else 0.0)
+    array, minus = less_mean(added_up(array), centre)
+    shown = array.sel(time=wanted, method="nearest")
     limit = checked_limit(limit, shown.values)
     spacing = _spacing(where)
     low, high = where.min(axis=0) - spacing / 2, where.max(axis=0) + spacing / 2
@@ -110,7 +111,6 @@ def array_frames(
             ax.set_title(f"{time:g} ms", pad=3, fontsize=7)
             ax.tick_params(length=1.5)
         frames[columns * (rows - 1)].set(xlabel="x (mm)", ylabel="y (mm)")
-        minus = " minus mean" if centre else ""
         label = f"{signal}{minus} ({dataset[signal].attrs['units']})"
         colour_bar(frames, squares, shown.values, label)
     return figure

@@ -11,7 +11,7 @@ import numpy as np
 from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
-from .reduction import Rows, evenly, pathway
+from .reduction import Rows, labelled, pathway
 from .style import INK, MISSING, Axes, escaped, nice, number, quantity, shortened
 
 _TITLE_SIZES = (8.0, 7.0, 6.0)  # points
@@ -111,7 +111,7 @@ def mark_image(ax: Axes, missing: Sequence[str]) -> None:
 
 def label_rows(ax: Axes, rows: Rows, height_in: float) -> None:
     """As many labels as `height_in` has room for."""
-    shown = evenly(rows.order.size, min(max(int(height_in / 0.2), 2), 13))
+    shown = labelled(rows.order.size, min(max(int(height_in / 0.15), 2), 16))
     ax.set_yticks(shown, [escaped(rows.labels[i]) for i in shown])
     ax.tick_params(left=False)
     ax.spines["left"].set_visible(False)

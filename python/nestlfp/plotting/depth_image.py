@@ -16,8 +16,8 @@ from .axes import checked_limit, colour_bar, diverging, put_title
 from .reduction import (
     DEPTH,
     depth_axis,
-    evenly,
     known_signals,
+    labelled,
     on_a_head,
     pieces_of,
     shown_by_image,
@@ -26,7 +26,7 @@ from .style import INK, Canvas, escaped, new_figure, style, width_in
 from .traces import part_of
 
 _HEIGHT_IN = 2.2  # of a panel
-_MOST_LABELS = 13
+_MOST_LABELS = 16
 
 
 def depth_image(
@@ -183,8 +183,8 @@ def _draw(ax: Any, t: Floats, z: Floats, values: Floats, limit: float | None, un
     if not np.isfinite(values).all():
         ax.set_title("grey: not finite", loc="right", fontsize=6.5)
     title, text_of = depth_axis(z)
-    labelled = evenly(z.size, _MOST_LABELS)
-    ax.set_yticks(z[labelled], [text_of(z[i]) for i in labelled])
+    shown = labelled(z.size, _MOST_LABELS)
+    ax.set_yticks(z[shown], [text_of(z[i]) for i in shown])
     ax.set_yticks(z, minor=True)
     ax.tick_params(which="both", direction="out")
     ax.set_ylabel(title.replace("\n", " ") if title == DEPTH else title)

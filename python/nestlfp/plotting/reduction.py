@@ -197,6 +197,13 @@ def depth_axis(z: Floats) -> tuple[str, Callable[[float], str]]:
     return HEIGHT, lambda at: f"{at:g}".replace("-", "−")
 
 
+def less_mean(array: xr.DataArray, centre: bool) -> tuple[xr.DataArray, str]:
+    """Channels without their means, and what a label says of it; a single sample as it is."""
+    if not centre or array.sizes["time"] < 2:
+        return array, ""
+    return array - array.mean("time"), " minus mean"
+
+
 def _thinned(rows: Rows) -> Rows:
     chosen = evenly(rows.order.size, MAX_TRACES)
     return Rows(rows.order[chosen], [rows.labels[i] for i in chosen], rows.title)
@@ -205,6 +212,13 @@ def _thinned(rows: Rows) -> Rows:
 def evenly(count: int, most: int) -> Ints:
     """Indices of at most `most` of `count` things, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
+
+
+def labelled(count: int, most: int) -> Ints:
+    """Indices of at most `most` of `count` things in a row: at equal steps, where one would see."""
+    if count >= 2 * most:
+        return evenly(count, most)
+    return np.arange(0, count, -(-count // most))
 
 
 def _largest_finite(arrays: Iterable[Floats]) -> float:

@@ -16,7 +16,7 @@ from ..kernels.names import channel_dim
 from ..signals.layout import added_up, checked, vectors
 from ..signals.mne import to_mne
 from .axes import checked_limit, colour_bar, diverging
-from .reduction import checked_times, known_signals
+from .reduction import checked_times, known_signals, less_mean
 from .style import INK, new_figure, style, width_in
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def topomap(
     *,
     signal: str = "EEG",
     by: str = "nestlfp",
+    centre: bool = True,
     limit: float | None = None,
     width: float | None = None,
     figure: Canvas | None = None,
@@ -57,6 +58,9 @@ def topomap(
     by : {"nestlfp", "mne"}
         What draws. "mne" is `mne.viz.plot_topomap`, whose map reaches to the head's edge. Without
         it the map ends at the outermost sensors: nothing is known beyond.
+    centre : bool, optional
+        Take each channel's mean over all times of the dataset off, and say so; not where it has a
+        single time.
     limit : float, optional
         The value of the darkest colours, in the signal's unit. Arrows at the colour bar say that
         there are values beyond it. Default: the largest value.
@@ -94,7 +98,8 @@ def topomap(
     if options and by != "mne":
         raise SignalError(f"{sorted(options)} are options of MNE: by='mne' lets it draw")
     places = _places(dataset[signal], signal)
-    shown = added_up(dataset[signal].sel(time=wanted, method="nearest")).transpose("time", ...)
+    array, minus = less_mean(added_up(dataset[signal]), centre)
+    shown = array.sel(time=wanted, method="nearest").transpose("time", ...)
     if not np.isfinite(shown.values).all():
         raise SignalError(f"{signal!r} is not finite at these times: {wanted.tolist()}")
     limit = checked_limit(limit, shown.values)
@@ -111,7 +116,8 @@ def topomap(
         for ax, values in zip(axes, shown, strict=True):
             image = draw(ax, values.values)
             ax.set_title(f"{float(values['time']):g} ms")
-        colour_bar(axes, image, shown.values, f"{signal} ({shown.attrs['units']})")
+        unit = dataset[signal].attrs["units"]
+        colour_bar(axes, image, shown.values, f"{signal}{minus} ({unit})")
     return figure
 
 
