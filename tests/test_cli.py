@@ -204,7 +204,11 @@ def test_plot_draws_colours_spectrograms_and_maps(files, tmp_path, monkeypatch):
     run("plot", file, *output, "--image", "-s", "LFP", "--width", 85)
     run("plot", file, *output, "--csd", "--stop", 20, "--layer", "soma=150:-100")
     run("plot", file, *output, "--spectrogram", "--segment", 10, "--highest", 400)
-    image, csd, spectrogram = drawn
+    run("plot", file, *output, "--csd", "--method", "second-difference")
+    image, csd, spectrogram, same = drawn
+    assert [ax.get_title(loc="left") for ax in same.axes] == [
+        ax.get_title(loc="left") for ax in csd.axes
+    ]
     assert image.get_figwidth() * 25.4 == pytest.approx(85)
     titles = [ax.get_title(loc="left") for ax in csd.axes]
     assert titles[:2] == ["LFP minus mean", "CSD minus mean"]
@@ -237,6 +241,8 @@ def test_options_of_plot_that_do_not_go_together(files, tmp_path):
     assert "--segment does not go with traces" in told("--segment", 100)
     assert "--layer does not go with --spectrum" in told("--spectrum", "--layer", "L1=0:-1")
     assert "such as L1=0:-150 (µm), found 'L1'" in told("--image", "--layer", "L1")
+    assert "--method does not go with --image" in told("--image", "--method", "KCSD1D")
+    assert "needs the diameter" in told("--csd", "--method", "DeltaiCSD")
     assert "--csd is for signals" in told("--csd", name="kernels.nc")
     assert "give --signal once" in told("--csd", "-s", "LFP", "-s", "CDM")
     assert "width must be millimetres" in told("--width", 8.5)

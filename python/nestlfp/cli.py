@@ -328,6 +328,17 @@ def plot(
         bool,
         typer.Option("--csd", help="Of potentials: they and their current source density."),
     ] = False,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="For --csd: second-difference (the default), DeltaiCSD, StepiCSD, SplineiCSD or "
+            "KCSD1D."
+        ),
+    ] = None,
+    diameter: Annotated[
+        float | None,
+        typer.Option(help="For --csd with another method than the default: of the sources (µm)."),
+    ] = None,
     layer: Annotated[
         list[str] | None,
         typer.Option(help="For --image and --csd: NAME=TOP:BOTTOM (z, µm). For each layer."),
@@ -395,6 +406,8 @@ def plot(
     options = {
         "--start": (start, wanted != ["--map"]),
         "--stop": (stop, wanted != ["--map"]),
+        "--method": (method, csd),
+        "--diameter": (diameter, csd),
         "--layer": (layer, image or csd),
         "--segment": (segment, spectrum or spectrogram),
         "--highest": (highest, spectrogram),
@@ -429,7 +442,7 @@ def plot(
         elif scalp:
             figure = plotting.topomap(found, scalp, signal=_only(signal, "EEG"), width=width)
         elif image or csd:
-            drawn = _with_csd(found, _only(signal, "LFP")) if csd else found
+            drawn = _with_csd(found, _only(signal, "LFP"), method, diameter) if csd else found
             figure = plotting.depth_image(
                 drawn, signals=None if csd else signal, time=time, layers=_layers(layer or []),
                 width=width,
@@ -446,11 +459,12 @@ def _only(signal: list[str] | None, usual: str) -> str:
     return signal[0] if signal else usual
 
 
-def _with_csd(found: Any, signal: str) -> Any:
+def _with_csd(found: Any, signal: str, method: str | None, diameter: float | None) -> Any:
     """A potential and its current source density."""
     from . import signals
 
-    density = signals.current_source_density(found, signal=signal)
+    chosen = {} if method is None else {"method": method}
+    density = signals.current_source_density(found, signal=signal, diameter=diameter, **chosen)
     return density.assign(found[[signal]].data_vars)[[signal, "CSD"]]
 
 
