@@ -215,8 +215,8 @@ def evenly(count: int, most: int) -> Ints:
 
 
 def labelled(count: int, most: int) -> Ints:
-    """Indices of at most `most` of `count` things in a row: at equal steps, where one would see."""
-    if count >= 2 * most:
+    """Indices of at most `most` of `count` things in a row; of few, those at equal steps."""
+    if count >= 2 * most:  # steps differ by less than one can see
         return evenly(count, most)
     return np.arange(0, count, -(-count // most))
 
