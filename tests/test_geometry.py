@@ -302,7 +302,7 @@ def test_electrodes_of_a_montage_of_the_users():
         ("easycap-M1", {"radius": 89.999}, r"must be in µm and look like millimetres"),
         ("easycap-M1", {"radius": -1.0}, r"must be a positive number \(µm\), found -1\.0"),
         ("easycap-M1", {"radius": [1e4, 1e4]}, r"must be a positive number \(µm\), found \[1"),
-        (7, {}, r"montage must be a name that MNE knows, .* found int"),
+        (7, {}, r"montage must be a name that MNE has, .* found int"),
     ],
 )
 def test_electrodes_that_there_are_not(montage, options, match):

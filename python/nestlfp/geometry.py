@@ -153,7 +153,7 @@ def electrodes(
             ) from error
     if not isinstance(montage, mne.channels.DigMontage):
         raise KernelError(
-            "a montage must be a name that MNE knows, or an mne.channels.DigMontage, "
+            "a montage must be a name that MNE has, or an mne.channels.DigMontage, "
             f"found {type(montage).__name__}"
         )
     info = mne.create_info(montage.ch_names, 1.0, "eeg").set_montage(montage, verbose="error")

@@ -340,7 +340,7 @@ def test_units_in_neo(unit, si, factor):
 
 @pytest.mark.parametrize("unit", ["bananas", "m)V", "__import__('os')", "mV;", "V/", "sys", "2"])
 def test_units_that_neo_cannot_have(unit):
-    with pytest.raises(SignalError, match="quantities knows no unit"):
+    with pytest.raises(SignalError, match="quantities has no unit"):
         to_neo(small(unit))
 
 

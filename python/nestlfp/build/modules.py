@@ -258,7 +258,7 @@ def _run_cmake(entry: CachedModule, nestml: list[Path], build: Path) -> None:
                 hint = explain(log.read_text(encoding="utf-8", errors="replace"))
                 raise ToolchainError(
                     f"the filter node could not be compiled: {hint}\nThe whole log is {log}; "
-                    "'nestlfp doctor' tells what else is missing"
+                    "'nestlfp doctor' says what else is missing"
                 )
 
 

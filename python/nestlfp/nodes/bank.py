@@ -33,8 +33,8 @@ def modes_of(kernels: Any) -> KernelSet:
 class FilterBank:
     """Kernels, and the filter that computes their sum over spikes in a NEST node.
 
-    `FieldRecorder` and `Trigger` make one of the kernels that they are given; made beforehand, it
-    tells what the filter is like, and serves several.
+    `FieldRecorder` and `Trigger` make one of the kernels that they are given. If you make it
+    beforehand, you see the filter's error and cost, and several recorders can share it.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class FilterBank:
         far fewer operations; so does "separable" for hundreds of ports (modes of neurons, nodes of
         a sheet) whose kernels share a few time courses. "auto" takes the one whose step is
         estimated to cost least (see `nestlfp.filters.cost`), and "fir" where no reduced filter
-        meets the tolerance; printing the bank tells which and why.
+        meets the tolerance; printing the bank shows which and why.
     by : {"pre", "post"} or both, optional
         Keep the contributions of these populations apart. Default: one signal, summed.
     interval : float, optional

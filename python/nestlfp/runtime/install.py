@@ -31,9 +31,9 @@ def install(
     resolution may be set before or after. Without arguments it serves recorders of all methods and
     up to 16 populations, or modes of neurons, whose kernels may come when the network is there.
 
-    The models are compiled for NEST in a module, which is kept in the user's cache folder; in
-    nestlfp's wheel for NEST's own they came along, and need no compiler. What NEST knows already,
-    also by ``nest.Install``, is not loaded again.
+    The models are compiled for NEST in a module, which is kept in the user's cache folder. The
+    wheel of nestlfp contains them, compiled for NEST's own wheel. Models that NEST has already,
+    also by ``nest.Install``, are not loaded again.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ def _quantity(unit: str, pq: Any) -> Any:
     for sign, symbol, power in re.findall(r"([/*·\s]*)([^\W\d]+)\^?(-?\d+)?|\S", plain):
         factor = _unit_factor(symbol, pq)
         if factor is None:
-            raise SignalError(f"quantities knows no unit {unit!r}: Neo needs one it knows")
+            raise SignalError(f"quantities has no unit {unit!r}, and Neo needs one of its units")
         exponent = int(power or 1) * (-1 if "/" in sign else 1)
         result = result * factor**exponent
     return result

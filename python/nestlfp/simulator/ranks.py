@@ -98,6 +98,6 @@ def _warn_of_separate_runs() -> None:
     if n not in {"", "1"}:
         warnings.warn(
             f"srun started {n} processes, but this NEST runs in one: it was built without MPI, and "
-            "each process simulates the whole network; 'nestlfp doctor' tells more",
+            "each process simulates the whole network; 'nestlfp doctor' says more",
             stacklevel=5,
         )

@@ -292,7 +292,7 @@ class Simulator:
             self.module.Install(str(module))
         except self.error as error:
             raise ToolchainError(
-                f"NEST cannot load the module {str(module)!r}: {error}. 'nestlfp doctor' tells "
+                f"NEST cannot load the module {str(module)!r}: {error}. 'nestlfp doctor' says "
                 "what this NEST needs"
             ) from error
 

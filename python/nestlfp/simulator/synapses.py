@@ -181,7 +181,7 @@ def base_of(model: str, sim: Simulator) -> str:
             return name
     raise NetworkError(
         f"it is not known what a spike weighs over connections of the synapse model {model!r}: "
-        "nestlfp knows NEST's own models and copies of them. Calculate the weights from the "
+        "nestlfp supports NEST's own models and copies of them. Calculate the weights from the "
         "connections and give them yourself: nestlfp.Inputs(populations, weights=...) for "
         "out-strengths, hybrid.Connections(source, target, weight, delay) for the hybrid scheme"
     )

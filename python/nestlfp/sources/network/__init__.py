@@ -1,10 +1,10 @@
-"""Kernels of a network that NEST knows: no second description of it is needed.
+"""Kernels of the network that is in NEST: no second description of it is needed.
 
 ============== ====================================================================
 `describe`     reads sizes, targets, weights, delays and currents of synapses
 `kernels`      computes kernels of it, with cells that are named or assumed
-`summary`      shows what kernels rest on
-`alternatives` shows how much hangs on what was assumed
+`summary`      shows what was read and what was assumed
+`alternatives` shows how much depends on what was assumed
 `rates`        reads the firing rates that conductances need
 `fitted`       scales kernels that came from elsewhere
 ============== ====================================================================

@@ -1,4 +1,4 @@
-"""What kernels of a network rest on: what was read, what was assumed, and how much hangs on it."""
+"""What was read for kernels of a network, what was assumed, and how much depends on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .reading import checked_rates, describe
 
 
 def summary(computed: KernelSet) -> str:
-    """What kernels rest on, as text: what NEST knew, and what was assumed.
+    """What kernels are made of, as text: what was read from NEST, and what was assumed.
 
     Parameters
     ----------
