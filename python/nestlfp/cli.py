@@ -463,8 +463,8 @@ def _with_csd(found: Any, signal: str, method: str | None, diameter: float | Non
     """A potential and its current source density."""
     from . import signals
 
-    chosen = {} if method is None else {"method": method}
-    density = signals.current_source_density(found, signal=signal, diameter=diameter, **chosen)
+    method = method or "second-difference"
+    density = signals.current_source_density(found, method, signal=signal, diameter=diameter)
     return density.assign(found[[signal]].data_vars)[[signal, "CSD"]]
 
 
