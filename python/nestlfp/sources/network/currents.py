@@ -312,7 +312,7 @@ def _unknown(
             f"synapses={{{pathway!r}: Synapse('exp', tau={tau}, charge={charge:g})}} "
             f"starts with {source} (pF) × 1 mV and {tau:g} ms"
         )
-    reason = REFUSED.get(model, "nestlfp knows the synapses of NEST 3.10's models alone")
+    reason = REFUSED.get(model, "nestlfp knows the models of NEST 3.10")
     line = f"synapses={{{pathway!r}: Synapse('exp', tau={tau}, peak=1.0)}}"
     return (
         f"it is not known what a connection brings to a neuron of {model!r}: {reason}. Say it "
