@@ -50,9 +50,9 @@ ONSET = 50.0
 
 
 # ------------------------------------------------------------------------------------- networks
-def brunel(nest: Any) -> dict[str, Any]:
+def brunel(nest: Any, size: int = 12_500) -> dict[str, Any]:
     """Brunel's network (2000, J Comput Neurosci 8: 183-208), asynchronous irregular."""
-    sizes, delay, weight, g, eta = {"E": 10_000, "I": 2500}, 1.5, 0.1, 5.0, 2.0
+    sizes, delay, weight, g, eta = {"E": size * 4 // 5, "I": size // 5}, 1.5, 0.1, 5.0, 2.0
     parameters = {
         "C_m": 1.0, "tau_m": 20.0, "t_ref": 2.0, "E_L": 0.0, "V_reset": 10.0, "V_m": 0.0,
         "V_th": 20.0,
@@ -60,13 +60,13 @@ def brunel(nest: Any) -> dict[str, Any]:
     neurons = {
         name: nest.Create("iaf_psc_delta", n, params=parameters) for name, n in sizes.items()
     }
-    threshold = parameters["V_th"] / (weight * 1000 * parameters["tau_m"])  # spikes/ms a synapse
-    rate = 1000 * eta * threshold * 1000
+    threshold = parameters["V_th"] / (weight * parameters["tau_m"])  # spikes/ms of a neuron
+    rate = 1000 * eta * threshold
     noise = nest.Create("poisson_generator", params={"rate": rate})
     everyone = neurons["E"] + neurons["I"]
     nest.Connect(noise, everyone, syn_spec={"weight": weight, "delay": delay})
-    for name, indegree, j in (("E", 1000, weight), ("I", 250, -g * weight)):
-        rule = {"rule": "fixed_indegree", "indegree": indegree}
+    for name, j in (("E", weight), ("I", -g * weight)):
+        rule = {"rule": "fixed_indegree", "indegree": sizes[name] // 10}
         nest.Connect(neurons[name], everyone, rule, {"weight": j, "delay": delay})
     return neurons
 
@@ -337,7 +337,8 @@ def main() -> None:
         path.write_text(json.dumps(told, indent=1), encoding="utf-8")
     from nestlfp.plotting import save
 
-    save(figure(results), path.with_suffix(".png"), overwrite=True)
+    ordered = {name: results[name] for name in NETWORKS if name in results}
+    save(figure(ordered), path.with_suffix(".png"), overwrite=True)
     print(f"wrote {path} and {path.with_suffix('.png')}")
 
 

@@ -2,12 +2,12 @@
 
     python benchmarks/splits.py [--splits 1 4 16 32 64]
 
-NEST is that of `make nest-mpi`, which is built first. Each split simulates Brunel's network, as
-NEST's example brunel_delta_nest has it, of 1000 and 250 neurons for 300 ms, with a recorder of 16
-channels and 1000 taps and without one, in processes of its own: with many of them NEST 3.10 makes
-other spikes after ResetKernel. No times are taken: on fewer cores than processes they would say
-nothing. Compared are the spikes with recorder and without, the spikes and signals of all splits
-with those of the first, and signals with the convolution. Writes out/benchmarks/splits.json.
+NEST is that of `make nest-mpi`, which is built first. Each split simulates a tenth of Brunel's
+network, 1250 neurons, for 300 ms, with a recorder of 16 channels and 1000 taps and without one, in
+processes of its own: with many of them NEST 3.10 makes other spikes after ResetKernel. No times are
+taken: on fewer cores than processes they would say nothing. Compared are the spikes with recorder
+and without, the spikes and signals of all splits with those of the first, and signals with the
+convolution. Writes out/benchmarks/splits.json.
 """
 
 import json
@@ -16,7 +16,6 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import usage
@@ -28,8 +27,7 @@ tell_plainly()
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out" / "benchmarks"
 VIRTUAL_PROCESSES = 64
-SIZES = {"E": 1000, "I": 250}
-DELAY = 1.5  # ms
+NEURONS = 1250
 DURATION = 300.0  # ms
 DT = 0.1  # ms
 OPEN_MPI = {  # for root, in a container, with more processes than cores
@@ -102,20 +100,22 @@ def simulate(ranks: int, kind: str, out: Path) -> None:
     """In each process: the network, with or without recorder; the first writes."""
     import nest
     from mpi4py import MPI
+    from overhead import brunel
+    from scaling import kernels as alpha_functions
 
     from nestlfp.testing import convolved
 
     nest.verbosity = nest.VerbosityLevel.ERROR
     world = MPI.COMM_WORLD
     nest.set(resolution=DT, local_num_threads=VIRTUAL_PROCESSES // ranks)
-    kernels = alpha_functions()
+    kernels = alpha_functions(populations=2, channels=16, taps=1000)
     if kind == "with":
         bank = nestlfp.FilterBank(kernels)
         nestlfp.install(bank, progress=False)
-    neurons = brunel(nest)
+    neurons = dict(zip(kernels.pre, brunel(nest, NEURONS).values(), strict=True))
     recorders = {name: nest.Create("spike_recorder") for name in neurons}
     for name, recorded in recorders.items():
-        nest.Connect(neurons[name], recorded, syn_spec={"delay": DELAY})
+        nest.Connect(neurons[name], recorded, syn_spec={"delay": nest.min_delay})
     if kind == "with":
         recorder = nestlfp.FieldRecorder(bank, neurons, interval=1.0)
     nestlfp.simulate(DURATION, complete=True, progress=False)
@@ -141,40 +141,6 @@ def simulate(ranks: int, kind: str, out: Path) -> None:
             out, times=moments[order], senders=senders[order], lfp=lfp, error=error,
             resident_mb=resident,
         )  # fmt: skip
-
-
-def brunel(nest: Any) -> dict[str, Any]:
-    """A balanced network of neurons with delta synapses, driven to fire irregularly."""
-    membrane = {
-        "C_m": 1.0, "tau_m": 20.0, "t_ref": 2.0,
-        "E_L": 0.0, "V_reset": 0.0, "V_m": 0.0, "V_th": 20.0,
-    }  # fmt: skip
-    weight, g, eta = 0.1, 5.0, 2.0  # mV, relative inhibition, external rate over threshold's
-    indegrees = {name: size // 10 for name, size in SIZES.items()}
-    neurons = {
-        name: nest.Create("iaf_psc_delta", size, params=membrane) for name, size in SIZES.items()
-    }
-    everyone = neurons["E"] + neurons["I"]
-    rate = 1000.0 * eta * membrane["V_th"] / (weight * membrane["tau_m"])
-    noise = nest.Create("poisson_generator", params={"rate": rate})
-    nest.Connect(noise, everyone, syn_spec={"weight": weight, "delay": DELAY})
-    for name, each in {"E": weight, "I": -g * weight}.items():
-        rule = {"rule": "fixed_indegree", "indegree": indegrees[name]}
-        nest.Connect(neurons[name], everyone, rule, {"weight": each, "delay": DELAY})
-    return neurons
-
-
-def alpha_functions() -> nestlfp.KernelSet:
-    """Kernels of two populations, 16 channels and 1000 taps."""
-    t = np.arange(1, 1001) * DT
-    height = np.array([1.0, -3.0]).reshape(1, 2, 1, 1) * np.linspace(1.0, 2.0, 16)[:, None]
-    return nestlfp.KernelSet.from_arrays(
-        {"LFP": height * t * np.exp(-t / 10.0)},
-        pre=["E", "I"],
-        post=["all"],
-        dt=DT,
-        units={"LFP": "mV"},
-    )
 
 
 if __name__ == "__main__":

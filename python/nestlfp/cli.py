@@ -461,10 +461,9 @@ def _only(signal: list[str] | None, usual: str) -> str:
 
 def _with_csd(found: Any, signal: str, method: str | None, diameter: float | None) -> Any:
     """A potential and its current source density."""
-    from . import signals
+    from .signals.csd import DIFFERENCE, current_source_density
 
-    method = method or "second-difference"
-    density = signals.current_source_density(found, method, signal=signal, diameter=diameter)
+    density = current_source_density(found, method or DIFFERENCE, signal=signal, diameter=diameter)
     return density.assign(found[[signal]].data_vars)[[signal, "CSD"]]
 
 

@@ -111,7 +111,7 @@ def mark_image(ax: Axes, missing: Sequence[str]) -> None:
 
 def label_rows(ax: Axes, rows: Rows, height_in: float) -> None:
     """As many labels as `height_in` has room for."""
-    shown = labelled(rows.order.size, min(max(int(height_in / 0.15), 2), 16))
+    shown = labelled(rows.order.size, min(max(int(height_in / 0.2), 2), 13))
     ax.set_yticks(shown, [escaped(rows.labels[i]) for i in shown])
     ax.tick_params(left=False)
     ax.spines["left"].set_visible(False)

@@ -26,7 +26,7 @@ from .style import INK, Canvas, escaped, new_figure, style, width_in
 from .traces import part_of
 
 _HEIGHT_IN = 2.2  # of a panel
-_MOST_LABELS = 16
+_MOST_LABELS = 13
 
 
 def depth_image(

@@ -215,8 +215,11 @@ def evenly(count: int, most: int) -> Ints:
 
 
 def labelled(count: int, most: int) -> Ints:
-    """Indices of at most `most` of `count` things in a row; of few, those at equal steps."""
-    if count >= 2 * most:  # steps differ by less than one can see
+    """Which of `count` things in a row are labelled: at most `most`, of few those at equal steps.
+
+    Of many the last is labelled, too, and steps differ by one.
+    """
+    if count >= 2 * most:
         return evenly(count, most)
     return np.arange(0, count, -(-count // most))
 

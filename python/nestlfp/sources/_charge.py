@@ -79,6 +79,7 @@ def _charge(
     h.dt, h.steps_per_ms = dt, 1.0 / dt
     h.finitialize(0.0)
     connection.event(dt)
-    h.tstop = round(tau / dt) * dt
-    h.continuerun(h.tstop)  # a loop over fadvance in Python takes ten times as long
+    # ParallelContext.psolve ends a process in which NEST has started MPI; a loop over fadvance in
+    # Python takes long.
+    h.continuerun(round(tau / dt) * dt)
     return float(potential.sum()) * dt

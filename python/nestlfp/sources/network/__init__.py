@@ -10,18 +10,14 @@
 ============== ====================================================================
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .activity import rates
-    from .assumptions import CellType, Column, Placement
-    from .comparing import fitted
-    from .currents import Synapse
-    from .description import Description
-    from .predicting import kernels
-    from .reading import describe
-    from .summaries import alternatives, summary
+from .activity import rates
+from .assumptions import CellType, Column, Placement
+from .comparing import fitted
+from .currents import Synapse
+from .description import Description
+from .predicting import kernels
+from .reading import describe
+from .summary import alternatives, summary
 
 __all__ = [
     "CellType",
@@ -36,29 +32,3 @@ __all__ = [
     "rates",
     "summary",
 ]
-# Each recorder compares its kernels with the network, and needs `comparing` alone.
-_HOME_OF = {
-    "CellType": "assumptions",
-    "Column": "assumptions",
-    "Description": "description",
-    "Placement": "assumptions",
-    "Synapse": "currents",
-    "alternatives": "summaries",
-    "describe": "reading",
-    "fitted": "comparing",
-    "kernels": "predicting",
-    "rates": "activity",
-    "summary": "summaries",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -67,9 +67,8 @@ def warn_of_mismatch(made_for: MadeFor, populations: Mapping[str, Ints]) -> None
         and not is_stimulator(int(ids[0]), sim)
         and stands_for_many(int(ids[0]), sim) is None
     }
-    known = {pathway for of in made_for.values() for pathway in of if set(pathway) <= set(own)}
-    charged = any(base_model(int(own[post][0]), sim) in MODELS for _, post in known)
-    if _warned or not charged or _ignored():
+    known = {post for of in made_for.values() for pre, post in of if {pre, post} <= set(own)}
+    if _warned or _ignored() or not any(base_model(int(own[y][0]), sim) in MODELS for y in known):
         return
     off: list[str] = []
     for sources, connections in _LOOKS:
