@@ -65,6 +65,7 @@ def test_files_are_collected_without_any_optional_package():
     assert "matplotlib is missing: pip install 'nestlfp[plot]'" in told
 
 
+@pytest.mark.slow
 def test_what_needs_a_package_is_skipped_with_its_name():
     """In a file that needs it for a part: a call, and a process of its own."""
     told = without(["matplotlib"], "plotting/test_notebook.py", "signals/test_spectrum.py")

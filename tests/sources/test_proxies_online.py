@@ -10,6 +10,7 @@ from nests import quieten
 from networks import installed, reset
 
 wslfp = pytest.importorskip("wslfp")
+pytestmark = pytest.mark.compile
 
 
 LEFT_OUT = 1e-5

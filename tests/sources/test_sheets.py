@@ -531,6 +531,7 @@ def test_patches_of_cells_make_the_kernel_of_the_whole_profile():
         close(one.values[0], direct.sel(pre=name).values, 0.01)
 
 
+@pytest.mark.compile
 def test_recorded_in_nest_as_convolved():
     import nest
 
