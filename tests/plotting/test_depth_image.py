@@ -137,3 +137,15 @@ def test_what_has_no_image():
     )
     refused(r"layer 'L1' .* found 5", good, layers={"L1": 5})
     refused("no samples between", good, time=(50, 60))
+
+
+def test_panels_of_a_potential_and_its_csd_have_one_range():
+    """The CSD has no first and no last contact; the panels were not comparable."""
+    z = -100.0 * np.arange(8)
+    lfp = dataset(np.sin(np.arange(160.0)).reshape(8, 20), z=z)
+    csd = current_source_density(lfp)
+    both = csd.assign(lfp[["LFP"]].data_vars)[["LFP", "CSD"]]
+    figure = plotting.depth_image(both, layers={"deep": (-600.0, -900.0)})
+    assert {ax.get_ylim() for ax in figure.axes[:2]} == {(-750.0, 50.0)}
+    deep = [text for ax in figure.axes[:2] for text in ax.texts if text.get_gid() == "layer"]
+    assert [text.get_position()[1] for text in deep] == [-675.0, -675.0]

@@ -223,8 +223,9 @@ def test_order_of_connections_does_not_matter(network, populations):
     assert one.equals(other)
 
 
-def test_silence(network, populations):
-    found = hybrid.signals(only(network, spikes={}), populations, probes(), 10.0, **HERE)
+@pytest.mark.parametrize("silent", [{}, {"E": ([], [])}], ids=["not recorded", "no spikes"])
+def test_silence(network, populations, silent):
+    found = hybrid.signals(only(network, spikes=silent), populations, probes(), 10.0, **HERE)
     assert not np.any(found["LFP"])
     assert found["LFP"].shape == (3, 100)
 

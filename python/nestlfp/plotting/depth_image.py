@@ -27,6 +27,7 @@ from .traces import part_of
 
 _HEIGHT_IN = 2.2  # of a panel
 _MOST_LABELS = 13
+_NO_CONTACTS = "0.85"
 
 
 def depth_image(
@@ -44,7 +45,7 @@ def depth_image(
 
     White is zero, red positive, blue negative: of a CSD, sources are red and sinks are blue. A tick
     stands at each contact. Each contact has a band that reaches halfway to its neighbours: nothing
-    is interpolated.
+    is interpolated. All panels reach equally far; where a signal has no contacts its panel is grey.
 
     Parameters
     ----------
@@ -115,14 +116,19 @@ def depth_image(
         across = width_in(figure, width)
         figure = figure or new_figure(across, (_HEIGHT_IN + 0.3) * len(names) + 0.3)
         axes = figure.subplots(len(names), sharex=True, squeeze=False)[:, 0]
+        heights = {name: chosen[f"{name}_z"].values.astype(float) for name in names}
+        # A CSD has fewer contacts than its potential: both panels reach equally far.
+        ends = np.concatenate([_edges(np.sort(z))[[0, -1]] for z in heights.values()])
+        low, high = ends.min(), ends.max()
         for ax, name in zip(axes, names, strict=True):
             array = added_up(chosen[name])
             unit = array.attrs["units"]
-            order = np.argsort(array[f"{name}_z"].values, kind="stable")
-            z = array[f"{name}_z"].values[order].astype(float)
+            order = np.argsort(heights[name], kind="stable")
+            z = heights[name][order]
             values = np.asarray(array.values, dtype=float)[order]
             _draw(ax, chosen["time"].values, z, shown_by_image(values, centre), limit, unit)
-            _draw_layers(ax, bounds, _edges(z))
+            ax.set(ylim=(low, high), facecolor=_NO_CONTACTS)
+            _draw_layers(ax, bounds, low, high)
             put_title(ax, f"{name} minus mean" if centre else name, width_in=across)
         axes[-1].set_xlabel("time (ms)")
         figure.align_ylabels(axes)
@@ -191,9 +197,10 @@ def _draw(ax: Any, t: Floats, z: Floats, values: Floats, limit: float | None, un
     colour_bar([ax], image, values, unit)
 
 
-def _draw_layers(ax: Any, layers: Mapping[str, tuple[float, float]], edges: Floats) -> None:
+def _draw_layers(
+    ax: Any, layers: Mapping[str, tuple[float, float]], low: float, high: float
+) -> None:
     """Dotted boundaries, and names at the right, of what of the layers is in the picture."""
-    low, high = edges[0], edges[-1]
     for name, (top, bottom) in layers.items():
         for at in (top, bottom):
             if low < at < high:

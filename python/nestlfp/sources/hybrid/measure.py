@@ -276,9 +276,9 @@ def _described(kind: Synapses) -> dict[str, Any]:
 # ---------------------------------------------------------------------- replaying spikes
 def _trains(network: Network, name: str) -> dict[int, Floats]:
     """Recorded spike times of each neuron of a population that spiked."""
-    if name not in network.spikes:
+    times, index = network.spikes.get(name, ((), ()))
+    if not len(times):
         return {}
-    times, index = network.spikes[name]
     order = np.lexsort((times, index))
     neurons, first = np.unique(index[order], return_index=True)
     return dict(zip(neurons.tolist(), np.split(times[order], first[1:]), strict=True))
