@@ -60,6 +60,7 @@ EXAMPLES = [
     "validation/run.py",
     "validation/conductances.py",
     "microcircuit/run.py",
+    "microcircuit/cell_by_cell.py",
     "hemisphere/run.py",
     "hpc/simulate.py",
 ]

@@ -194,9 +194,14 @@ def whole(signals: xr.Dataset, name: str) -> xr.DataArray:
         return found.sum("pre") if "pre" in found.dims else found
 
 
+def settled(signals: xr.Dataset, start: float = SPECTRUM_FROM) -> xr.DataArray:
+    """The LFP from `start` (ms) on."""
+    return whole(signals, "LFP").sel(time=slice(start, None))
+
+
 def depth_profile(choice: Choice, signals: xr.Dataset) -> Check:
     """Standard deviation of the LFP (µV), which should be larger in layers 4 and 5."""
-    lfp = whole(signals, "LFP").sel(time=slice(min(SPECTRUM_FROM, choice.duration / 2), None))
+    lfp = settled(signals, min(SPECTRUM_FROM, choice.duration / 2))
     spread = lfp.std("time").values * 1e3
     found = {float(z): float(sd) for z, sd in zip(lfp["LFP_z"].values, spread, strict=True)}
     larger = min(found[-800.0], found[-1100.0]) > max(found[-200.0], found[-1400.0])

@@ -4,11 +4,13 @@ Depth runs downwards from the surface, as in the cortex; grey lines are boundari
 """
 
 from pathlib import Path
+from typing import Any
 
 import checks
 import circuit as c
 import matplotlib as mpl
 import numpy as np
+import published
 import xarray as xr
 from anatomy import PRE
 from matplotlib.axes import Axes
@@ -18,13 +20,15 @@ from network_in_nest import Choice
 
 import nestlfp
 import nestlfp.plotting
-from nestlfp.plotting.style import INK, colours_of, new_figure, nice, style
+from nestlfp.plotting.style import INK, PALETTE, colours_of, new_figure, nice, style
 
 COLORS = colours_of(PRE)  # the thalamus, and shades of two colours: a layer is lighter or darker
 SHOWN = 200.0  # ms
 RASTER_MOST = 1500  # neurons; one in so many is drawn where there are more
 SPECTRUM_CONTACTS = (0, 3, 7, 11, 13)  # channels 1, 4, 8, 12 and 14
 FREQUENCIES = (3.9, 400.0)  # Hz
+CELLS, KERNELS = {"color": "0.65", "lw": 1.6}, {"color": INK, "lw": 0.7}
+OTHER = PALETTE[0]
 
 
 def draw(
@@ -40,6 +44,8 @@ def draw(
         "sources": sources(choice, kernels, spikes, signals),
         "kernels": all_kernels(kernels),
     }
+    if not choice.modified:
+        figures["published"] = beside_published(kernels, choice.scale)
     for name, figure in figures.items():
         nestlfp.plotting.save(figure, out / f"{name}.png", overwrite=True)
 
@@ -52,7 +58,8 @@ def overview(choice: Choice, spikes: checks.Spikes, signals: xr.Dataset) -> Figu
         grid = figure.add_gridspec(2, 3, width_ratios=[1.15, 1.35, 1.2])
         window = shown(choice, signals)
         _raster(figure.add_subplot(grid[0, 0]), choice, spikes, window)
-        _traces(figure.add_subplot(grid[:, 1]), signals, window)
+        traces = [{"color": INK, "lw": 0.6}]
+        _traces(figure.add_subplot(grid[:, 1]), [checks.whole(signals, "LFP")], window, traces)
         if checks.long_enough(choice):
             power = checks.lfp_spectrum(signals)
             _rate_spectra(figure.add_subplot(grid[1, 0]), choice, spikes)
@@ -98,17 +105,17 @@ def _raster(ax: Axes, choice: Choice, spikes: checks.Spikes, window: tuple[float
     ax.set_title(f"Spikes{some_of}", loc="left")
 
 
-def _traces(ax: Axes, signals: xr.Dataset, window: tuple[float, float]) -> None:
-    """The LFP at each contact, drawn at its depth."""
-    lfp = checks.whole(signals, "LFP")
-    part = lfp.sel(time=slice(*window))
-    middle = lfp.mean("time")
-    largest = float(np.abs(part - middle).max()) or 1.0
+def _traces(
+    ax: Axes, lfps: list[xr.DataArray], window: tuple[float, float], styles: list[dict[str, Any]]
+) -> None:
+    """The LFP at each contact, drawn at its depth; of several calculations on top of each other."""
+    parts = [(lfp - lfp.mean("time")).sel(time=slice(*window)) for lfp in lfps]
+    largest = max(float(np.abs(part).max()) for part in parts) or 1.0
     bar = nice(largest)
     gain = 150.0 / largest  # µm
-    for i, z in enumerate(part["LFP_z"].values):
-        trace = part.values[i] - float(middle[i])
-        ax.plot(part["time"], z + gain * trace, color=INK, lw=0.6)
+    for part, look in zip(parts, styles, strict=True):
+        for i, z in enumerate(part["LFP_z"].values):
+            ax.plot(part["time"], z + gain * part.values[i], **look)
     _mark_layers(ax)
     right = window[1] + 0.1 * (window[1] - window[0])
     ax.plot([right, right], [-bar * gain, 0.0], color=INK, lw=2, clip_on=False)
@@ -169,6 +176,30 @@ def _spectra(ax: Axes, power: xr.DataArray) -> None:
     ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)", ylabel="power (mV²/Hz)")
     ax.set_title("LFP at five depths (µm)", loc="left")
     _legend_below(ax, 5)
+
+
+def spectra(power: xr.DataArray) -> Figure:
+    """Spectra at five contacts: each run, and their mean.
+
+    Parameters
+    ----------
+    power : xarray.DataArray, dims (seed, LFP_channel, frequency)
+        In mV²/Hz.
+    """
+    with style():
+        figure = new_figure(7.1, 2.2)
+        axes = figure.subplots(1, len(SPECTRUM_CONTACTS), sharey=True)
+        for ax, contact in zip(axes, SPECTRUM_CONTACTS, strict=True):
+            part = power[:, contact]
+            ax.axvspan(*checks.BAND, color="0.93", zorder=0)
+            for each in part:
+                ax.loglog(part["frequency"], each, color="0.65", lw=0.6)
+            ax.loglog(part["frequency"], part.mean("seed"), color=INK, lw=1.2)
+            ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)")
+            ax.set_title(f"at {0.0 - part['LFP_z'].item():g} µm", loc="left")
+        axes[0].set_ylabel("power (mV²/Hz)")
+        figure.suptitle(f"LFP: {power.sizes['seed']} runs (grey) and their mean")
+    return figure
 
 
 # ---------------------------------------------------------------------- where the LFP comes from
@@ -252,6 +283,60 @@ def _shares(
     _legend_below(ax, 3, at=-0.07)
 
 
+# ---------------------------------------------------------------------- cell by cell
+COMPARED_CONTACTS = (8, 11)  # in layers 4 and 5
+
+
+def cell_by_cell(choice: Choice, lfp: xr.DataArray, report: dict[str, Any]) -> Figure:
+    """The LFP of all cells and that of kernels: traces, spectra, and how well they agree by depth.
+
+    Parameters
+    ----------
+    choice : Choice
+    lfp : xarray.DataArray, dims (by, LFP_channel, time)
+        "cells" and each set of kernels, in mV.
+    report : dict
+        For each set of kernels its agreement with the cells at each contact.
+    """
+    first, second = (name for name in lfp["by"].values.tolist() if name != "cells")
+    looks = {"cells": CELLS, first: {"color": OTHER, "lw": 0.7}, second: KERNELS}
+    with style():
+        figure = new_figure(7.1, 4.6)
+        grid = figure.add_gridspec(2, 3, width_ratios=[1.5, 1, 1])
+        stop = float(lfp["time"][-1])
+        ax = figure.add_subplot(grid[:, 0])
+        shown = {name: look for name, look in looks.items() if name != first}
+        _traces(ax, [lfp.sel(by=name) for name in shown], (stop - SHOWN, stop), [*shown.values()])
+        depth, other = (figure.add_subplot(grid[0, column]) for column in (1, 2))
+        spread = 1e3 * lfp.std("time")
+        for name, look in looks.items():
+            depth.plot(spread.sel(by=name), c.CONTACTS_Z, label=name, **look)
+            if name in report:
+                other.plot([row["r2"] for row in report[name]["LFP"]], c.CONTACTS_Z, **look)
+        depth.set(xlabel="standard deviation (µV)")
+        depth.set_xlim(left=0)
+        other.set(xlabel="R²", xlim=(max(-0.5, other.get_xlim()[0]), 1))
+        for each in (depth, other):
+            _mark_layers(each)
+            _count_downwards(each)
+        other.set_ylabel("")
+        for column, contact in enumerate(COMPARED_CONTACTS, 1):
+            ax = figure.add_subplot(grid[1, column])
+            for name, look in looks.items():
+                power = nestlfp.signals.spectrum(
+                    lfp.sel(by=name).drop_vars("by"), segment=checks.SPECTRUM_SEGMENT
+                )[contact].sel(frequency=slice(*FREQUENCIES))
+                ax.loglog(power["frequency"], power, **look)
+            ax.set(xlim=FREQUENCIES, xlabel="frequency (Hz)")
+            ax.set_title(f"at {0.0 - lfp['LFP_z'].values[contact]:g} µm", loc="left")
+            if column == 1:
+                ax.set_ylabel("power (mV²/Hz)")
+        figure.suptitle(f"Cell by cell and by kernels: scale {choice.scale:g}")
+        handles, labels = depth.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
 # ---------------------------------------------------------------------- kernels
 def all_kernels(kernels: nestlfp.KernelSet) -> Figure:
     """The LFP after one spike of each presynaptic population, and its peak by depth."""
@@ -279,10 +364,8 @@ def all_kernels(kernels: nestlfp.KernelSet) -> Figure:
         bar.ax.minorticks_off()
         ax = axes.ravel()[-1]
         for pre in PRE:
-            values = h.sel(pre=pre).values
-            peaks = values[np.arange(len(values)), np.abs(values).argmax(axis=1)]
             line = "--" if pre.endswith("I") else "-"
-            ax.plot(peaks, h["LFP_z"], line, color=COLORS[pre], lw=1.0, label=pre)
+            ax.plot(peaks(h.sel(pre=pre)), h["LFP_z"], line, color=COLORS[pre], lw=1.0, label=pre)
         _mark_layers(ax)
         ax.axvline(0, color="0.6", lw=0.6)
         ax.set_xlabel("peak (µV per spike)")
@@ -290,6 +373,33 @@ def all_kernels(kernels: nestlfp.KernelSet) -> Figure:
         for ax in axes[:, 0]:
             _count_downwards(ax)
     return figure
+
+
+def beside_published(kernels: nestlfp.KernelSet, scale: float) -> Figure:
+    """Peaks by depth at full size, of the cells of this example and of the published ones."""
+    h = 1e3 / np.sqrt(scale) * kernels["LFP"].sum("post")
+    with style():
+        figure = new_figure(7.1, 4.6)
+        axes = figure.subplots(2, 5, sharey=True)
+        for ax, pre in zip(axes.ravel(), PRE, strict=False):
+            ax.plot(published.PEAKS[pre], c.CONTACTS_Z, **CELLS, label="cells of Hagen et al.")
+            ax.plot(peaks(h.sel(pre=pre)), c.CONTACTS_Z, **KERNELS, label="cells of this example")
+            _mark_layers(ax, inside=True)
+            ax.axvline(0, color="0.6", lw=0.6)
+            ax.set_title(pre, loc="left")
+            ax.set_xlabel("peak (µV per spike)")
+        last = axes.ravel()[-1]
+        last.set_axis_off()
+        last.legend(*axes[0, 0].get_legend_handles_labels(), loc="center", frameon=False)
+        for ax in axes[:, 0]:
+            _count_downwards(ax)
+    return figure
+
+
+def peaks(responses: xr.DataArray) -> np.ndarray:
+    """The largest value over lags at each contact, with its sign."""
+    values = responses.values
+    return values[np.arange(len(values)), np.abs(values).argmax(axis=1)]
 
 
 def _legend_below(ax: Axes, columns: int, at: float = -0.15) -> None:

@@ -62,22 +62,29 @@ SCALP_RADIUS = 90_000.0
 
 
 def microcircuit_kernels(
-    scale: float = 1.0, modified: bool = False, *, processes: int | None = None
+    scale: float = 1.0,
+    modified: bool = False,
+    *,
+    depths: int | str = "LFPykernels",
+    processes: int | None = None,
 ) -> KernelSet:
     """LFP, CSD, current dipole moment and EEG by pathway, for the network in NEST.
 
-    From the cache folder, where they are computed when they are asked for the first time.
+    From the cache folder, where they are computed when they are asked for the first time; `depths`
+    as of `nestlfp.sources.lfpykernels.compute`.
     """
-    kernels = full_size_kernels(c.CONTACTS_Z, processes=processes).resample(c.DT)
+    kernels = full_size_kernels(c.CONTACTS_Z, depths=depths, processes=processes).resample(c.DT)
     kernels = kernels.scale({pre: float(np.sqrt(scale)) for pre in PRE})
     return with_eeg(kernels.scale(c.MODIFIED_WEIGHTS) if modified else kernels)
 
 
-def full_size_kernels(contacts: np.ndarray, *, processes: int | None = None) -> KernelSet:
+def full_size_kernels(
+    contacts: np.ndarray, *, depths: int | str = "LFPykernels", processes: int | None = None
+) -> KernelSet:
     """LFP, CSD and current dipole moment at LFPykernels' step, from the cache or computed."""
-    path = cached(f"microcircuit_{len(contacts)}", contacts)
+    path = cached(f"microcircuit_{len(contacts)}_{depths}", contacts)
     if not path.exists():
-        kernels = compute_kernels(contacts, processes=processes)
+        kernels = compute_kernels(contacts, depths=depths, processes=processes)
         path.parent.mkdir(parents=True, exist_ok=True)
         kernels.save(path, overwrite=True)
     return KernelSet.load(path)
@@ -102,18 +109,21 @@ def cached(name: str, contacts: np.ndarray) -> Path:
     return user_cache_path("nestlfp") / "kernels" / f"{name}_{key.hexdigest()[:16]}.nc"
 
 
-def compute_kernels(contacts: np.ndarray, *, processes: int | None = None) -> KernelSet:
+def compute_kernels(
+    contacts: np.ndarray, *, depths: int | str, processes: int | None = None
+) -> KernelSet:
     """Kernels of the full network at contacts with these depths (µm), without the EEG."""
     mechanisms.load()
+    spread = c.SOMA_SPREAD if depths == "LFPykernels" else 0.0
     return compute(
-        {post: cell_types(post) for post in c.POPULATIONS},
+        {post: cell_types(post, spread) for post in c.POPULATIONS},
         probes(contacts),
         dt=LFPYKERNELS_DT,
         Vrest=V_REST,
         t_X=TAU,  # the cells start at rest
         tau=TAU,
         g_eff=False,  # synapses are currents
-        depths="LFPykernels",  # for cells that differ by 25 µm at most
+        depths=depths,
         correct_charge=True,
         processes=processes,
         mechanisms=mechanisms.load,
@@ -137,12 +147,12 @@ def probes(contacts: np.ndarray) -> list:
     ]
 
 
-def cell_types(post: str) -> dict[str, CellType]:
-    """The cell types that a population is made of."""
+def cell_types(post: str, spread: float = c.SOMA_SPREAD) -> dict[str, CellType]:
+    """The cell types that a population is made of; `spread` as of `positions`."""
     total = sum(OCCURRENCE[post].values())
     return {
         name: CellType(
-            approximation(post, name),
+            approximation(post, name, spread),
             part / total,
             dict(zip(PRE, SYNAPSES_BY_TYPE[name], strict=True)),
         )
@@ -150,8 +160,8 @@ def cell_types(post: str) -> dict[str, CellType]:
     }
 
 
-def approximation(post: str, name: str) -> lfpykernels.KernelApprox:
-    """A population as if all of its cells were of this type."""
+def approximation(post: str, name: str, spread: float = c.SOMA_SPREAD) -> lfpykernels.KernelApprox:
+    """A population as if all of its cells were of this type; `spread` as of `positions`."""
     pathways = [(pre, post) for pre in PRE]
     number = [0 if pathway in UNKNOWN else c.synapses(*pathway) for pathway in pathways]
     pairs = [c.size(pre) * c.SIZES[post] for pre in PRE]
@@ -176,7 +186,7 @@ def approximation(post: str, name: str) -> lfpykernels.KernelApprox:
             {"syntype": "ExpSynI", "tau": c.TAU_SYN, "weight": 1e-3 * c.weight(*pathway)}  # nA
             for pathway in pathways
         ],
-        synapsePositionArguments=[positions(post, name, pre) for pre in PRE],
+        synapsePositionArguments=[positions(post, name, pre, spread) for pre in PRE],
         conductance_based=False,
     )
 
@@ -186,15 +196,18 @@ def cell(name: str) -> dict:
     return dict(cells.cell(CELLS.get(name, name)).parameters)
 
 
-def positions(post: str, name: str, pre: str) -> dict:
-    """Where the synapses of a pathway are: by layer, on dendrites."""
+def positions(post: str, name: str, pre: str, spread: float = c.SOMA_SPREAD) -> dict:
+    """Where the synapses of a pathway are: by layer, on dendrites.
+
+    `spread` is that of the cells' depths where LFPykernels adds it to the layers, otherwise 0.
+    """
     return synapse_positions(
         cell(name),
         c.LAYERS,
         shares_of_layers(post, name, pre),
         depth=c.soma_depth(post),
         section=["apic", "dend"] if name.startswith("p") else "dend",
-        spread=c.SOMA_SPREAD,
+        spread=spread,
         name=f"{name}, for synapses from {pre},",
     )
 

@@ -26,6 +26,7 @@ def modules():
     sys.path.insert(0, str(EXAMPLE))
     try:
         import anatomy
+        import cell_by_cell
         import checks
         import circuit
         import memory
@@ -34,7 +35,15 @@ def modules():
 
         yield {
             module.__name__: module
-            for module in (anatomy, checks, circuit, memory, network_in_nest, responses)
+            for module in (
+                anatomy,
+                cell_by_cell,
+                checks,
+                circuit,
+                memory,
+                network_in_nest,
+                responses,
+            )
         }
     finally:
         sys.path.remove(str(EXAMPLE))
@@ -46,12 +55,18 @@ def kernels(modules):
     return modules["responses"].microcircuit_kernels()
 
 
-def run(out, *options):
+def script(name, *options):
+    """Run a script of the example; returns what it prints."""
     done = subprocess.run(
-        [sys.executable, EXAMPLE / "run.py", "--out", out, *SMALL, *map(str, options)],
+        [sys.executable, EXAMPLE / name, *map(str, options)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+def run(out, *options):
+    script("run.py", "--out", out, *SMALL, *options)
     return json.loads((out / "report.json").read_text(encoding="utf-8"))
 
 
@@ -194,6 +209,57 @@ def test_without_recorder(tmp_path):
     assert report["with_recorder"] is None
     assert report["without_recorder"]["spikes_sha256"]
     assert not (tmp_path / "signals.zarr").exists()
+
+
+def test_spectra_of_two_seeds(tmp_path):
+    for seed in (1, 2):
+        run(tmp_path / str(seed), "--duration", 480, "--no-check", "--seed", seed)
+    printed = script("spectra.py", tmp_path / "1", tmp_path / "2", "--out", tmp_path)
+    assert len(printed.splitlines()) == 16
+    report = json.loads((tmp_path / "spectra.json").read_text(encoding="utf-8"))
+    assert report["seeds"] == [1, 2]
+    with xr.open_zarr(tmp_path / "2" / "signals.zarr") as signals:
+        late = signals["LFP"].sel(time=slice(200, None))
+        sd = 1e3 * float(late[8].std("time"))
+    assert report["contacts"]["-800"]["sd_uV"][1] == pytest.approx(sd)
+    assert (tmp_path / "spectra.png").stat().st_size > 20_000
+
+
+# ---------------------------------------------------------------------- cell by cell
+def test_cells_get_the_synapses_of_their_type(modules):
+    """All connections of the network, with their sources, weights and delays; targets by type."""
+    cells, circuit = modules["cell_by_cell"], modules["circuit"]
+    share = modules["anatomy"].SYNAPSES_BY_TYPE
+    network = cells.simulated(modules["network_in_nest"].Choice(scale=0.02, duration=20.0))
+    divided = cells.with_types(network, seed=1)
+    for post in circuit.POPULATIONS:
+        types = modules["responses"].OCCURRENCE[post]
+        names = [cells.type_of(post, name) for name in types]
+        assert sum(divided.sizes[name] for name in names) == network.sizes[post]
+        for i, pre in enumerate(modules["anatomy"].PRE):
+            whole = network.connections.get((pre, post))
+            if whole is None or (pre, post) in modules["responses"].UNKNOWN:
+                assert not any((pre, name) in divided.connections for name in names)
+                continue
+            parts = [divided.connections[pre, name] for name in names]
+            for what in ("source", "weight", "delay"):
+                found = np.concatenate([getattr(part, what) for part in parts])
+                np.testing.assert_array_equal(np.sort(found), np.sort(getattr(whole, what)))
+            n = whole.source.size
+            for name, part in zip(types, parts, strict=True):
+                p = share[name][i]
+                assert abs(part.source.size - p * n) <= 5 * np.sqrt(n * p * (1 - p)) + 1e-3 * n
+
+
+def test_cell_by_cell(tmp_path):
+    script("cell_by_cell.py", "--scale", 0.005, "--duration", 500, "--out", tmp_path)
+    report = json.loads((tmp_path / "cell_by_cell.json").read_text(encoding="utf-8"))
+    assert [row["z_um"] for row in report["LFP"]] == list(np.arange(0.0, -1600.0, -100.0))
+    # Of a 200th of the network single cells dominate the LFP at each contact, not the dipole.
+    assert report["CDM_z"]["r"] > 0.5
+    assert (tmp_path / "cell_by_cell.png").stat().st_size > 20_000
+    with xr.open_dataset(tmp_path / "cell_by_cell.nc", engine="h5netcdf") as both:
+        assert both["LFP"].shape == (2, 16, 5000)
 
 
 @pytest.mark.mpi

@@ -19,6 +19,7 @@ import numpy as np
 from ..._types import Floats
 from ...errors import NetworkError
 from ...extras import require
+from .._charge import charge_taken
 from ..lfpykernels import EXTRA
 from .cells import Population, Synapses, build
 from .network import Network
@@ -52,6 +53,8 @@ class Task:
         Length of the signals, in steps.
     method : {"simulate", "superpose"}
     seed : int
+    correct_charge : bool
+        Whether synapses pass the charge that they have with infinitely short steps.
     """
 
     network: Network
@@ -62,6 +65,7 @@ class Task:
     n_steps: int
     method: str
     seed: int
+    correct_charge: bool
     trains: Mapping[str, Mapping[int, list[tuple[int, Floats]]]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +132,9 @@ def _events(task: Task, post: str, index: int, cell: Any) -> dict[int, list[Even
         segments = kind.draw_segments(cell, numbers.sum(), rng)
         places = np.split(segments, np.cumsum(numbers)[:-1])
         peaks = kind.peaks(weights)
+        if task.correct_charge:
+            lasts = _FORGOTTEN * kind.tau2
+            peaks = peaks / charge_taken(kind.parameters, task.network.dt, lasts, twin=False)
         for source, peak, delay, on in zip(sources.tolist(), peaks, delays, places, strict=True):
             for row, times in task.trains[pre].get(source, ()):
                 events[row] += [Event(kind, s, peak, times + delay) for s in on.tolist()]
