@@ -13,7 +13,6 @@ from nestlfp.runtime.inputs import Inputs
 from nestlfp.runtime.install import loaded_model
 from nestlfp.runtime.readout import Readout
 from nestlfp.runtime.session import current
-from nestlfp.runtime.wiring import Placement
 from nestlfp.signals import checked, pathways, sampling_interval
 from nestlfp.simulator import Simulator
 from nestlfp.testing import assert_convolution, assert_undisturbed, convolved
@@ -117,12 +116,10 @@ class PeakMeter:
         # From here on NEST is changed.
         with sim.quiet():
             synapse = session.synapse(plan.now)
-            count = Placement.ONE.count(sim)
-            nodes = bank.create_nodes(sim, model, count, plan.schedule.hold, every=1, until=0)
+            nodes = bank.create_nodes(sim, model, 1, plan.schedule.hold, every=1, until=0)
             self._readout = Readout(
-                sim, nodes, bank.filter.n_outputs,
-                every=1, shift=plan.schedule.shift, now=plan.now, delay=plan.min_delay,
-                synapse=synapse,
+                sim, nodes, plan, bank.filter.n_outputs,
+                every=1, shift=plan.schedule.shift, synapse=synapse,
             )  # fmt: skip
             session.made(plan.connect(sim, nodes, synapse))
         session.listeners[self] = lambda: self._readout.clock

@@ -7,29 +7,30 @@ moment, EEG and MEG that follow from the network's spikes and precomputed spike-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import errors as errors
+from .errors import (
+    ActivityError,
+    EnsembleError,
+    KernelError,
+    KernelsMismatchWarning,
+    MissingExtraError,
+    NestLFPError,
+    NetworkError,
+    SignalError,
+    StoreLostError,
+    StreamError,
+    ToleranceError,
+    ToolchainError,
+)
+
 if TYPE_CHECKING:
     from . import activity, ensemble, plotting, signals, sources
     from . import bmtk as bmtk
     from . import cells as cells
-    from . import errors as errors
     from . import filters as filters
     from . import geometry as geometry
     from . import kernels as kernels
     from . import testing as testing
-    from .errors import (
-        ActivityError,
-        EnsembleError,
-        KernelError,
-        KernelsMismatchWarning,
-        MissingExtraError,
-        NestLFPError,
-        NetworkError,
-        SignalError,
-        StoreLostError,
-        StreamError,
-        ToleranceError,
-        ToolchainError,
-    )
     from .filters.options import FIR, Auto, Separable, StateSpace
     from .kernels import KernelSet, NeuronKernels
     from .kernels.neurons.validity import validity
@@ -81,23 +82,9 @@ __all__ = [
     "validity",
 ]
 
-# Where the public names live. They are imported when they are first used: the command line and
-# the steps of a build need few of them, and answer at once.
+# Where the other public names live. They are imported when they are first used: the command line
+# and the steps of a build need few of them, and answer at once.
 _HOMES = {
-    "errors": [
-        "ActivityError",
-        "EnsembleError",
-        "KernelError",
-        "KernelsMismatchWarning",
-        "MissingExtraError",
-        "NestLFPError",
-        "NetworkError",
-        "SignalError",
-        "StoreLostError",
-        "StreamError",
-        "ToleranceError",
-        "ToolchainError",
-    ],
     "filters.options": ["FIR", "Auto", "Separable", "StateSpace"],
     "kernels": ["KernelSet", "NeuronKernels"],
     "kernels.neurons.validity": ["validity"],
@@ -119,7 +106,6 @@ _PACKAGES = {
     "bmtk",
     "cells",
     "ensemble",
-    "errors",
     "filters",
     "geometry",
     "kernels",

@@ -6,7 +6,7 @@ Nothing here imports bmtk; it uses what bmtk's networks and simulators offer to 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +178,13 @@ class FieldReport:
         electrodes: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> None:
-        if file_name is not None:
-            _check_writable(kernels, signal, electrodes is not None, options.get("by", ()))
+        if file_name is not None:  # errors that `to_sonata` would have after the run
+            bank = kernels if isinstance(kernels, FilterBank) else None
+            modes = modes_of(kernels) if bank is None else bank.kernels
+            by = options.get("by", ()) if bank is None else bank.options.by
+            array = one_signal(modes.convolve({}, modes.dt, by=by), signal)
+            if electrodes is not None:
+                contact_table(array)
         self.recorder: FieldRecorder | None = None
         self._kernels, self._selections, self._options = kernels, selections, options
         self._file_name, self._signal, self._electrodes = file_name, signal, electrodes
@@ -213,18 +218,3 @@ class FieldReport:
                 overwrite=True,
             )
         )
-
-
-def _check_writable(
-    kernels: KernelSet | NeuronKernels | FilterBank,
-    signal: str | None,
-    positions: bool,
-    by: str | Iterable[str],
-) -> None:
-    """Raise a `SignalError` now if `to_sonata` would refuse the signals after the run."""
-    bank = kernels if isinstance(kernels, FilterBank) else None
-    modes = modes_of(kernels) if bank is None else bank.kernels
-    empty = modes.convolve({}, modes.dt, by=by if bank is None else bank.options.by)
-    array = one_signal(empty, signal)
-    if positions:
-        contact_table(array)

@@ -41,6 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
+_Signals = Annotated[
+    list[str] | None,
+    typer.Option("--signal", "-s", help="This signal only. May be given several times."),
+]
 _Force = Annotated[bool, typer.Option("--force", "-f", help="Replace an existing figure.")]
 
 
@@ -274,10 +278,7 @@ def export(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="_raw.fif (of MNE), .nwb, .nc or .zarr.")
     ],
-    signal: Annotated[
-        list[str] | None,
-        typer.Option("--signal", "-s", help="This signal only. May be given several times."),
-    ] = None,
+    signal: _Signals = None,
     force: Annotated[bool, typer.Option("--force", "-f", help="Replace existing signals.")] = False,
 ) -> None:
     """Write signals in the format of another program: MNE, or what reads NWB.
@@ -292,7 +293,7 @@ def export(
     from . import signals
 
     found = _load(file)
-    if _has_kernels(found):
+    if _is_kernels(found):
         raise NestLFPError(f"{str(file)!r} has kernels, not signals")
     unknown = [name for name in signal or () if name not in found]
     if unknown:
@@ -313,10 +314,7 @@ def plot(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The figure: .png, .pdf, .svg, ...")
     ],
-    signal: Annotated[
-        list[str] | None,
-        typer.Option("--signal", "-s", help="Draw this signal only. May be given several times."),
-    ] = None,
+    signal: _Signals = None,
     start: Annotated[
         float | None, typer.Option(help="Draw signals from this time on (ms).")
     ] = None,
@@ -549,7 +547,7 @@ def _load(file: Path) -> Any:
 
 def _load_kernels(file: Path) -> Any:
     found = _load(file)
-    if not _has_kernels(found):
+    if not _is_kernels(found):
         raise NestLFPError(f"{str(file)!r} has signals, not kernels")
     return found
 
@@ -566,12 +564,8 @@ def _check_free(path: Path, force: bool) -> None:
         raise NestLFPError(f"{str(path)!r} exists: choose another name, or add --force")
 
 
-def _has_kernels(found: Any) -> bool:
-    """Whether it is a KernelSet or NeuronKernels."""
-    return _is_kernels(found) or hasattr(found, "modes")
-
-
 def _is_kernels(found: Any) -> bool:
-    from .kernels import KernelSet
+    """Whether it is a KernelSet or NeuronKernels."""
+    from .kernels.base import Kernels
 
-    return isinstance(found, KernelSet)
+    return isinstance(found, Kernels)

@@ -57,14 +57,8 @@ def card(title: str, facts: Iterable[tuple[str, object]], *folded: Html) -> str:
     )
 
 
-def table(
-    summary: str,
-    head: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    *,
-    shown: bool = True,
-) -> Html:
-    """A table that folds under its summary; `shown` says whether it is unfolded at first."""
+def table(summary: str, head: Sequence[str], rows: Iterable[Sequence[object]]) -> Html:
+    """A table that folds under its summary, and is unfolded at first."""
     top = "".join(
         f'<th style="{_CELL}; border-bottom: {_LINE}">{_text(name)}</th>' for name in head
     )
@@ -77,7 +71,7 @@ def table(
     return _folding(
         summary,
         f'<table style="{_TABLE}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>',
-        shown,
+        shown=True,
     )
 
 

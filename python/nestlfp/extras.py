@@ -14,20 +14,20 @@ PYTHON = {"zarr": (3, 11)}
 
 def require(module: str, extra: str) -> Any:
     """The module, or a `MissingExtraError` that says which extra brings it."""
-    oldest = PYTHON.get(module.partition(".")[0], (3, 0))
+    package = module.partition(".")[0]
+    oldest = PYTHON.get(package, (3, 0))
     if sys.version_info < oldest:
         raise MissingExtraError(
-            f"{module.partition('.')[0]} needs Python {'.'.join(map(str, oldest))} or newer, "
+            f"{package} needs Python {'.'.join(map(str, oldest))} or newer, "
             f"this is Python {sys.version_info.major}.{sys.version_info.minor}"
         )
     try:
         return import_module(module)
     except RuntimeError as error:  # mpi4py's, where it finds no MPI library
-        raise MissingExtraError(
-            f"{module.partition('.')[0]} is installed, but cannot be imported: {error}"
-        ) from error
+        message = f"{package} is installed, but cannot be imported: {error}"
+        raise MissingExtraError(message) from error
     except ImportError as error:
         raise MissingExtraError(
-            f"{module.partition('.')[0]} cannot be imported ({error}): "
-            f"install it with  pip install 'nestlfp[{extra}]'"
+            f"{package} cannot be imported ({error}): install it with  pip install "
+            f"'nestlfp[{extra}]'"
         ) from error

@@ -29,7 +29,7 @@ def spike_steps(
     times = np.asarray(time_ms)
     if times.dtype.kind == "f" and np.isfinite(times).all():
         exact = times.astype(float) / dt_ms
-        off = _off(exact)
+        off = off_grid(exact)
         if off.any() and rounding is False:
             raise error(
                 f"{what} must be whole multiples of dt = {dt_ms:g} ms, found "
@@ -55,9 +55,11 @@ def rounded(exact: Floats, off: Any, rounding: Rounding) -> Floats:
     return np.asarray(np.where(off, np.ceil(exact), whole) if rounding == "up" else whole)
 
 
-def _off(exact: Floats) -> Any:
+def off_grid(exact: Floats, uncertain: float = 0.0) -> np.ndarray:
+    """Which times, given in steps, are between steps by more than they are `uncertain`."""
     # An absolute tolerance in steps would reject late times for their rounding alone.
-    return np.abs(exact - np.rint(exact)) > np.maximum(GRID_TOLERANCE, 1e-12 * np.abs(exact))
+    allowed = np.maximum(max(GRID_TOLERANCE, uncertain), 1e-12 * np.abs(exact))
+    return np.asarray(np.abs(exact - np.rint(exact)) > allowed)
 
 
 def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]) -> Ints:
@@ -73,11 +75,28 @@ def steps(time_ms: ArrayLike, dt_ms: float, what: str, error: type[NestLFPError]
     whole = np.rint(exact)
     off = ~(np.abs(exact) < 2**53)  # not finite, or so late that steps cannot be counted
     with np.errstate(invalid="ignore"):
-        off |= _off(exact)
+        off |= off_grid(exact)
     if np.any(off):
         found = times[off].flat[0]
         raise error(f"{what} must be whole multiples of dt = {dt_ms:g} ms, found {found} ms")
     return whole.astype(np.int64)
+
+
+def at_least_a_step(time_ms: Any, dt_ms: float, what: str, error: type[NestLFPError]) -> int:
+    """As `step`, of a time that is no shorter than one."""
+    found = step(time_ms, dt_ms, what, error)
+    if found < 1:
+        raise error(f"{what} must be at least dt = {dt_ms:g} ms, found {time_ms}")
+    return found
+
+
+def step_or_none(time_ms: Any, dt_ms: float, lowest: int = 1) -> int | None:
+    """As `step`, but None of what is none, or is less than so many."""
+    try:
+        found = step(time_ms, dt_ms, "", NestLFPError)
+    except NestLFPError:
+        return None
+    return found if found >= lowest else None
 
 
 def step(time_ms: Any, dt_ms: float, what: str, error: type[NestLFPError]) -> int:

@@ -13,6 +13,7 @@ from .._types import Floats
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.convolve import of_counts
 from ..kernels.neurons.counts import of_steps
+from ..kernels.neurons.kernels import as_neurons
 from ..progress import progress_bar
 from .disk_buffer import DiskBuffer
 
@@ -32,23 +33,14 @@ class Blocks:
     """
 
     def __init__(
-        self,
-        kernels: KernelSet | NeuronKernels,
-        modes: KernelSet,
-        keep: tuple[str, ...],
-        every: int,
+        self, kernels: KernelSet | NeuronKernels, keep: tuple[str, ...], every: int
     ) -> None:
-        self.modes = modes
-        self._kernels = kernels if isinstance(kernels, NeuronKernels) else None
+        self._neurons = as_neurons(kernels)
+        self.modes = modes = self._neurons.modes
         self._keep, self._every = keep, every
-        if self._kernels is None:
-            self._groups: Mapping[str, tuple[str, ...]] = {name: (name,) for name in modes.pre}
-            self._weights: Mapping[str, Any] = {}
-        else:
-            self._groups, self._weights = self._kernels.populations, self._kernels.weights
+        weights = self._neurons.weights
         self.sizes = {
-            name: self._weights[name].shape[0] if name in self._weights else None
-            for name in self._groups
+            name: weights[name].shape[0] if name in weights else None for name in self._neurons.pre
         }
         apart = np.prod([modes.stored.sizes[dim] for dim in keep], dtype=int)
         channels = sum(array.shape[2] for array in modes.stored.data_vars.values())
@@ -88,8 +80,8 @@ class Blocks:
         made = of_counts(self.modes.stored, window, self._keep)
         at = np.arange(start // self._every + 1, stop // self._every + 1) * self._every
         made = made.isel(time=at - start + before - 2)
-        if self._kernels is not None and "pre" in self._keep:
-            made = self._kernels.by_population(made)
+        if "pre" in self._keep:
+            made = self._neurons.by_population(made)
         times = ("time", at * self.modes.dt, {"units": "ms"})
         return made.assign_coords(time=times).assign_attrs(
             format=signals.FORMAT,
@@ -103,14 +95,13 @@ class Blocks:
         """Spikes of each population or mode in the steps of a block, (pre, step)."""
         counts = np.zeros((len(self.modes.pre), self.block))
         found = buffer.read(number) if number >= 0 else buffer.read(0)[:0]
-        for k, (name, own) in enumerate(self._groups.items()):
+        for k, (name, own) in enumerate(self._neurons.populations.items()):
             mine = found[found["population"] == k]
             if mine.size:
                 rows = [self.modes.pre.index(mode) for mode in own]
                 at = mine["step"] - number * self.block
-                counts[rows] = of_steps(
-                    at, mine["row"], self._weights.get(name), len(own), self.block - 1
-                )
+                weights = self._neurons.weights.get(name)
+                counts[rows] = of_steps(at, mine["row"], weights, len(own), self.block - 1)
         return counts
 
 

@@ -19,7 +19,7 @@ import xarray as xr
 from .. import signals
 from ..errors import ActivityError
 from ..extras import require
-from ..grid import Rounding, check_rounding, step
+from ..grid import Rounding, at_least_a_step, check_rounding, step
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.checks import found_instead
 from ..kernels.names import by_dims
@@ -30,8 +30,7 @@ from .blocks import Blocks, filled
 from .disk_buffer import DiskBuffer
 from .formats import portions
 from .populations import Assignment, files, rules
-from .portion import Asked
-from .times import steps_of
+from .portion import Asked, steps_of
 
 
 def convolve(
@@ -138,13 +137,13 @@ def convolve(
         )
     check_rounding(rounding, ActivityError)
     keep, place = by_dims(by), _place(to, overwrite)
-    every = 1 if interval is None else step(interval, modes.dt, "interval", ActivityError)
-    if every < 1:
-        raise ActivityError(f"interval must be at least dt = {modes.dt:g} ms, found {interval}")
+    every = 1
+    if interval is not None:
+        every = at_least_a_step(interval, modes.dt, "interval", ActivityError)
     n = None if duration is None else step(duration, modes.dt, "duration", ActivityError)
     if n is not None and n < every:
         raise ActivityError(f"duration must be at least {every * modes.dt:g} ms, found {duration}")
-    of = Blocks(kernels, modes, keep, every)
+    of = Blocks(kernels, keep, every)
     assignment = Assignment(of.sizes, rules(populations), skip_unknown)
     listed = files(spikes, of.sizes)
     asked = Asked(unit, column)

@@ -15,7 +15,7 @@ from ..errors import KernelError
 from ..kernels import KernelSet, by_dims
 from ..kernels.courses import COURSES, has_courses, last_dim
 from ..kernels.readout import butterworth
-from ..kernels.strengths import without_strengths
+from ..kernels.strengths import labels_of_signals
 from ..state_space import Factors, Ringing
 
 
@@ -55,10 +55,7 @@ class Coefficients:
             name: array if "post" in self.by else _summed(array)
             for name, array in stored.data_vars.items()
         }
-        self._coords = without_strengths(stored).drop_vars(
-            [*kernels.signals, *({"pre", "post"} - set(self.by))]
-        )
-        self._coords = self._coords.drop_vars(["lag", COURSES], errors="ignore")
+        self._coords = labels_of_signals(stored, self.by)
         last = stored.sizes[last_dim(stored)]
         parts = [
             array.transpose("pre", ...).values.reshape(len(kernels.pre), -1, last)

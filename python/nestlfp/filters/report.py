@@ -41,12 +41,8 @@ class Reduction:
             "every population):",
             "  tolerance  latents  order    error  µs per step",
         ]
-        rows = zip(
-            self.orders.tolerances,
-            self.orders.realizations,
-            self.orders.smallest_errors,
-            strict=True,
-        )
+        found = self.orders
+        rows = zip(found.tolerances, found.realizations, found.smallest_errors, strict=True)
         for tolerance, realization, error in rows:
             if realization is None:
                 lines.append(f"  {tolerance:9.0e}  not below an error of {error:.2g}")

@@ -2,7 +2,7 @@
 
 from .files import FORMAT, NEURONS_FORMAT
 from .names import AXES, by_dims, channel_dim, check_name
-from .neurons import NeuronKernels
+from .neurons.kernels import NeuronKernels
 from .set import KernelSet
 
 __all__ = [

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .._types import Floats, Ints
+from .._types import Floats
 from ..errors import KernelError
 from ..grid import GRID_TOLERANCE, Rounding, spike_steps, step
 from .checks import dt_ms, first_lag_steps, real
 from .courses import COURSES, has_courses, multiplied
 from .names import by_dims, check_known
-from .strengths import without_strengths
+from .strengths import labels_of_signals
 
 _BLOCK = 2**24
 """Values that are in memory at a time, beside the signals."""
@@ -22,21 +22,6 @@ _BLOCK = 2**24
 # sum for each step with spikes, and each of its terms; of the FFT for each value that it makes.
 _NS_EACH_STEP, _NS_EACH_TERM, _NS_BY_FFT = 2000.0, 1.5, 15.0
 _NS_IN_MATRIX = 0.1  # a term of a product of matrices, roughly
-
-
-def convolved(
-    dataset: xr.Dataset,
-    spike_times: Any,
-    duration: float,
-    by: str | Iterable[str],
-    rounding: Rounding,
-) -> xr.Dataset:
-    """Signals at the times dt, 2 dt, ..., `duration`; see `KernelSet.convolve`."""
-    keep, dt = by_dims(by), dt_ms(dataset)
-    n = step(duration, dt, "duration", KernelError)
-    if n < 1:
-        raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
-    return of_counts(dataset, _counts(dataset, spike_times, n, rounding), keep)
 
 
 def of_rates(
@@ -106,10 +91,8 @@ def of_counts(dataset: xr.Dataset, counts: Floats, keep: Collection[str]) -> xr.
     if "pre" in keep:
         dataset = multiplied(dataset)
     courses = dataset[COURSES].values if has_courses(dataset) else None
-    summed_over = {"pre", "post"} - set(keep)
-    out = without_strengths(dataset).drop_vars([*dataset.data_vars, *summed_over])
-    out = out.drop_vars(["lag", COURSES], errors="ignore")
-    out = out.assign_coords(time=("time", np.arange(1, n + 1) * dt, {"units": "ms"}))
+    times = ("time", np.arange(1, n + 1) * dt, {"units": "ms"})
+    out = labels_of_signals(dataset, keep).assign_coords(time=times)
     for name, array in dataset.data_vars.items():
         kernel = array if "post" in keep else array.sum("post", keep_attrs=True)
         if courses is None:
@@ -183,9 +166,7 @@ def full_sums(nu: Floats, kernel: Floats) -> Floats:
     return full
 
 
-def _counts(
-    dataset: xr.Dataset, spike_times: Mapping[str, Any], n: int, rounding: Rounding
-) -> Floats:
+def counted(dataset: xr.Dataset, spike_times: Any, n: int, rounding: Rounding) -> Floats:
     """Number of spikes of each presynaptic population in the steps 0 ... n."""
     pre = dataset["pre"].values.tolist()
     if not isinstance(spike_times, Mapping):
@@ -196,16 +177,12 @@ def _counts(
     check_known(spike_times, pre, "pre")
     counts = np.zeros((len(pre), n + 1))
     for i, name in enumerate(pre):
-        at = _spike_steps(name, spike_times.get(name, ()), dt_ms(dataset), rounding)
+        what = f"spike times of {name!r}"
+        times = np.atleast_1d(real(spike_times.get(name, ()), what))
+        if times.ndim != 1:
+            raise KernelError(
+                f"{what} must be one list, of all its neurons together, found shape {times.shape}"
+            )
+        at = spike_steps(times, dt_ms(dataset), what, KernelError, rounding)
         counts[i] = np.bincount(at[at <= n], minlength=n + 1)
     return counts
-
-
-def _spike_steps(name: str, times: Any, dt: float, rounding: Rounding) -> Ints:
-    what = f"spike times of {name!r}"
-    found = np.atleast_1d(real(times, what))
-    if found.ndim != 1:
-        raise KernelError(
-            f"{what} must be one list, of all its neurons together, found shape {found.shape}"
-        )
-    return spike_steps(found, dt, what, KernelError, rounding)

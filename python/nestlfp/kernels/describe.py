@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -53,17 +53,16 @@ def fingerprint(dataset: xr.Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class Peak:
-    """The largest value of a signal's kernels, and where it is."""
+class Peak(NamedTuple):
+    """The largest value of a signal's kernels, and where it is: as a person reads it."""
 
     signal: str
     channels: int
     units: str
-    value: float
+    value: str
     pathway: str
     channel: object
-    lag: float
+    lag: str
     depths: str
 
     @classmethod
@@ -84,17 +83,17 @@ class Peak:
             signal=name,
             channels=array.shape[2],
             units=array.attrs["units"],
-            value=value,
+            value=f"{value:.3g}",
             pathway=f"{array['pre'].values[x]} → {array['post'].values[y]}",
             channel=array[channel_dim(name)].values[c],
-            lag=float(dataset["lag"].values[k]),
+            lag=f"{dataset['lag'].values[k]:g}",
             depths=depths,
         )
 
     def __str__(self) -> str:
         return (
-            f"{self.signal}: {self.channels} channels, {self.units}; peak {self.value:.3g}"
-            f" {self.units} per spike ({self.pathway}, channel {self.channel}, {self.lag:g} ms)"
+            f"{self.signal}: {self.channels} channels, {self.units}; peak {self.value}"
+            f" {self.units} per spike ({self.pathway}, channel {self.channel}, {self.lag} ms)"
             + (f"; z {self.depths}" if self.depths else "")
         )
 
@@ -139,19 +138,7 @@ def signals_table(dataset: xr.Dataset) -> Html:
     return table(
         "signals",
         ["signal", "channels", "unit", "peak per spike", "pathway", "channel", "lag (ms)", "z"],
-        [
-            (
-                p.signal,
-                p.channels,
-                p.units,
-                f"{p.value:.3g}",
-                p.pathway,
-                p.channel,
-                f"{p.lag:g}",
-                p.depths,
-            )
-            for p in peaks(dataset)
-        ],
+        peaks(dataset),
     )
 
 

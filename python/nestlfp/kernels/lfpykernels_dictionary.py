@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from .._types import Floats
 from ..errors import KernelError
 from .arrays import labelled
-from .checks import positive_ms, real
+from .checks import real
 from .names import AXES, check_name, check_signal_names
 from .positions import check_no_group, check_several, is_probe
 from .probes import DIPOLE, PREDICTS
@@ -26,19 +26,18 @@ _QUIET = 1e-3  # a half of the lags below this part of the peak is probably not 
 Pathway = tuple[str, str]  # (post, pre)
 
 
-def from_dictionary(
-    H_YX: Mapping[str, Mapping[str, ArrayLike]],
-    *,
-    dt: float,
-    names: Mapping[str, str] | None = None,
-    units: Mapping[str, str] | None = None,
-    positions: Mapping[str, ArrayLike] | None = None,
-    probes: Iterable[Any] | None = None,
-    fir: bool | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
-    """Kernels from LFPykernels' dictionary; see `KernelSet.from_lfpykernels`."""
-    dt = positive_ms(dt, "dt")
+def arrays_of(H_YX: Any, fir: bool | None) -> tuple[dict[str, Floats], list[str], list[str]]:
+    """An array (post, pre, channel, lag) for each probe of the dictionary, and the populations.
+
+    See `KernelSet.from_lfpykernels`.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+        Lags dt, ..., tau.
+    post, pre : list of str
+        Names of populations.
+    """
     if isinstance(H_YX, list | tuple) and H_YX:
         raise KernelError(
             f"found a list of {len(H_YX)}, as in ncpi's kernels.pkl, which has a dictionary for "
@@ -52,17 +51,7 @@ def from_dictionary(
     arrays = stacked(pathways, post, pre)
     if not (fir if fir is not None else _is_fir(arrays)):
         arrays = _positive_lags(arrays)
-    return of_probes(
-        arrays,
-        post=post,
-        pre=pre,
-        dt=dt,
-        names=names,
-        units=units,
-        positions=positions,
-        probes=probes,
-        provenance={"tool": "LFPykernels", **(provenance or {})},
-    )
+    return arrays, post, pre
 
 
 def _pathway(key: Any) -> Pathway:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from .._types import Floats
 from ..errors import KernelError
-from ..grid import GRID_TOLERANCE, step
+from ..grid import GRID_TOLERANCE, at_least_a_step
 from .checks import dt_ms, first_lag_steps, positive_ms
 
 MOST_LAGS = 1_000_000
@@ -54,18 +54,21 @@ def resampled(dataset: xr.Dataset, dt: float, method: str) -> xr.Dataset:
 def lowpassed(dataset: xr.Dataset, interval: float, method: str) -> xr.Dataset:
     """Kernels for slow sampling; see `KernelSet.lowpass`."""
     dt = dt_ms(dataset)
-    q = step(interval, dt, "interval", KernelError)
-    if q < 1:
-        raise KernelError(f"interval must be at least dt = {dt:g} ms, found {interval}")
+    q = at_least_a_step(interval, dt, "interval", KernelError)
     if method not in ("fir", "mean"):
         raise KernelError(f"method must be 'fir' or 'mean', found {method!r}")
     if q == 1:
         return dataset
+    from scipy.signal import firwin  # takes half a second to import, and most scripts need it not
+
     mean = method == "mean"
     lead, width = (0, q) if mean else (10 * q, 20 * q + 1)
     count = dataset.sizes["lag"] + width - 1
     _check_count(count, f"interval = {interval:g} ms")
-    taps = np.full(width, 1.0 / width) if mean else _low_pass(width, 1 / q)
+    if mean:
+        taps = np.full(width, 1.0 / width)
+    else:  # the cutoff is a share of the Nyquist frequency
+        taps = np.asarray(firwin(width, 1 / q, window="hamming"))
     lags = (first_lag_steps(dataset) - lead + np.arange(count)) * dt
     # Not by FFT, whose rounding would leave no kernel's leading zeros zero.
     return _with_lags(
@@ -78,13 +81,6 @@ def _check_count(count: float, what: str) -> None:
         raise KernelError(
             f"{what} would make kernels of {count:.3g} lags, more than {MOST_LAGS}: is it in ms?"
         )
-
-
-def _low_pass(width: int, cutoff: float) -> Floats:
-    """Taps of a low-pass filter; the cutoff is a share of the Nyquist frequency."""
-    from scipy.signal import firwin  # takes half a second to import, and most scripts need it not
-
-    return np.asarray(firwin(width, cutoff, window="hamming"))
 
 
 def _with_lags(

@@ -16,17 +16,17 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from ..errors import KernelError
-from ..grid import Rounding
+from ..grid import Rounding, at_least_a_step
 from .arrays import labelled
 from .base import Kernels
 from .checks import checked
-from .convolve import convolved, of_rates
+from .convolve import counted, of_counts, of_rates
 from .courses import changed_lags, chosen_signals, multiplied
 from .describe import description, fingerprint, shown
 from .files import FORMAT
-from .lfpykernels_dictionary import from_dictionary
-from .moments import poisson_moments
-from .names import chosen
+from .lfpykernels_dictionary import arrays_of, of_probes
+from .names import by_dims, chosen
+from .neurons.energies import poisson_moments
 from .sampling import lowpassed, resampled
 from .sums import factors_of, scaled, summed
 
@@ -231,16 +231,18 @@ class KernelSet(Kernels):
         >>> kernels["LFP"].dims, kernels["LFP"].attrs["units"]
         (('post', 'pre', 'LFP_channel', 'lag'), 'mV')
         """
+        arrays, post, pre = arrays_of(H_YX, fir)
         return cls(
-            from_dictionary(
-                H_YX,
+            of_probes(
+                arrays,
+                post=post,
+                pre=pre,
                 dt=dt,
                 names=names,
                 units=units,
                 positions=positions,
                 probes=probes,
-                fir=fir,
-                provenance=provenance,
+                provenance={"tool": "LFPykernels", **(provenance or {})},
             )
         )
 
@@ -446,7 +448,7 @@ class KernelSet(Kernels):
         >>> kernels.poisson({"E": 5000.0})["LFP"].values
         array([[1., 1.]])
         """
-        return poisson_moments(self.dataset, rates)
+        return poisson_moments(self.dataset, {name: [name] for name in self.pre}, {}, rates)
 
     def convolve(
         self,
@@ -515,7 +517,9 @@ class KernelSet(Kernels):
             return of_rates(self.stored, rates, sizes, duration, by)
         if duration is None:
             raise KernelError("duration must be given with spike_times (ms)")
-        return convolved(self.stored, spike_times, duration, by, rounding)
+        keep = by_dims(by)
+        n = at_least_a_step(duration, self.dt, "duration", KernelError)
+        return of_counts(self.stored, counted(self.stored, spike_times, n, rounding), keep)
 
     # ------------------------------------------------------------------ file
     def _to_file(self) -> xr.Dataset:

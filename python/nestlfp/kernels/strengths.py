@@ -6,10 +6,12 @@ scaled with the kernels, and tell whether a network is the one that kernels are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import xarray as xr
+
+from .courses import COURSES
 
 CHARGE, CONDUCTANCE = "charge_per_spike", "conductance_per_spike"
 UNITS = {CHARGE: "fC", CONDUCTANCE: "nS ms"}
@@ -58,15 +60,12 @@ def strength_coordinates(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
 
 
 def without_strengths(dataset: xr.Dataset) -> xr.Dataset:
-    """What becomes signals, for which strengths have no meaning."""
+    """The kernels' dataset without what a spike brings."""
     return dataset.drop_vars(UNITS, errors="ignore")
 
 
-def scaled_strengths(dataset: xr.Dataset, by_pathway: xr.DataArray) -> xr.Dataset:
-    """The strengths times the factors of pathways, an array (post, pre)."""
-    return dataset.assign_coords(
-        {
-            name: (by_pathway * found).assign_attrs(found.attrs)
-            for name, found in strength_coordinates(dataset).items()
-        }
-    )
+def labels_of_signals(dataset: xr.Dataset, keep: Collection[str] = ()) -> xr.Dataset:
+    """What signals have of these kernels: labels of channels, and of the dimensions to keep."""
+    kernels = [*dataset.data_vars, "lag", COURSES]
+    summed_over = {"pre", "post"} - set(keep)
+    return without_strengths(dataset).drop_vars([*kernels, *summed_over], errors="ignore")

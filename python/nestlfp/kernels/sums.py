@@ -13,7 +13,7 @@ from ..errors import KernelError
 from .checks import real
 from .names import check_known, check_name
 from .positions import GEOMETRY
-from .strengths import scaled_strengths
+from .strengths import strength_coordinates
 
 
 def factors_of(factors: Any, post: Sequence[str], pre: Sequence[str]) -> Floats:
@@ -41,13 +41,15 @@ def factors_of(factors: Any, post: Sequence[str], pre: Sequence[str]) -> Floats:
 def scaled(dataset: xr.Dataset, by_pathway: Floats) -> xr.Dataset:
     """Kernels times the factors of pathways, shape (post, pre)."""
     times = xr.DataArray(by_pathway, dims=("post", "pre"))
-    dataset = dataset.assign(
-        {
-            name: (array * times).transpose(*array.dims).assign_attrs(array.attrs)
-            for name, array in dataset.data_vars.items()
-        }
-    )
-    return scaled_strengths(dataset, times)
+    kernels = {
+        name: (array * times).transpose(*array.dims).assign_attrs(array.attrs)
+        for name, array in dataset.data_vars.items()
+    }
+    strengths = {
+        name: (times * found).assign_attrs(found.attrs)
+        for name, found in strength_coordinates(dataset).items()
+    }
+    return dataset.assign(kernels).assign_coords(strengths)
 
 
 def summed(dataset: xr.Dataset, name: str) -> xr.Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..filters.coefficients import Array, Coefficients
 from ..filters.options import Method, Options
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.checks import found_instead
+from ..kernels.neurons.kernels import as_neurons
 from ..simulator import Simulator
 from .detector import RECORDING, Detector
 from .model import Model, capacity, create_nodes, model_for
@@ -108,16 +109,13 @@ class FilterBank:
         once: Once = here,
     ) -> None:
         modes = modes_of(kernels)
-        populations: Mapping[str, Sequence[str]] = {name: [name] for name in modes.pre}
-        weights = None
-        if isinstance(kernels, NeuronKernels):
-            populations, weights = kernels.populations, kernels.weights
+        neurons = as_neurons(kernels)
         self.options = options = Options.of(method, by=by, interval=interval, antialias=antialias)
         self.every = options.every(modes.dt)  # before anything that takes long
         if options.antialias and options.interval is not None:
             modes = modes.lowpass(options.interval)
         self.kernels = modes
-        self.neurons = NeuronKernels(modes, populations, weights)
+        self.neurons = NeuronKernels(modes, neurons.populations, neurons.weights)
         coefficients = Coefficients(modes, options.by)
         self.filter = options.method.design(coefficients, self.every, once)
 
@@ -226,15 +224,12 @@ class FilterBank:
         errors = [
             (
                 name,
-                array.size,
+                array.shape[2],
                 array.attrs["units"],
                 f"{float(self.error[name].max()):.2g}",
                 f"{float(self.bound[name].max()):.2g}",
             )
-            for name, array in (
-                (name, self.kernels[name].isel(pre=0, post=0, lag=0))
-                for name in self.kernels.signals
-            )
+            for name, array in self.kernels.stored.data_vars.items()
         ]
         head = ["signal", "channels", "unit", "error", "bound for a spike in every step"]
         return card(

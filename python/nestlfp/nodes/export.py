@@ -54,6 +54,9 @@ def description(bank: FilterBank) -> dict[str, Any]:
     """
     filter_ = bank.filter
     c = filter_.coefficients
+    expansion = filter_.expansion
+    if expansion is not None:  # of the outputs of all groups
+        expansion = np.concatenate(filter_.expand(np.eye(filter_.n_outputs)))
     nothing_held = np.zeros(len(bank.ports), dtype=np.int64)
     return {
         "model": bank.model.name,
@@ -64,7 +67,7 @@ def description(bank: FilterBank) -> dict[str, Any]:
         "ports": {name: i + 1 for i, name in enumerate(bank.ports)},
         "lag_ms": dict(zip(bank.ports, c.first_lags * c.dt, strict=True)),
         "outputs": _outputs(bank),
-        "expansion": None if filter_.expansion is None else _expansion(bank),
+        "expansion": expansion,
     }
 
 
@@ -80,12 +83,6 @@ def _outputs(bank: FilterBank) -> list[dict[str, str]]:
                 rows.append(row | ({"post": post} if post is not None else {}))
     pre = kernels.pre if "pre" in by else [None]
     return [row | ({"pre": name} if name is not None else {}) for name in pre for row in rows]
-
-
-def _expansion(bank: FilterBank) -> np.ndarray[Any, Any]:
-    """The matrix (row, output) that makes signals of a node's outputs."""
-    identity = np.eye(bank.filter.n_outputs)
-    return bank.filter.expand(identity).reshape(-1, bank.filter.n_outputs)
 
 
 def _commented(bank: FilterBank) -> str:

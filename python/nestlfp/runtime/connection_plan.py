@@ -134,11 +134,15 @@ def bank_of(
     sim: Simulator,
     *,
     method: str | Method | None,
-    by: str | Iterable[str] = (),
     interval: float | None = None,
-    antialias: bool = False,
+    **options: Any,
 ) -> FilterBank:
     """The bank of kernels at NEST's resolution, which may be one already.
+
+    Parameters
+    ----------
+    **options
+        Others of `FilterBank`.
 
     Raises
     ------
@@ -146,11 +150,7 @@ def bank_of(
         If these are no kernels or of another resolution, or options are given beside a bank.
     """
     if isinstance(kernels, FilterBank):
-        given = [
-            name
-            for name, value in (("method", method), ("by", by), ("antialias", antialias))
-            if value
-        ]
+        given = [name for name, value in {"method": method, **options}.items() if value]
         if given:
             raise KernelError(
                 f"{', '.join(given)} given beside a FilterBank, which has its own: give it there"
@@ -158,14 +158,8 @@ def bank_of(
         check_resolution(kernels.kernels, sim)
         return kernels
     check_resolution(modes_of(kernels), sim)  # before a filter is looked for, at length
-    return FilterBank(
-        kernels,
-        method=method or "fir",
-        by=by,
-        interval=interval,
-        antialias=antialias,
-        once=sim.ranks.on_root,
-    )
+    once, method = sim.ranks.on_root, method or "fir"
+    return FilterBank(kernels, method=method, interval=interval, once=once, **options)
 
 
 def _synapse_models(

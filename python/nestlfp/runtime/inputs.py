@@ -127,8 +127,7 @@ def gather_inputs(
         If what is given does not fit the kernels' populations and modes.
     """
     populations, weights, delays = given.populations, given.weights, given.delays
-    overlap = given.overlap
-    ids = population_ids(list(kernels.populations), populations, sim, overlap)
+    ids = population_ids(list(kernels.populations), populations, sim, given.overlap)
     unordered = [name for name in ids if isinstance(populations[name], set | frozenset)]
     of_modes, of_neurons = _by_mode(weights, kernels, ids)
     factors = _per_neuron(of_neurons, ids, unordered, "weights", default=1.0, sim=sim)

@@ -72,8 +72,8 @@ def install(
     known = sim.node_models
     wanted = [
         model
-        for name, model in _wanted(kernels, ports, method).items()
-        if fitting(known, name, model.ports) is None
+        for model in models_for(kernels, ports, method)
+        if fitting(known, model.method, model.ports) is None
     ]
     if not wanted:
         return
@@ -100,16 +100,7 @@ def models_for(
     ports: int | None = None,
     method: str | Method | None = None,
 ) -> list[Model]:
-    """The models that `install` makes ready with these arguments."""
-    return list(_wanted(kernels, ports, method).values())
-
-
-def _wanted(
-    kernels: KernelSet | NeuronKernels | FilterBank | None,
-    ports: int | None,
-    method: str | Method | None,
-) -> dict[str, Model]:
-    """A model for each method that is asked for."""
+    """The models that `install` makes ready with these arguments, one for each method."""
     n = SIZES[-1]
     if kernels is not None:
         from ..nodes.bank import FilterBank, modes_of
@@ -123,7 +114,7 @@ def _wanted(
         n = int(ports)
     chosen = None if method is None else method_named(method)
     names = [chosen.name] if chosen and chosen.template else node_methods()
-    return {name: model_for(name, capacity(n)) for name in names}
+    return [model_for(name, capacity(n)) for name in names]
 
 
 def check_resolution(kernels: KernelSet, sim: Simulator) -> None:

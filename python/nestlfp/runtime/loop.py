@@ -9,14 +9,13 @@ from typing import Any
 import xarray as xr
 
 from ..errors import NetworkError
-from ..front_ends import check_started
 from ..simulator import Simulator
 from .progress import progress_bar
 from .recorder import FieldRecorder, advancing
 from .samples import Samples
 from .session import Session, current
 from .simulate import warn_of_cuts, whole_steps
-from .streams import Merged, Stream, To, check_streaming, destinations, source_of
+from .streams import Merged, Stream, To, check_streaming, destinations
 from .timing import delay_range
 
 
@@ -80,10 +79,8 @@ def loop(
     ...     stimulus.rate = 1000.0 * (signals["LFP"].isel(LFP_channel=3).mean().item() > 0.01)
     """
     sim = Simulator()
-    sim.check_not_prepared("nestlfp.loop")
-    check_started("nestlfp.loop")
     session = current(sim)
-    session.check_not_within("nestlfp.loop")
+    session.check_can_simulate("nestlfp.loop")
     dt = sim.resolution
     n = whole_steps(t, dt, "t", lowest=0)
     turn = whole_steps(every, dt, "every", lowest=1)
@@ -103,8 +100,7 @@ def loop(
     places = destinations(to, recorder, session)
     if len(places) > 1:
         raise NetworkError("loop streams to one store, found several in to={...}")
-    ((path, members),) = places.items()
-    source = source_of(members)
+    ((path, source),) = places.items()
     session.check_connections()
     if sim.grows and sim.ranks.rank == 0:
         warn_of_cuts({"each turn": True})

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from .._types import Floats, Ints
 from ..errors import KernelError, NetworkError
-from ..grid import step
+from ..grid import step_or_none
 from ..kernels import KernelSet, NeuronKernels
 from ..kernels.names import chosen
 from ..nodes.bank import FilterBank, modes_of
@@ -128,10 +128,7 @@ class Plasticity:
 
 def _slices(value: Any, what: str, min_delay: int, dt: float) -> int:
     """A time (ms) that is a positive multiple of min_delay, in steps."""
-    try:
-        n = step(value, dt, what, NetworkError)
-    except NetworkError:
-        n = 0
+    n = step_or_none(value, dt) or 0
     if n < 1 or n % min_delay:
         near = [each * min_delay * dt for each in (n // min_delay, n // min_delay + 1) if each > 0]
         raise NetworkError(
@@ -357,10 +354,6 @@ class Follower:
             made = {self._made[port]: wanted[port] for port in ports if port in self._made}
             self._sim.ranks.agree(partial(set_weights, self._sim, made))
         self._weights = dict(wanted)
-
-    def is_due(self, now: int) -> bool:
-        """Whether strengths are to be read at this step."""
-        return self.next is not None and self.next <= now
 
     def warn_of_missed(self, time: float) -> None:
         """A warning where strengths were to be read before this time (ms), and were not."""

@@ -9,6 +9,17 @@ import numpy as np
 from .._types import Floats
 from ..errors import NetworkError
 from ..simulator import Simulator
+from .connection_plan import ConnectionPlan
+
+RECORDS_ALL: dict[str, Any] = {
+    "start": 0.0,
+    "stop": float(np.finfo(float).max),
+    "origin": 0.0,
+    "record_to": "memory",
+    "label": "",
+}
+"""Parameters of NEST's recorders, of which the user may have changed the defaults: all but one that
+NEST refuses to set once it has simulated."""
 
 
 class Readout:
@@ -19,16 +30,14 @@ class Readout:
     sim : Simulator
     nodes : nest.NodeCollection
         What to read.
+    plan : ConnectionPlan
+        Of the nodes' connections: at which step they are made, and a delay that the network has.
     n_outputs : int
         How many outputs each has.
     every : int
         Steps from one sample to the next.
     shift : int
         A node's sample stamped s is the signal at s - shift.
-    now : int
-        Step at which this is made.
-    delay : int
-        Delay of the connections in steps, one that the network has.
     synapse : str
         Synapse model of the connections.
     """
@@ -37,47 +46,40 @@ class Readout:
         self,
         sim: Simulator,
         nodes: Any,
+        plan: ConnectionPlan,
         n_outputs: int,
         *,
         every: int,
         shift: int,
-        now: int,
-        delay: int,
         synapse: str,
     ) -> None:
-        self._sim, self._every, self._shift = sim, every, shift
-        self._nodes, self._made = nodes, now
+        self._sim, self.every, self._shift = sim, every, shift
+        self._nodes, self._made = nodes, plan.now
         self._here: list[Any] = []  # this rank's nodes, where they remember
         self._since = self._rows = 0  # since which step they remember how many rows
-        self._read = now  # stamps up to this step are read, or were before this was made
+        self._read = plan.now  # stamps up to this step are read, or were before this was made
         self._kept = False  # whether NEST still has samples that are read
         self.n_outputs = n_outputs
         self._outputs = [f"Y_{i}" for i in range(n_outputs)]
-        self._dt = sim.resolution
-        self.next = now // every + 1  # number of the next sample to come out of NEST
-        # Every parameter is set, but one that NEST refuses to set once it has simulated: the user
-        # may have other defaults.
+        self.dt = sim.resolution
+        self.next = plan.now // every + 1  # number of the next sample to come out of NEST
         self._multimeter = sim.create(
             "multimeter",
             parameters={
                 "record_from": self._outputs,
-                "interval": every * self._dt,
-                "offset": (shift % every) * self._dt,  # puts times on the interval
-                "start": 0.0,
-                "stop": float(np.finfo(float).max),
-                "origin": 0.0,
-                "record_to": "memory",
-                "label": "",
+                "interval": every * self.dt,
+                "offset": (shift % every) * self.dt,  # puts times on the interval
+                **RECORDS_ALL,
             },
         )
-        self._step = 1.0 if self._multimeter.time_in_steps else self._dt  # what times count in
+        self._step = 1.0 if self._multimeter.time_in_steps else self.dt  # what times count in
         sim.connect(
             self._multimeter,
             nodes,
             {
                 "synapse_model": synapse,
                 "weight": 1.0,
-                "delay": delay * self._dt,
+                "delay": plan.min_delay * self.dt,
                 "receptor_type": 0,
             },
         )
@@ -93,18 +95,18 @@ class Readout:
         stamps = np.rint(np.asarray(events["times"]) / self._step).astype(np.int64)
         if stamps.size and stamps.min() <= self._read and not self._kept:
             raise NetworkError(
-                f"there are samples from {stamps.min() * self._dt:g} ms on once more: "
+                f"there are samples from {stamps.min() * self.dt:g} ms on once more: "
                 "nest.biological_time was set back, and NEST loses spikes then. For a run that "
                 "starts at 0, call nest.ResetKernel() and build the network again"
             )
-        column = (stamps - self._shift) // self._every - self.next
+        column = (stamps - self._shift) // self.every - self.next
         keep = column >= 0  # what comes before the first is no signal: no spike can be in it yet
         column = column[keep]
         n = int(column.max()) + 1 if column.size else 0
         missing = np.flatnonzero(np.bincount(column, minlength=n) == 0)
         if missing.size:
             raise NetworkError(
-                f"there is no sample at {(self.next + missing[0]) * self._every * self._dt:g} ms: "
+                f"there is no sample at {(self.next + missing[0]) * self.every * self.dt:g} ms: "
                 "the recorder's multimeter was cleared (n_events = 0), or nest.biological_time was "
                 "set. Leave the multimeters of nestlfp as they are"
             )
@@ -120,11 +122,11 @@ class Readout:
 
     def number_at(self, now: int) -> int:
         """Number of the last sample that is complete at step `now`."""
-        return (now - self._shift) // self._every
+        return (now - self._shift) // self.every
 
     def last_stamp(self, step: int) -> int:
         """Stamp, in the nodes, of the last sample whose time is not after this step."""
-        return step // self._every * self._every + self._shift
+        return step // self.every * self.every + self._shift
 
     def remember(self, now: int, rows: int) -> None:
         """Have the nodes keep their outputs of so many steps, from step `now` on; collective."""
@@ -138,7 +140,7 @@ class Readout:
 
         NEST hands out samples of a slice in the next one; the nodes have them.
         """
-        stamps = np.arange(first, stop) * self._every + self._shift
+        stamps = np.arange(first, stop) * self.every + self._shift
         row = (stamps - self._since - 1) % self._rows
         values = np.zeros((len(self._outputs), stamps.size))
         for node in self._here:

@@ -19,7 +19,7 @@ from .._types import Floats, Ints
 from ..display import card, folded, table
 from ..errors import NetworkError
 from ..filters.options import Method
-from ..grid import step
+from ..grid import step_or_none
 from ..kernels import KernelSet, NeuronKernels
 from ..nodes.bank import FilterBank
 from ..signals.layout import FORMAT
@@ -31,7 +31,6 @@ from .plasticity import Follower, Plasticity, followed
 from .readout import Readout
 from .samples import Samples
 from .session import Session, current
-from .wiring import Placement
 
 
 class FieldRecorder:
@@ -161,17 +160,12 @@ class FieldRecorder:
             # The node's next step is stamped now + 1; samples have stamps that, less shift, are
             # multiples of `every`.
             until = (plan.schedule.shift - plan.now - 1) % every
-            n = Placement.EACH_PROCESS.count(sim)
+            # A node on each virtual process gets the spikes of the neurons there.
+            n = sim.virtual_processes
             nodes = bank.create_nodes(sim, model, n, plan.schedule.hold, every, until)
+            shift, n_outputs = plan.schedule.shift, bank.filter.n_outputs
             readout = Readout(
-                sim,
-                nodes,
-                bank.filter.n_outputs,
-                every=every,
-                shift=plan.schedule.shift,
-                now=plan.now,
-                delay=plan.min_delay,
-                synapse=synapse,
+                sim, nodes, plan, n_outputs, every=every, shift=shift, synapse=synapse
             )
             made = plan.connect(sim, nodes, synapse)
             if follower is not None:
@@ -193,8 +187,6 @@ class FieldRecorder:
             session,
             sim.ranks,
             lambda outputs, times: bank.labelled(outputs, times).assign_attrs(attrs),
-            every=every,
-            dt=dt,
         )
         session.listeners[self] = lambda: readout.clock if sim.ranks.n == 1 else None
 
@@ -333,7 +325,8 @@ def advancing(session: Session, start: int, lengths: Iterable[int]) -> Iterator[
         stop = start + length
         while start < stop:
             for each in recorders_of(session):
-                if each._follower is not None and each._follower.is_due(start):
+                due = None if each._follower is None else each._follower.next
+                if due is not None and due <= start:
                     each.follow()
             end = next_reading(session, stop)
             yield end - start
@@ -357,11 +350,8 @@ def _check_name(name: str | None, taken: list[str | None]) -> None:
 
 def _steps(interval: Any, dt: float) -> int:
     """Steps in an interval (ms)."""
-    try:
-        every = step(interval, dt, "interval", NetworkError)
-    except NetworkError:
-        every = 0
-    if every < 1:
+    every = step_or_none(interval, dt)
+    if every is None:
         raise NetworkError(
             f"interval must be a multiple of the resolution of {dt:g} ms, found {interval!r}"
         )

@@ -29,10 +29,6 @@ class Samples:
         The MPI processes, which each call the same methods.
     labelled : callable
         Makes a dataset of the nodes' outputs, shape (output, sample), and of times (ms).
-    every : int
-        Steps from one sample to the next.
-    dt : float
-        A step (ms).
 
     Attributes
     ----------
@@ -50,14 +46,10 @@ class Samples:
         session: Session,
         ranks: Ranks,
         labelled: Callable[[Floats, Floats], xr.Dataset],
-        *,
-        every: int,
-        dt: float,
     ) -> None:
         self._readout, self._session, self._ranks = readout, session, ranks
         self._labelled = labelled
-        self._every, self._dt = every, dt
-        self.interval = every * dt
+        self.interval = readout.every * readout.dt
         self.first_waiting = readout.next
         self.written: list[Written] = []
         self._blocks: list[Floats] = []  # what waits
@@ -132,7 +124,8 @@ class Samples:
     def _dataset(self, first: int, outputs: Floats) -> xr.Dataset:
         """Signals from the nodes' outputs, of which the first is sample number `first`."""
         numbers = first + np.arange(outputs.shape[1])
-        return self._labelled(outputs, np.asarray(numbers * self._every * self._dt, np.float64))
+        times = numbers * self._readout.every * self._readout.dt
+        return self._labelled(outputs, np.asarray(times, np.float64))
 
     def _waiting(self) -> Floats:
         """What waits, as one array (output, sample)."""

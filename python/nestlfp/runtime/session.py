@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
 from ..errors import NetworkError
-from ..front_ends import who_resets
+from ..front_ends import check_started, who_resets
 from ..nodes.render import SYNAPSE
 from ..simulator import Simulator
 from .wiring import Made
@@ -55,12 +55,7 @@ class Session:
             name = next(reversed(self._connections), SYNAPSE)
         else:
             name = f"{SYNAPSE}_{len(self._connections) + 1}"
-            try:
-                self._sim.copy_synapse_model(SYNAPSE, name)
-            except self._sim.error as error:
-                raise NetworkError(
-                    f"NEST cannot make the synapse model {name!r}: {error}"
-                ) from None
+            self._sim.copy_synapse_model(SYNAPSE, name)
         self._connections.setdefault(name, 0)
         self._used_at = now
         return name
@@ -103,8 +98,10 @@ class Session:
         finally:
             self._handing_on = False
 
-    def check_not_within(self, what: str) -> None:
-        """Raise a `NetworkError` in a callback of `nestlfp.simulate`."""
+    def check_can_simulate(self, what: str) -> None:
+        """Raise a `NetworkError` where NEST is prepared or simulating, or PyNN has yet to start."""
+        self._sim.check_not_prepared(what)
+        check_started(what)
         if self._handing_on:
             raise NetworkError(
                 f"{what} cannot be called in on_chunk of nestlfp.simulate, which is simulating: "

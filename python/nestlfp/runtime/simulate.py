@@ -11,13 +11,12 @@ import numpy as np
 import xarray as xr
 
 from ..errors import NetworkError
-from ..front_ends import check_started
-from ..grid import step
+from ..grid import step_or_none
 from ..simulator import Simulator
 from .progress import interrupts, progress_bar
 from .recorder import FieldRecorder, advancing, next_reading, recorders_of
 from .session import current
-from .streams import Stream, To, check_streaming, destinations, source_of
+from .streams import Stream, To, check_streaming, destinations
 from .timing import delay_range
 
 _PIECES = 200  # how often, at most, a progress bar moves
@@ -121,10 +120,8 @@ def simulate(
     a run that is cut at the same times.
     """
     sim = Simulator()
-    sim.check_not_prepared("nestlfp.simulate")
-    check_started("nestlfp.simulate")
     session = current(sim)
-    session.check_not_within("nestlfp.simulate")
+    session.check_can_simulate("nestlfp.simulate")
     dt = sim.resolution
     n = whole_steps(t, dt, "t", lowest=0)
     steps_of_chunk = whole_steps(chunk, dt, "chunk", lowest=1)
@@ -160,7 +157,7 @@ def simulate(
         streams = [
             stack.enter_context(
                 Stream(
-                    source_of(members),
+                    source,
                     path,
                     sim.ranks,
                     on_chunk,
@@ -169,7 +166,7 @@ def simulate(
                     append=append,
                 )
             )
-            for path, members in places.items()
+            for path, source in places.items()
         ]
         stack.enter_context(sim.quiet(bar=not progress and len(chunks) == 1))
         advance = stack.enter_context(progress_bar(n * dt, progress and sim.ranks.rank == 0))
@@ -210,12 +207,8 @@ def warn_of_cuts(reasons: Mapping[str, bool]) -> None:
 
 
 def whole_steps(value: float, dt: float, what: str, lowest: int) -> int:
-    try:
-        with np.errstate(invalid="ignore"):  # of infinity
-            n = step(value, dt, what, NetworkError)
-    except NetworkError:
-        n = -1
-    if n < lowest:
+    n = step_or_none(value, dt, lowest)
+    if n is None:
         kind = "positive multiple" if lowest else "multiple"
         raise NetworkError(
             f"{what} must be a {kind} of the resolution of {dt:g} ms, found {value!r}"

@@ -223,7 +223,7 @@ def _is_true(answer: Any) -> bool:
     return isinstance(answer, bool | np.bool_) and bool(answer)
 
 
-def source_of(recorders: Sequence[FieldRecorder]) -> Samples | Merged:
+def _source_of(recorders: Sequence[FieldRecorder]) -> Samples | Merged:
     """The samples of recorders, those of several as if they were one's."""
     parts = [recorder._samples for recorder in recorders]
     return parts[0] if len(parts) == 1 else Merged(parts)
@@ -241,24 +241,24 @@ def destinations(
     to: To | Mapping[FieldRecorder | str, To] | None,
     recorder: FieldRecorder | None,
     session: Session,
-) -> dict[Path | None, list[FieldRecorder]]:
-    """Which recorders go where; a `NetworkError` if that is not clear."""
+) -> dict[Path | None, Samples | Merged]:
+    """Which samples go where; a `NetworkError` if that is not clear."""
     known = recorders_of(session)
     if recorder is None and not known:
         raise NetworkError("the network has no recorder: make a FieldRecorder first")
     if not isinstance(to, Mapping):
         path = None if to is None else _path(to)
-        return {path: [recorder] if recorder is not None else list(known)}
+        return {path: _source_of(known if recorder is None else [recorder])}
     if not to:
         raise NetworkError("to={recorder: path, ...} must name a recorder, found {}")
     if recorder is not None:
         raise NetworkError(
             "to={recorder: path, ...} says which recorders, and so does recorder=...: give one"
         )
-    found: dict[Path | None, list[FieldRecorder]] = {}
+    found: dict[Path, list[FieldRecorder]] = {}
     for key, place in to.items():
         found.setdefault(_path(place), []).append(_named(key, known))
-    return found
+    return {path: _source_of(recorders) for path, recorders in found.items()}
 
 
 def _path(to: Any) -> Path:

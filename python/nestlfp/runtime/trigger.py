@@ -25,9 +25,8 @@ from ..simulator import Simulator
 from .connection_plan import ConnectionPlan, bank_of
 from .inputs import Inputs, PortInput
 from .install import loaded_model
-from .readout import Readout
+from .readout import RECORDS_ALL, Readout
 from .session import current
-from .wiring import Placement
 
 _USUAL_RATE = 10.0  # spikes/s of a neuron, to tell a threshold in the wrong unit
 _MANY_SD = 100.0  # further away than this even a synchronous network does not get
@@ -128,39 +127,22 @@ class Trigger:
         with sim.quiet():  # as FieldRecorder
             synapse = session.synapse(plan.now)
             self.node = bank.create_nodes(
-                sim,
-                model,
-                Placement.ONE.count(sim),
-                plan.schedule.hold,
-                every=1,
-                until=0,
-                detector=self._detector,
+                sim, model, 1, plan.schedule.hold, every=1, until=0, detector=self._detector
             )
-            self._made = plan.now
-            self._spikes = _spike_recorder(sim)
+            self._spikes = sim.create("spike_recorder", parameters={**RECORDS_ALL})
             syn_spec = {"synapse_model": synapse, "delay": plan.min_delay * self._dt}
             sim.connect(self.node, self._spikes, syn_spec)
-            self._readout = (
-                Readout(
-                    sim,
-                    self.node,
-                    bank.filter.n_outputs,
-                    every=self._every,
-                    shift=0,
-                    now=plan.now,
-                    delay=plan.min_delay,
-                    synapse=synapse,
+            self._readout: Readout | None = None
+            if self._every:
+                self._readout = Readout(
+                    sim, self.node, plan, 1, every=self._every, shift=0, synapse=synapse
                 )
-                if self._every
-                else None
-            )
             self._first = self._readout.next if self._readout else 0
             self._samples: list[Floats] = []
             session.made(plan.connect(sim, self.node, synapse))
-        session.listeners[self] = self._clock
-
-    def _clock(self) -> int | None:
-        return self._made + int(self.node.age[0]) if self._ranks.n == 1 else None
+        session.listeners[self] = lambda: (
+            plan.now + int(self.node.age[0]) if sim.ranks.n == 1 else None
+        )
 
     def times(self) -> Floats:
         """When it sent spikes (ms), as NEST stamps them; with MPI, collective and all on each rank.
@@ -267,18 +249,3 @@ def _check_reach(
             "returns the same for other rates",
             stacklevel=3,
         )
-
-
-def _spike_recorder(sim: Simulator) -> Any:
-    """With every parameter set: the user may have other defaults."""
-    forever = float(np.finfo(float).max)
-    return sim.create(
-        "spike_recorder",
-        parameters={
-            "start": 0.0,
-            "stop": forever,
-            "origin": 0.0,
-            "record_to": "memory",
-            "label": "",
-        },
-    )

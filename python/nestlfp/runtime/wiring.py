@@ -1,8 +1,7 @@
-"""Place filter nodes in NEST, and connect populations to them."""
+"""Connect populations to filter nodes in NEST."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,17 +15,6 @@ from ..simulator.node_models import scaled_spikes
 from .inputs import PortInput
 
 GENERATORS_SYNAPSE = "static_synapse"
-
-
-class Placement(enum.Enum):
-    """Where the nodes of a model are."""
-
-    EACH_PROCESS = "one on each virtual process, which gets the spikes of the neurons there"
-    ONE = "a single one for the whole network"
-
-    def count(self, sim: Simulator) -> int:
-        """How many nodes there are."""
-        return sim.virtual_processes if self is Placement.EACH_PROCESS else 1
 
 
 def check_generators(sim: Simulator, inputs: list[PortInput]) -> None:

@@ -37,9 +37,7 @@ def population_ids(
             f"populations must be those of the kernels, {known}: missing {missing}, unknown "
             f"{unknown} (None for a population that the network does not have)"
         )
-    ids = {}
-    for name in known:
-        ids[name] = _node_ids(populations[name], name, sim)
+    ids = {name: _node_ids(populations[name], name, sim) for name in known}
     if not overlap:
         _check_disjoint(ids)
     return ids

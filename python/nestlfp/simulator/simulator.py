@@ -305,11 +305,9 @@ class Simulator:
         """``nest.Simulate``: prepare, run and clean up."""
         self.module.Simulate(ms)
 
-    @contextlib.contextmanager
-    def runs(self) -> Iterator[None]:
+    def runs(self) -> contextlib.AbstractContextManager[Any]:
         """Within it the network can `run`."""
-        with self.module.RunManager():
-            yield
+        return self.module.RunManager()
 
     def run(self, ms: float) -> None:
         """Simulate so long."""

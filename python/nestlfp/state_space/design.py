@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 import threadpoolctl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..errors import ToleranceError
 from .fits import Fit, Problem, joint_fits, separate_fits
 from .poles import LARGEST_ORDER
-from .realization import Realization, advance
-
-Array = NDArray[Any]
+from .realization import Array, Realization, advance
 
 #: Shares of the tolerance given to the lags; the rest is left to the compression of channels.
 SHARES = (0.97, 0.6, 0.25)
@@ -78,9 +76,9 @@ def one_blas_thread() -> Any:
 def _realize(
     problem: Problem,
     tolerance: float,
-    max_order: int | None,
-    exact_channels: bool,
-    truncate: bool,
+    max_order: int | None = None,
+    exact_channels: bool = False,
+    truncate: bool = True,
     joint: bool = True,
 ) -> Realization:
     if not 0 < tolerance < 1:
@@ -107,7 +105,8 @@ def _realize(
             break
     candidates = [c for c in candidates if sum(f.order for f in c[0]) <= largest]
     for fits, latents in sorted(candidates, key=lambda c: sum(f.macs(c[1]) for f in c[0])):
-        realization = _assemble(problem, fits, latents, tolerance, exact_channels, truncate)
+        realization = _assemble(problem, fits, latents, tolerance, exact_channels)
+        realization = certify(problem, realization, truncate)
         error = np.max(realization.error, initial=0.0)
         if error <= tolerance:
             return realization
@@ -153,14 +152,9 @@ def _channel_error(U: Array, realized: Array, given: Array, latents: int) -> flo
 
 
 def _assemble(
-    problem: Problem,
-    fits: list[Fit],
-    latents: int,
-    tolerance: float,
-    exact_channels: bool,
-    truncate: bool,
+    problem: Problem, fits: list[Fit], latents: int, tolerance: float, exact_channels: bool
 ) -> Realization:
-    """One filter of all fits, its tail, and its error."""
+    """One filter of all fits, without its tail and error."""
     n = sum(fit.order for fit in fits)
     where = _state_positions(fits)
     B, blocks = np.zeros((n, len(problem.taps))), np.zeros(n, dtype=int)
@@ -172,7 +166,7 @@ def _assemble(
     expansion = problem.peak[:, None] * problem.U[:, :latents]
     if exact_channels:
         C, expansion = problem.peak[:, None] * (problem.U @ C), np.eye(problem.channels())
-    realization = Realization(
+    return Realization(
         decay=np.concatenate([f.decay for f in fits] or [np.zeros(0)]),
         rotation=np.concatenate([f.rotation for f in fits] or [np.zeros(0, dtype=complex)]),
         B=B,
@@ -185,7 +179,6 @@ def _assemble(
         peak=problem.peak,
         tolerance=tolerance,
     )
-    return certify(problem, realization, truncate)
 
 
 def _state_positions(fits: list[Fit]) -> list[Array]:
@@ -224,9 +217,7 @@ def certify(problem: Problem, realization: Realization, truncate: bool) -> Reali
         np.abs(difference, out=difference)
         error[:, p] = np.maximum(error[:, p], difference.max(axis=1))
         bound[:, p] += difference.sum(axis=1)
-    values = dict(vars(realization), tail=tail)
-    values["error"], values["bound"] = error.max(axis=1), bound.max(axis=1)
-    return Realization(**values)
+    return replace(realization, tail=tail, error=error.max(axis=1), bound=bound.max(axis=1))
 
 
 def beyond(realization: Realization, read_out: Array, x: Array) -> tuple[Array, Array]:
@@ -291,22 +282,19 @@ def orders(
     -------
     Orders
     """
-    with one_blas_thread():
-        return _orders(Problem(h), tolerances, max_order)
-
-
-def _orders(problem: Problem, tolerances: Sequence[float], max_order: int | None) -> Orders:
     found: list[Realization | None] = []
     errors = []
-    for tolerance in tolerances:
-        try:
-            realization = _realize(problem, tolerance, max_order, False, True)
-        except ToleranceError as failure:
-            found.append(None)
-            errors.append(failure.smallest_error)
-        else:
-            found.append(realization)
-            errors.append(float(np.max(realization.error, initial=0.0)))
+    with one_blas_thread():
+        problem = Problem(h)
+        for tolerance in tolerances:
+            try:
+                realization = _realize(problem, tolerance, max_order)
+            except ToleranceError as failure:
+                found.append(None)
+                errors.append(failure.smallest_error)
+            else:
+                found.append(realization)
+                errors.append(float(np.max(realization.error, initial=0.0)))
     lag_values = tuple(problem.source((p,), "taps").values for p in problem.active)
     return Orders(
         tolerances=tuple(tolerances),

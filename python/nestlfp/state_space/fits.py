@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from .poles import PoleSource
-
-Array = NDArray[Any]
+from .realization import Array
 
 #: Poles are kept inside this radius: rounding is forgotten, whatever the kernel.
 LARGEST_RADIUS = 1 - 1e-6

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import cached_property
+from typing import cast
 
 import numpy as np
 import scipy  # which imports scipy.fft where that is used: it takes 0.05 s
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .realization import Array
 
 #: Beyond so many states for one population no filter is worth its step.
 LARGEST_ORDER = 256
@@ -36,19 +36,16 @@ class Hankel:
         self.latent = latent
         self.n_latents = latent[0].shape[0]
         self.n_fft = int(scipy.fft.next_fast_len(max(lengths), real=True))
-        self._spectra: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         return len(self.lags) * self.n_latents, sum(self.widths)
 
-    @property
+    @cached_property
     def spectra(self) -> Array:
         """(frequency, latent, population)."""
-        if self._spectra is None:
-            padded = np.stack([scipy.fft.rfft(x, self.n_fft, axis=1) for x in self.latent])
-            self._spectra = np.ascontiguousarray(padded.transpose(2, 1, 0))
-        return self._spectra
+        padded = np.stack([scipy.fft.rfft(x, self.n_fft, axis=1) for x in self.latent])
+        return np.ascontiguousarray(padded.transpose(2, 1, 0))
 
     def energy(self) -> float:
         """Squared Frobenius norm."""

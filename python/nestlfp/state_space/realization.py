@@ -87,11 +87,6 @@ class Realization:
         return "joint" if np.any(self.blocks < 0) else "separate"
 
     @property
-    def unit_input(self) -> bool:
-        """Whether a spike merely adds its count to the states it drives: `B` is 0 or 1."""
-        return bool(np.all((self.B == 0) | (self.B == 1)))
-
-    @property
     def truncated(self) -> bool:
         """Whether `tail` is subtracted after the last tap."""
         return bool(np.any(self.tail))

@@ -12,13 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ToleranceError
 from .design import realize
-from .realization import Realization, impulse_responses
-
-Array = NDArray[Any]
+from .realization import Array, Realization, impulse_responses
 
 
 @dataclass(frozen=True)

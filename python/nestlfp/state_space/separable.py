@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import ToleranceError
-from .design import Array, beyond, one_blas_thread, realize
-from .realization import Realization, advance
+from .design import beyond, one_blas_thread, realize
+from .realization import Array, Realization, advance
 
 MOST_COURSES = 32
 """With more than so many time courses kernels are not what this is for."""

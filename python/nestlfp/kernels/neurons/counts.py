@@ -10,7 +10,7 @@ from scipy import sparse
 
 from ..._types import Floats, Ints
 from ...errors import KernelError
-from ...grid import Rounding, spike_steps, step
+from ...grid import Rounding, at_least_a_step, spike_steps
 from ...trains import paired
 from ..names import check_known
 from .single_neurons import Weights
@@ -22,9 +22,7 @@ def weighted(kernels: Any, spikes: Any, duration: float, rounding: Rounding) -> 
     A spike counts as much as the weight of its neuron is; see `NeuronKernels.convolve`.
     """
     modes, dt = kernels.modes.pre, kernels.modes.dt
-    n = step(duration, dt, "duration", KernelError)
-    if n < 1:
-        raise KernelError(f"duration must be at least dt = {dt:g} ms, found {duration}")
+    n = at_least_a_step(duration, dt, "duration", KernelError)
     if not isinstance(spikes, Mapping):
         raise KernelError(
             "spikes must be a dict with (times, neurons) of each population, found "

@@ -7,7 +7,7 @@ more. With the populations' rates these are variances.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from scipy import sparse
 from ..._types import Floats
 from ...errors import KernelError
 from ..checks import dt_ms, positive, real
-from ..moments import mean_and_sd
 from ..names import channel_dim, check_known
 from .modes import FAINT, Singles
 from .pathways import check_apart
@@ -58,14 +57,19 @@ def labelled(found: Floats, labels: xr.Dataset, rates: Mapping[str, float]) -> x
     `labels` are kernels with the signals and channels of the energies.
     """
     out = xr.Dataset(coords={"of": OF, "population": list(rates)})
-    sizes = [labels.sizes[channel_dim(str(name))] for name in labels.data_vars]
-    parts = np.split(found, np.cumsum(sizes)[:-1], axis=2)
+    parts = by_signal(found, labels)
     for (name, array), part in zip(labels.data_vars.items(), parts, strict=True):
         dim = channel_dim(str(name))
         units = f"({array.attrs['units']})²"
         out[name] = (("of", "population", dim), part, {"units": units})
         out = out.assign_coords({key: c for key, c in array.coords.items() if c.dims == (dim,)})
     return out.assign_coords(rate=("population", list(rates.values()), {"units": "1/s"}))
+
+
+def by_signal(values: Floats, labels: xr.Dataset, axis: int = -1) -> list[Floats]:
+    """The channels of each of these signals, from those of all signals together."""
+    sizes = [labels.sizes[channel_dim(str(name))] for name in labels.data_vars]
+    return np.split(values, np.cumsum(sizes)[:-1], axis)
 
 
 def variance(energy: xr.Dataset, rates: Mapping[str, float] | None, dt: float) -> xr.Dataset:
@@ -95,31 +99,32 @@ def share(variances: xr.Dataset) -> xr.Dataset:
     return out
 
 
+def rates_of(energy: xr.Dataset | None, populations: Iterable[str]) -> dict[str, float]:
+    """The rates (spikes/s) that energies are of; of unknown ones, all 1."""
+    if energy is None:
+        return dict.fromkeys(populations, 1.0)
+    return dict(zip(energy["population"].values.tolist(), energy["rate"].values, strict=True))
+
+
 def at_least(values: Floats) -> Floats:
     """Energies or variances of a signal's channels, faint ones as if they were as large as that."""
     return np.maximum(values, max(FAINT**2 * values.max(initial=0.0), np.finfo(float).tiny))
 
 
-def without_smallest(
-    modes: xr.Dataset,
-    populations: Mapping[str, Sequence[str]],
-    weights: Mapping[str, Weights],
-    left_out: float,
-    energy: xr.Dataset | None,
-) -> tuple[dict[str, Weights], xr.Dataset | None]:
+def without_smallest(kernels: Any, left_out: float) -> tuple[dict[str, Weights], xr.Dataset | None]:
     """Weights without the smallest, which carry this share of variance, and the new energies."""
     positive(left_out, "left_out")
-    parts = parts_of(modes, populations, weights)
+    energy, parts = kernels.energy, parts_of(kernels)
+    rates = rates_of(energy, parts)
     if energy is None:
-        rates = dict.fromkeys(parts, 1.0)
         whole = sum((part.energy(part.weights) for part in parts.values()), np.zeros(()))
     else:
-        rates = dict(zip(energy["population"].values.tolist(), energy["rate"].values, strict=True))
         whole = sum(
             (rates[x] * flat(energy.sel(of=OF[0], population=x)) for x in parts), np.zeros(())
         )
-    ends = np.cumsum([array.shape[2] for array in modes.data_vars.values()])
-    whole = np.concatenate([at_least(of_signal) for of_signal in np.split(whole, ends[:-1])])
+    whole = np.concatenate(
+        [at_least(of_signal) for of_signal in by_signal(whole, kernels.modes.stored)]
+    )
     sizes = {x: rates[x] * part.size(whole) for x, part in parts.items()}
     order = np.sort(np.concatenate(list(sizes.values())))
     sums = np.cumsum(order)
@@ -139,12 +144,13 @@ def without_smallest(
     return kept, None if energy is None else _more(energy, gone)
 
 
-def parts_of(
-    modes: xr.Dataset, populations: Mapping[str, Sequence[str]], weights: Mapping[str, Weights]
-) -> dict[str, Part]:
-    """Modes and weights of each population."""
-    summed = modes.sum("post")
-    return {x: Part(summed.sel(pre=list(populations[x])), weights[x]) for x in populations}
+def parts_of(kernels: Any) -> dict[str, Part]:
+    """Modes and weights of each population of `NeuronKernels`."""
+    summed = kernels.modes.dataset.sum("post")
+    return {
+        name: Part(summed.sel(pre=list(own)), kernels._known_weights(name))
+        for name, own in kernels.populations.items()
+    }
 
 
 def between(weights: Any, rates: Floats) -> Floats:
@@ -159,7 +165,7 @@ def poisson_moments(
     weights: Mapping[str, Weights],
     rates: Any,
 ) -> xr.Dataset:
-    """Mean and standard deviation of each channel; see `NeuronKernels.poisson`."""
+    """Mean and standard deviation of each channel; see `KernelSet.poisson`."""
     if not isinstance(rates, Mapping):
         raise KernelError(f"rates must be a dict with spikes/s of each population, found {rates!r}")
     check_known(rates, list(populations), "rates")
@@ -189,7 +195,9 @@ def poisson_moments(
             mean = mean + counts @ h.sum(axis=2)
             variance = variance + np.einsum("rs,rcl,scl->c", products, h, h, optimize=True)
         # Of modes that cancel, rounding may leave less than nothing.
-        out[str(signal)] = mean_and_sd(mean, variance.clip(min=0)).assign_attrs(array.attrs)
+        moments = [mean, variance.clip(min=0) ** 0.5]
+        both = xr.concat(moments, dim="moment", coords="minimal").transpose(..., "moment")
+        out[str(signal)] = both.assign_coords(moment=["mean", "sd"]).assign_attrs(array.attrs)
     return xr.Dataset(out)
 
 
@@ -235,8 +243,7 @@ def _more(energy: xr.Dataset, gone: Mapping[str, Floats]) -> xr.Dataset:
     over channels: so the two add up.
     """
     out = energy.copy(deep=True)
-    ends = np.cumsum([array.sizes[channel_dim(str(name))] for name, array in out.data_vars.items()])
     for name, values in gone.items():
-        for signal, part in zip(out.data_vars, np.split(values, ends[:-1]), strict=True):
+        for signal, part in zip(out.data_vars, by_signal(values, out), strict=True):
             out[signal].loc[{"of": OF[1], "population": name}] += part
     return out

@@ -17,10 +17,18 @@ from ..courses import chosen_signals, multiplied
 from ..files import NEURONS_FORMAT
 from ..names import by_dims, check_known, chosen
 from ..set import KernelSet
-from ..sums import factors_of, scaled, summed
+from ..sums import factors_of, scaled
 from . import counts, energies, layout, pathways
-from .reduction import reduced
-from .single_neurons import Weights, datasets, grouped, weights_of_all
+from .modes import decomposed
+from .single_neurons import (
+    Weights,
+    checked_counts,
+    checked_singles,
+    datasets,
+    grouped,
+    weights_of_all,
+    with_labels,
+)
 
 
 class NeuronKernels(Kernels):
@@ -142,7 +150,32 @@ class NeuronKernels(Kernels):
         together is not approximated. Each neuron counts in these means as often as it spikes.
         Channels are scaled to their variance before.
         """
-        return cls(**reduced(kernels, left_out, modes, rates, post, provenance))
+        singles = checked_singles(kernels, rates)
+        count = checked_counts(left_out, modes, list(singles))
+        found = decomposed(singles, left_out=left_out, count=count)
+        populations = {
+            name: [f"{name}/{k}" for k in range(len(own))] for name, (own, _) in found.items()
+        }
+        labels = with_labels(next(iter(kernels.values())))
+        how: dict[str, Any] = dict(post=post, provenance=provenance)
+        dataset = layout.as_kernels(
+            labels,
+            np.concatenate([own for own, _ in found.values()]),
+            pre=[mode for own in populations.values() for mode in own],
+            **how,
+        )
+        # Where neurons spike alike, the first mode is the mean.
+        means = None
+        if any(each.rates.size and np.ptp(each.rates) > 0 for each in singles.values()):
+            each_mean = np.stack([each.mean() for each in singles.values()])
+            means = layout.as_kernels(labels, each_mean, pre=list(singles), **how)
+        return cls(
+            KernelSet(dataset),
+            populations,
+            {name: weights for name, (_, weights) in found.items()},
+            energy=energies.measured(labels, singles, found),
+            means=means,
+        )
 
     @classmethod
     def from_arrays(
@@ -225,8 +258,7 @@ class NeuronKernels(Kernels):
         KernelError
             If they are not the same, or a population is in both.
         """
-        if isinstance(other, KernelSet):
-            other = NeuronKernels(other, {name: [name] for name in other.pre})
+        other = as_neurons(other)
         twice = sorted(set(self.populations) & set(other.populations))
         if twice:
             raise KernelError(f"populations that both kernels have: {twice}")
@@ -334,7 +366,7 @@ class NeuronKernels(Kernels):
         return KernelSet(self._means())
 
     def _means(self) -> xr.Dataset:
-        return pathways.means(self.modes.stored, self.populations, self.weights, self.means)
+        return pathways.means(self)
 
     def __repr__(self) -> str:
         return layout.description(self)
@@ -424,7 +456,7 @@ class NeuronKernels(Kernels):
         name : str
             Of the one postsynaptic population that is left.
         """
-        means = None if self.means is None else summed(self.means, name)
+        means = self._means_after(lambda known: known.total(name))
         return self._made_of(self.modes.total(name), self.energy, means)
 
     def resample(self, dt: float, *, method: str = "cubic") -> NeuronKernels:
@@ -445,9 +477,7 @@ class NeuronKernels(Kernels):
         modes = self.modes.resample(dt, method=method)
         with xr.set_options(keep_attrs=True):  # sums over lags have other numbers of them
             energy = None if self.energy is None else self.energy * (self.modes.dt / dt)
-        means = (
-            None if self.means is None else KernelSet(self.means).resample(dt, method=method).stored
-        )
+        means = self._means_after(lambda known: known.resample(dt, method=method))
         return self._made_of(modes, energy, means)
 
     def lowpass(self, interval: float, *, method: str = "fir") -> NeuronKernels:
@@ -470,16 +500,16 @@ class NeuronKernels(Kernels):
         modes = self.modes.lowpass(interval, method=method)
         if modes is self.modes:  # each step is sampled
             return self
-        means = (
-            None
-            if self.means is None
-            else KernelSet(self.means).lowpass(interval, method=method).stored
-        )
+        means = self._means_after(lambda known: known.lowpass(interval, method=method))
         return self._made_of(modes, None, means)
 
     def _through(self, change: Callable[[xr.Dataset], xr.Dataset]) -> NeuronKernels:
         modes, means = pathways.alike(self.modes.stored, self.means, change)
         return self._made_of(KernelSet(modes), None, means)
+
+    def _means_after(self, change: Callable[[KernelSet], KernelSet]) -> xr.Dataset | None:
+        """The means that are known, changed as the modes are."""
+        return None if self.means is None else change(KernelSet(self.means)).stored
 
     def _made_of(
         self, modes: KernelSet, energy: xr.Dataset | None, means: xr.Dataset | None
@@ -496,10 +526,7 @@ class NeuronKernels(Kernels):
             The share of any channel's variance that may go with them, if neurons spike
             independently; the method `left_out` counts it in.
         """
-        known = {name: self._known_weights(name) for name in self.populations}
-        weights, energy = energies.without_smallest(
-            self.modes.dataset, self.populations, known, left_out, self.energy
-        )
+        weights, energy = energies.without_smallest(self, left_out)
         means = self._means()  # without what is dropped they would be others
         return NeuronKernels(self.modes, self.populations, weights, energy=energy, means=means)
 
@@ -587,9 +614,13 @@ class NeuronKernels(Kernels):
         return pathways.by_population(signals, self.populations)
 
     def _known_weights(self, name: str) -> Weights:
+        """Weights of a population's neurons, or a `KernelError` where they are not known."""
         check_known([name], list(self.populations), "populations")
         if name not in self.weights:
-            raise KernelError(f"the weights of {name!r} are not known: they come from a recorder")
+            raise KernelError(
+                f"the weights of {name!r} are not known: NeuronKernels.from_single has them, or "
+                "NeuronKernels(kernels.modes, kernels.populations, weights)"
+            )
         return self.weights[name]
 
     # ------------------------------------------------------------------ file
@@ -599,3 +630,10 @@ class NeuronKernels(Kernels):
     @classmethod
     def _from_file(cls, dataset: xr.Dataset) -> NeuronKernels:
         return cls(**layout.taken_apart(dataset))
+
+
+def as_neurons(kernels: KernelSet | NeuronKernels) -> NeuronKernels:
+    """The same kernels; those of a population are the one mode of its neurons."""
+    if isinstance(kernels, NeuronKernels):
+        return kernels
+    return NeuronKernels(kernels, {name: [name] for name in kernels.pre})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ..describe import fingerprint as fingerprint_of
 from ..describe import lags, signals_table, tool
 from ..names import channel_dim
 from ..set import KernelSet
+from .energies import by_signal
 
 _SHOWN = 12  # populations, in text
 _ENERGY, _MEAN = "energy.", "mean."
@@ -40,8 +41,7 @@ def as_kernels(
         text = json.dumps(dict(provenance or {}))
     except (TypeError, ValueError) as error:
         raise KernelError(f"provenance must be a dict of JSON-compatible values: {error}") from None
-    ends = np.cumsum([array.shape[1] for array in labels.data_vars.values()])
-    parts = np.split(modes, ends[:-1], axis=1)
+    parts = by_signal(modes, labels, axis=1)
     signals = {
         name: (("post", "pre", *array.dims[1:]), part[np.newaxis], array.attrs)
         for (name, array), part in zip(labels.data_vars.items(), parts, strict=True)
@@ -128,45 +128,35 @@ def laid_out(kernels: Any) -> xr.Dataset:
     """`NeuronKernels` as one dataset."""
     modes, populations, weights = kernels.modes.stored, kernels.populations, kernels.weights
     names = list(populations)
-    numbers = {name: k for k, name in enumerate(names)}
-    of_mode = {mode: numbers[name] for name, own in populations.items() for mode in own}
-    parts = [(numbers[name], found.tocoo()) for name, found in weights.items()]
-    entries = {
-        "weights.population": [np.full(found.nnz, k) for k, found in parts],
-        "weights.neuron": [found.coords[0] for _, found in parts],
-        "weights.mode": [found.coords[1] for _, found in parts],
-    }
+    of_mode = {mode: k for k, own in enumerate(populations.values()) for mode in own}
+    sizes = [weights[name].shape[0] if name in weights else -1 for name in names]
+    parts = [(names.index(name), found.tocoo()) for name, found in weights.items()]
     whole = modes.assign_coords(
         {
             "population.name": ("population.number", names),
-            "population.neurons": (
-                "population.number",
-                [weights[name].shape[0] if name in weights else -1 for name in names],
-            ),
+            "population.neurons": ("population.number", sizes),
             "population.of_mode": ("pre", [of_mode[str(mode)] for mode in modes["pre"].values]),
         }
     )
     whole = whole.assign(
         {
-            key: (
-                "weights.entry",
-                np.concatenate([np.zeros(0, np.int32), *columns]).astype(np.int32),
-            )
-            for key, columns in entries.items()
+            "weights.population": _entries((np.full(found.nnz, k) for k, found in parts), np.int32),
+            "weights.neuron": _entries((found.coords[0] for _, found in parts), np.int32),
+            "weights.mode": _entries((found.coords[1] for _, found in parts), np.int32),
+            "weights.value": _entries((found.data for _, found in parts), float),
         }
     )
-    whole["weights.value"] = (
-        "weights.entry",
-        np.concatenate([np.zeros(0), *(found.data for _, found in parts)]),
-    )
-    for prefix, dim, part in (
-        (_ENERGY, "population", kernels.energy),
-        (_MEAN, "pre", kernels.means),
-    ):
+    others = [(_ENERGY, "population", kernels.energy), (_MEAN, "pre", kernels.means)]
+    for prefix, dim, part in others:
         if part is not None:
             named = _prefixed(part, prefix, dim, modes)
             whole = whole.merge(named, compat="override", combine_attrs="override")
     return whole
+
+
+def _entries(of_populations: Iterable[Any], kind: type) -> tuple[str, Any]:
+    """What all weights have, those of one population behind those of another."""
+    return "weights.entry", np.concatenate([np.zeros(0), *of_populations]).astype(kind)
 
 
 def _prefixed(part: xr.Dataset, prefix: str, dim: str, modes: xr.Dataset) -> xr.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -93,25 +94,20 @@ def put_together(modes: xr.Dataset, weights: xr.DataArray) -> xr.Dataset:
     return out
 
 
-def means(
-    modes: xr.Dataset,
-    populations: Mapping[str, Sequence[str]],
-    weights: Mapping[str, Weights],
-    known: xr.Dataset | None,
-) -> xr.Dataset:
+def means(kernels: Any) -> xr.Dataset:
     """The mean kernel of each population's neurons, where it is not known from modes and weights.
 
     Weights that are not known are 1 for modes that are pathways.
     """
-    parts = []
-    for name, own in populations.items():
+    known, parts = kernels.means, []
+    for name, own in kernels.populations.items():
         if known is not None and name in known["pre"]:
             parts.append(known.sel(pre=[name]))
             continue
-        mine = modes.sel(pre=list(own))
-        if name not in weights:
+        mine = kernels.modes.stored.sel(pre=list(own))
+        if name not in kernels.weights:
             check_apart(mine, name)
-        factors = mean_weights(own, weights.get(name))
+        factors = mean_weights(own, kernels.weights.get(name))
         with xr.set_options(keep_attrs=True):
             part = (mine * factors).sum("pre").expand_dims(pre=[name])
         parts.append(part.assign_coords(mean_strengths(mine, name, factors)))

@@ -130,12 +130,16 @@ def checked_rates(given: Any, n: int, name: str) -> Floats:
             f"{rates.shape}"
         )
     if not np.all((rates >= 0) & np.isfinite(rates)):
-        raise KernelError(f"rates of {name!r} must be finite and not negative")
+        raise KernelError(
+            f"rates of {name!r} must be finite and not negative, a number of spikes/s, found "
+            f"{str(given)[:60]}"
+        )
     return np.array(np.broadcast_to(rates, (n,)))
 
 
 def checked_weights(given: Any, n_modes: int, what: str) -> Weights:
     """Weights of shape (neuron, mode), of which those that are 0 are not kept."""
+    found: Any
     if sparse.issparse(given):
         found = sparse.csr_array(given)
         found = sparse.csr_array(
@@ -143,18 +147,14 @@ def checked_weights(given: Any, n_modes: int, what: str) -> Weights:
         )
         found.sum_duplicates()
     else:
-        array = real(given, what)
-        if array.ndim == 1 and n_modes == 1:
-            array = array[:, np.newaxis]
-        if array.ndim != 2:
-            raise KernelError(
-                f"{what} must have shape (neuron, mode) with {n_modes} modes, found {array.shape}"
-            )
-        found = sparse.csr_array(array)
+        found = real(given, what)
+        if found.ndim == 1 and n_modes == 1:
+            found = found[:, np.newaxis]
     if found.ndim != 2 or found.shape[1] != n_modes:
         raise KernelError(
             f"{what} must have shape (neuron, mode) with {n_modes} modes, found {found.shape}"
         )
+    found = sparse.csr_array(found)
     if not np.all(np.abs(found.data) <= LARGEST):
         raise KernelError(f"{what} must be finite and at most {LARGEST:g}")
     found.eliminate_zeros()

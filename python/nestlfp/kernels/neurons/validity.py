@@ -13,14 +13,13 @@ import xarray as xr
 from ..._types import Floats
 from ...errors import KernelError
 from ...grid import Rounding
-from ..courses import COURSES
 from ..names import channel_dim, check_known
-from ..strengths import without_strengths
+from ..strengths import labels_of_signals
 from . import energies
 from .counts import mean_rates
-from .energies import at_least, between
+from .energies import at_least, between, by_signal, rates_of
 from .kernels import NeuronKernels
-from .single_neurons import checked_singles
+from .single_neurons import checked_rates, checked_singles
 
 _FINE = 0.1  # how much less than the last target modes leave out that all is found from
 
@@ -169,7 +168,6 @@ R² ≥ 0.915, the lowest at LFP 0.
         exact = _missed_directly(kernels, rates)
         fine = _FINE * (1 - wanted[-1])
         kernels = NeuronKernels.from_single(kernels, left_out=fine, rates=rates)
-    _check_weights(kernels)
     expected = _Expected(kernels, rates)
     missed = expected.missed if exact is None else exact
     independent = expected.r2(missed)
@@ -177,44 +175,31 @@ R² ≥ 0.915, the lowest at LFP 0.
     if spikes is None or duration is None:
         return Validity(independent, None, modes, {})
     found = _Recorded(kernels, spikes, duration, rounding, expected)
-    means = {name: _mean(weights) for name, weights in kernels.weights.items()}
-    return Validity(
-        independent,
-        found.r2(
-            {name: weights.toarray() - means[name] for name, weights in kernels.weights.items()}
-        ),
-        modes,
-        {
-            target: found.r2(
-                {
-                    name: _beyond(weights.toarray(), counts[name])
-                    for name, weights in kernels.weights.items()
-                }
-            )
-            for target, counts in modes.items()
-            if counts is not None
-        },
-    )
+    weights = kernels.weights
+    recorded = found.r2({name: own.toarray() - _mean(own) for name, own in weights.items()})
+    recorded_modes = {}
+    for target, counts in modes.items():
+        if counts is not None:
+            missed_by = {name: _beyond(own, counts[name]) for name, own in weights.items()}
+            recorded_modes[target] = found.r2(missed_by)
+    return Validity(independent, recorded, modes, recorded_modes)
 
 
 class _Expected:
     """Variances (per channel of all signals) if neurons spike independently."""
 
     def __init__(self, kernels: NeuronKernels, rates: Mapping[str, Any] | None) -> None:
-        self.kernels = kernels
         self._labels = kernels.modes.stored
-        parts = energies.parts_of(kernels.modes.dataset, kernels.populations, kernels.weights)
+        parts = energies.parts_of(kernels)
         energy = kernels.energy
-        known = dict.fromkeys(parts, 1.0)
-        if energy is not None:
-            known = dict(
-                zip(energy["population"].values.tolist(), energy["rate"].values, strict=True)
-            )
-        given = known if rates is None else rates
+        given = rates_of(energy, parts) if rates is None else rates
         check_known(given, list(parts), "rates")
         if absent := [name for name in parts if name not in given]:
             raise KernelError(f"rates must be given for all populations, missing {absent}")
-        self.rates = {name: _each(given[name], kernels, name) for name in parts}
+        self.rates = {
+            name: checked_rates(given[name], part.weights.shape[0], name)
+            for name, part in parts.items()
+        }
         self.left_out = {name: np.zeros(0) for name in parts}
         whole = {}
         for name, part in parts.items():
@@ -249,7 +234,7 @@ class _Expected:
 
     @cached_property
     def _floored(self) -> Floats:
-        return np.concatenate([at_least(each) for each in _split(self.whole, self._labels)])
+        return np.concatenate([at_least(each) for each in by_signal(self.whole, self._labels)])
 
     def modes_for(self, left_out: float, most: int) -> dict[str, int] | None:
         """Modes of each population, the next always of that which gains most."""
@@ -323,15 +308,6 @@ def _missed_directly(kernels: Mapping[str, xr.Dataset], rates: Mapping[str, Any]
     return np.asarray(missed)
 
 
-def _check_weights(kernels: NeuronKernels) -> None:
-    for name in kernels.populations:
-        if name not in kernels.weights:
-            raise KernelError(
-                f"the weights of {name!r} are not known: how neurons differ is in "
-                "NeuronKernels.from_single, or in weights"
-            )
-
-
 def _targets(targets: Sequence[float]) -> list[float]:
     found = sorted(float(each) for each in targets)
     if not found or not found[0] > 0 or not found[-1] < 1:
@@ -342,20 +318,8 @@ def _targets(targets: Sequence[float]) -> list[float]:
 def _sizes(kernels: Any) -> dict[str, int]:
     """Number of neurons of each population."""
     if isinstance(kernels, NeuronKernels):
-        _check_weights(kernels)
-        return {name: weights.shape[0] for name, weights in kernels.weights.items()}
+        return {name: kernels._known_weights(name).shape[0] for name in kernels.pre}
     return {name: each.sizes["neuron"] for name, each in kernels.items()}
-
-
-def _each(rate: Any, kernels: NeuronKernels, name: str) -> Floats:
-    n = kernels.weights[name].shape[0]
-    values = np.asarray(rate, dtype=float)
-    if values.shape not in {(), (n,)} or not np.all((values >= 0) & np.isfinite(values)):
-        raise KernelError(
-            f"rates of {name!r} must be one number or one for each of {n} neurons, finite and not "
-            f"negative, found {str(rate)[:60]}"
-        )
-    return np.array(np.broadcast_to(values, (n,)))
 
 
 def _mean(weights: Any) -> Floats:
@@ -363,29 +327,22 @@ def _mean(weights: Any) -> Floats:
     return np.asarray(weights.sum(axis=0), dtype=float).reshape(1, -1) / (n or 1)
 
 
-def _beyond(weights: Floats, n: int) -> Floats:
+def _beyond(weights: Any, n: int) -> Floats:
     """Without the first modes."""
-    out = weights.copy()
+    out: Floats = weights.toarray()
     out[:, :n] = 0.0
     return out
 
 
 def _labelled(labels: xr.Dataset, values: Floats) -> xr.Dataset:
-    out = without_strengths(labels).drop_vars([*labels.data_vars, "pre", "post"])
-    out = out.drop_vars(["lag", COURSES], errors="ignore")
-    for name, part in zip(labels.data_vars, _split(values, labels), strict=True):
+    out = labels_of_signals(labels)
+    for name, part in zip(labels.data_vars, by_signal(values, labels), strict=True):
         dim = channel_dim(str(name))
         if dim not in out.coords:
             out = out.assign_coords({dim: np.arange(part.size)})
         out[name] = (dim, part, {"units": "1", "long_name": "R²"})
     out.attrs = {}
     return out
-
-
-def _split(values: Floats, labels: xr.Dataset) -> list[Floats]:
-    """Channels of all signals, by signal."""
-    sizes = [array.shape[2] for array in labels.data_vars.values()]
-    return np.split(values, np.cumsum(sizes)[:-1])
 
 
 def _worst(r2: xr.Dataset) -> tuple[float, str]:
