@@ -70,6 +70,8 @@ def array_frames(
     MissingExtraError
         If matplotlib is not installed.
     """
+    from scipy.spatial import cKDTree
+
     shown, label = at_times(dataset, signal, times, centre)
     count = shown.sizes["time"]
     where = vectors(dataset[signal], signal)[:, :2] / 1000.0
@@ -85,7 +87,8 @@ def array_frames(
             f"signals.isel({channel_dim(signal)}=slice(0, 100))"
         )
     limit = checked_limit(limit, shown.values)
-    spacing = _spacing(where)
+    nearest, _ = cKDTree(where).query(where, k=2)
+    spacing = float(np.median(nearest[:, 1]))  # mm, from an electrode to its neighbour
     low, high = where.min(axis=0) - spacing / 2, where.max(axis=0) + spacing / 2
     with style():
         across = width_in(figure, width, WIDTH)
@@ -110,14 +113,6 @@ def array_frames(
         frames[columns * (rows - 1)].set(xlabel="x (mm)", ylabel="y (mm)")
         colour_bar(frames, squares, shown.values, label)
     return figure
-
-
-def _spacing(where: Floats) -> float:
-    """From an electrode to its nearest neighbour (mm), the median of all."""
-    from scipy.spatial import cKDTree
-
-    nearest, _ = cKDTree(where).query(where, k=2)
-    return float(np.median(nearest[:, 1]))
 
 
 def _squares(where: Floats, side: float) -> Any:

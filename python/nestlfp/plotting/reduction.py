@@ -14,7 +14,7 @@ from .._types import Floats, Ints
 from ..errors import SignalError
 from ..kernels import channel_dim
 from ..kernels.names import listed
-from ..signals.layout import added_up, checked, pathways
+from ..signals.layout import added_up, checked, pathways, vectors
 from ..units import TESLA, ascii_unit
 from .style import shortened
 
@@ -169,8 +169,7 @@ def stacking(name: str, array: xr.DataArray) -> Rows:
     Sensors of a head have names: a coordinate tells nobody where they are.
     """
     labels = [str(label) for label in array[channel_dim(name)].values]
-    unknown = np.full(len(labels), np.nan)
-    z = np.asarray(array.coords.get(f"{name}_z", unknown), dtype=float)
+    z = vectors(array, name)[:, 2]
     known = np.isfinite(z)
     sensors = on_a_head(name, array)
     if sensors or not known.any() or (len(labels) > 1 and np.ptp(z[known]) == 0):
@@ -250,13 +249,6 @@ def at_times(
         array, minus = array - array.mean("time"), " minus mean"
     label = f"{signal}{minus} ({dataset[signal].attrs['units']})"
     return array.sel(time=wanted, method="nearest"), label
-
-
-def contributions(panels: Iterable[Panel]) -> list[str]:
-    """Names of the contributions that are kept apart."""
-    return [
-        pathway(populations) for panel in panels for populations, _ in panel.parts if populations
-    ]
 
 
 def pathway(populations: Mapping[str, str], gap: str = " ", most: int | None = None) -> str:
