@@ -10,13 +10,12 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TextIO
 
 from ..errors import NestLFPError
 from ..nodes.render import module_name
 from .compiler import after_all_others, find_compiler
 from .nestml import generate_cpp
-from .toolchain import Nest, find_nest
+from .toolchain import find_nest
 
 
 def cmake_quoted(text: str) -> str:
@@ -25,29 +24,26 @@ def cmake_quoted(text: str) -> str:
     return f"[{marks}[{text}]{marks}]"
 
 
-def _write_cmake(nest: Nest, out: TextIO) -> None:
+def _find_nest(given: argparse.Namespace) -> None:
+    """Write what there is to know of a NEST as CMake variables."""
+    nest = find_nest(given.with_nest)
     definitions = ["_GLIBCXX_USE_CXX11_ABI=0"] if nest.old_abi else []
     options = after_all_others(nest)
     if nest.openmp:
         # NEST's headers differ with and without. Apple's compiler knows the option only so.
         options += ["-Xpreprocessor", "-fopenmp"] if sys.platform == "darwin" else ["-fopenmp"]
-    for name, values in (
-        ("NEST_VERSION", [nest.version]),
-        ("NEST_PREFIX", [str(nest.prefix)]),
-        ("NEST_INCLUDES", [str(nest.include)]),
-        ("NEST_COMPILER", [find_compiler(nest).command[0]]),
-        ("NEST_DEFINITIONS", definitions),
-        ("NEST_OPTIONS", options),
-        ("NEST_HAS_MPI", ["ON" if nest.mpi else "OFF"]),
-    ):
-        out.write(f"set({name} {' '.join(map(cmake_quoted, values))})\n")
-
-
-def _find_nest(given: argparse.Namespace) -> None:
-    """Write what there is to know of a NEST as CMake variables."""
-    nest = find_nest(given.with_nest)
+    known = {
+        "NEST_VERSION": [nest.version],
+        "NEST_PREFIX": [str(nest.prefix)],
+        "NEST_INCLUDES": [str(nest.include)],
+        "NEST_COMPILER": [find_compiler(nest).command[0]],
+        "NEST_DEFINITIONS": definitions,
+        "NEST_OPTIONS": options,
+        "NEST_HAS_MPI": ["ON" if nest.mpi else "OFF"],
+    }
     with given.output.open("w", encoding="utf-8") as out:
-        _write_cmake(nest, out)
+        for name, values in known.items():
+            out.write(f"set({name} {' '.join(map(cmake_quoted, values))})\n")
 
 
 def _generate(given: argparse.Namespace) -> None:

@@ -7,7 +7,6 @@ wait for the one that compiles; what a killed one left behind is never loaded.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.metadata
@@ -54,7 +53,7 @@ class CachedModule:
             *(f"{model.name} {model.ports} {sources(model.template)}" for model in self.models),
             self.nest.version,
             str(library),
-            _remembered_digest(self.nest),
+            library_digest(self.nest),
             str(self.compiler),
             self.compiler.version,
             os.environ.get("CXXFLAGS", ""),
@@ -89,22 +88,6 @@ def library_digest(nest: Nest) -> str:
 def _digest(library: Path, changed: int) -> str:
     """Of a large file, as of a time of change."""
     return digest_of_file(library)
-
-
-def _remembered_digest(nest: Nest) -> str:
-    """`library_digest`, which is kept beside the modules: each process asks, and it takes 20 ms."""
-    file = nest.library.stat()
-    seen = f"{nest.library} {file.st_size} {file.st_mtime_ns} {file.st_ctime_ns}"
-    known = modules_dir() / f"{hashlib.sha256(seen.encode()).hexdigest()[:24]}.nest"
-    with contextlib.suppress(OSError):
-        digest = known.read_text(encoding="ascii")
-        if len(digest) == 64:
-            return digest
-    digest = library_digest(nest)
-    with contextlib.suppress(OSError):
-        known.parent.mkdir(parents=True, exist_ok=True)
-        known.write_text(digest, encoding="ascii")
-    return digest
 
 
 def compile_module(
@@ -166,7 +149,7 @@ def problem_with(module: Path, nest: Nest) -> str | None:
     was written beside it when it was complete.
     """
     try:
-        note = _note(module)
+        note = note_of(module)
         digest = digest_of_file(module)
     except (OSError, ValueError) as error:
         return f"it is incomplete ({error})"
@@ -267,14 +250,14 @@ def untried(nest: Nest) -> list[Path]:
     here = {"tried": False, "nestml": importlib.metadata.version("nestml")}
     modules = (note.with_suffix(".so") for note in sorted(modules_dir().glob("*/*.json")))
     sound = (module for module in modules if problem_with(module, nest) is None)
-    return [module for module in sound if _note(module).items() >= here.items()]
+    return [module for module in sound if note_of(module).items() >= here.items()]
 
 
 def try_cached(module: Path, nest: Nest) -> str | None:
     """Try a module of the cache, see `try_module`; one that is wrong is deleted."""
     from .trial import try_module
 
-    note = _note(module)
+    note = note_of(module)
     models = [model for model in map(model_named, note["models"]) if model]
     try:
         reason = try_module(module, models, nest, child_environment(nest))
@@ -287,7 +270,7 @@ def try_cached(module: Path, nest: Nest) -> str | None:
     return reason
 
 
-def _note(module: Path) -> dict[str, Any]:
+def note_of(module: Path) -> dict[str, Any]:
     """What was written beside a module when it was complete; a `ValueError` where it is damaged."""
     note = json.loads(module.with_suffix(".json").read_text(encoding="utf-8"))
     if not isinstance(note, dict):

@@ -70,8 +70,7 @@ def prebuild(
     """
     nest = find_nest()
     builds = {library_digest(nest): f"{nest.kind} in use"}
-    for wheel in wheels:
-        builds[_same_build(wheel, _nest_files(nest))] = wheel.name
+    builds |= {_same_build(wheel, _nest_files(nest)): wheel.name for wheel in wheels}
     folder = target / nest.version
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -90,8 +89,7 @@ def prebuild_mechanisms(target: Path, wheels: Iterable[Path] = ()) -> Path:
     """The same with NEURON's mechanisms of nestlfp, and the wheels of NEURON they are to serve."""
     neuron = _neuron_files()
     builds = {digest_of_file(neuron.library): "wheel in use"}
-    for wheel in wheels:
-        builds[_same_build(wheel, neuron)] = wheel.name
+    builds |= {_same_build(wheel, neuron): wheel.name for wheel in wheels}
     folder = target / f"neuron-{importlib.metadata.version('neuron')}"
     shutil.rmtree(folder, ignore_errors=True)
     library = folder / mechanisms.LIBRARY

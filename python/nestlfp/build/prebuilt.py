@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..nodes.model import Model
 from ..paths import prebuilt_dir
-from .modules import compile_module, library_digest, problem_with
+from .modules import compile_module, library_digest, note_of, problem_with
 from .toolchain import Nest, find_nest
 
 BUILDS = "builds.json"
@@ -88,7 +88,7 @@ def find_prebuilt(models: Iterable[Model], nest: Nest) -> Path | None:
         return None
     wanted = {model.name for model in models}
     for path in sorted(folder.glob("*_module.so")):
-        if wanted <= _models_of(path) and problem_with(path, nest) is None:
+        if problem_with(path, nest) is None and wanted <= set(note_of(path)["models"]):
             return path
     return None
 
@@ -103,18 +103,6 @@ def fits(nest: Nest) -> bool:
 def known_builds(folder: Path) -> dict[str, str]:
     """Builds of NEST that a folder's modules fit: the digest of each library, and its name."""
     try:
-        found = json.loads((folder / BUILDS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return dict(json.loads((folder / BUILDS).read_text(encoding="utf-8"))["builds"])
+    except (OSError, ValueError, TypeError, KeyError):  # missing or damaged
         return {}
-    builds = found.get("builds") if isinstance(found, dict) else None
-    return builds if isinstance(builds, dict) else {}
-
-
-def _models_of(module: Path) -> set[str]:
-    """The models that a module has, as its note says."""
-    try:
-        note = json.loads(module.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    models = note.get("models") if isinstance(note, dict) else None
-    return set(models) if isinstance(models, list) else set()

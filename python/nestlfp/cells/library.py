@@ -73,19 +73,15 @@ class Cell:
         dendrite points along z.
     source : str
         What the cell is, and where its numbers come from.
+    shape : Shape or None
+        The size of a cell of the library, and None of others; `measured` knows all.
     """
 
     name: str
     kind: str
     parameters: Mapping[str, Any]
     source: str
-
-    @property
-    def shape(self) -> Shape | None:
-        """The size of a cell of the library, and None of others; `measured` knows all."""
-        morphology = Path(str(self.parameters.get("morphology")))
-        form = _LIBRARY.get(morphology.stem) if morphology.parent == HOC else None
-        return form and form.shape
+    shape: Shape | None = None
 
     def measured(self) -> Shape:
         """The size, measured on the cell that LFPy makes.
@@ -225,7 +221,7 @@ def _of_library(name: str) -> Cell:
         f"{form.what}, straight sticks written by hand that represent {form.stands_for} of Hagen "
         f"et al. 2016; their membrane, {_MEMBRANE}"
     )
-    return Cell(name, _KINDS[name[0]], parameters, source)
+    return Cell(name, _KINDS[name[0]], parameters, source, form.shape)
 
 
 def _of_arguments(given: Mapping[str, Any], source: str = "arguments of LFPy.TemplateCell") -> Cell:

@@ -119,18 +119,24 @@ def run(
     with EnsembleStore.opened(to, runs, identity(function), retry=retry) as store:
         todo = [k for k in range(runs.sizes[RUN]) if k not in store.done | store.failed]
         arguments = {k: {name: runs[name].values[k].item() for name in names} for k in todo}
+        total, before = runs.sizes[RUN], len(store.failed)
         with (
             FreshProcesses(count) if executor is None else contextlib.nullcontext(executor) as by,
-            _Report(store, runs.sizes[RUN], progress) as report,
+            progress_bar(total, "runs", "run", progress, initial=total - len(todo)) as bar,
         ):
             try:
-                for k, (result, error, seconds) in _outcomes(by, function, arguments, count):
-                    report.add(k, store.add(k, result, error, seconds))
+                for k, outcome in _outcomes(by, function, arguments, count):
+                    error = store.add(k, *outcome)
+                    bar.update()
+                    if error:
+                        bar.set_postfix_str(f"{len(store.failed)} failed", refresh=False)
+                        if len(store.failed) - before <= _SHOWN and not bar.disable:
+                            bar.write(f"run {k} failed: {error}")
             finally:
                 store.became(identity(function))
     if store.failed:
         warnings.warn(
-            f"{len(store.failed)} of {runs.sizes[RUN]} runs failed; each says why in its 'error'. "
+            f"{len(store.failed)} of {total} runs failed; each says why in its 'error'. "
             "retry=True repeats them",
             stacklevel=2,
         )
@@ -202,12 +208,9 @@ def _check_function(function: Any, names: list[str], *, importable: bool) -> Non
     if not callable(function):
         raise EnsembleError(f"function must be callable, found {type(function).__name__}")
     try:
-        signature = inspect.signature(function)
-    except ValueError:  # some of C's have none
-        signature = None
-    try:
-        if signature is not None:
-            signature.bind(**dict.fromkeys(names))
+        inspect.signature(function).bind(**dict.fromkeys(names))
+    except ValueError:  # some of C's have no signature
+        pass
     except TypeError as error:
         raise EnsembleError(
             f"{_name(function)} cannot be called with the parameters {names}: {error}"
@@ -255,27 +258,3 @@ def _workers(given: int | None) -> int:
         available = getattr(os, "sched_getaffinity", None)  # not on macOS
         return len(available(0)) if available else os.cpu_count() or 1
     return whole(given, 1, "workers")
-
-
-class _Report:
-    """A progress bar, and the first errors."""
-
-    def __init__(self, store: EnsembleStore, total: int, progress: bool) -> None:
-        self._store = store
-        before = len(store.done | store.failed)
-        self._bar = progress_bar(total, "runs", "run", progress, initial=before)
-        self._shown = 0
-
-    def __enter__(self) -> _Report:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def add(self, run: int, error: str) -> None:
-        self._bar.update()
-        if error:
-            self._bar.set_postfix_str(f"{len(self._store.failed)} failed", refresh=False)
-            self._shown += 1
-            if self._shown <= _SHOWN and not self._bar.disable:
-                self._bar.write(f"run {run} failed: {error}")

@@ -12,9 +12,9 @@ from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import channel_dim
-from ..signals.layout import added_up, checked, vectors
+from ..signals.layout import vectors
 from .axes import checked_limit, colour_bar, diverging
-from .reduction import checked_times, known_signals, less_mean, on_a_head
+from .reduction import at_times, on_a_head
 from .style import INK, WIDTH, Canvas, new_figure, style, width_in
 
 _NARROWEST_IN = 0.85  # of a frame
@@ -70,11 +70,12 @@ def array_frames(
     MissingExtraError
         If matplotlib is not installed.
     """
-    known_signals(signal, [str(name) for name in checked(dataset).data_vars])
-    wanted = checked_times(dataset, times)
-    array = dataset[signal]
-    where = vectors(array, signal)[:, :2] / 1000.0
-    if on_a_head(signal, array) or not np.isfinite(where).all():
+    from scipy.spatial import cKDTree
+
+    shown, label = at_times(dataset, signal, times, centre)
+    count = shown.sizes["time"]
+    where = vectors(dataset[signal], signal)[:, :2] / 1000.0
+    if on_a_head(signal, dataset[signal]) or not np.isfinite(where).all():
         raise SignalError(
             f"{signal!r} is not of an array of electrodes with places {signal}_x and {signal}_y "
             "(µm); for sensors of a head there is nestlfp.plotting.topomap"
@@ -85,23 +86,22 @@ def array_frames(
             f"{len(np.unique(where, axis=0))}: choose those of one depth, such as "
             f"signals.isel({channel_dim(signal)}=slice(0, 100))"
         )
-    array, minus = less_mean(added_up(array), centre)
-    shown = array.sel(time=wanted, method="nearest")
     limit = checked_limit(limit, shown.values)
-    spacing = _spacing(where)
+    nearest, _ = cKDTree(where).query(where, k=2)
+    spacing = float(np.median(nearest[:, 1]))  # mm, from an electrode to its neighbour
     low, high = where.min(axis=0) - spacing / 2, where.max(axis=0) + spacing / 2
     with style():
         across = width_in(figure, width, WIDTH)
-        columns = min(max(int((across - _BESIDE_IN) / _NARROWEST_IN), 1), wanted.size)
-        rows = -(-wanted.size // columns)
-        columns = -(-wanted.size // rows)
+        columns = min(max(int((across - _BESIDE_IN) / _NARROWEST_IN), 1), count)
+        rows = -(-count // columns)
+        columns = -(-count // rows)
         tall = (across - _BESIDE_IN) / columns * float((high - low)[1] / (high - low)[0])
         figure = figure or new_figure(across, (tall + 0.2) * rows + 0.3)
         axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         frames = axes.ravel().tolist()
-        for spare in frames[wanted.size :]:
+        for spare in frames[count:]:
             spare.remove()
-        frames = frames[: wanted.size]
+        frames = frames[:count]
         for ax, time, values in zip(frames, shown["time"].values, shown.values.T, strict=True):
             squares = _squares(where, spacing)
             squares.set(array=values, **diverging(limit))
@@ -111,17 +111,8 @@ def array_frames(
             ax.set_title(f"{time:g} ms", pad=3, fontsize=7)
             ax.tick_params(length=1.5)
         frames[columns * (rows - 1)].set(xlabel="x (mm)", ylabel="y (mm)")
-        label = f"{signal}{minus} ({dataset[signal].attrs['units']})"
         colour_bar(frames, squares, shown.values, label)
     return figure
-
-
-def _spacing(where: Floats) -> float:
-    """From an electrode to its nearest neighbour (mm), the median of all."""
-    from scipy.spatial import cKDTree
-
-    nearest, _ = cKDTree(where).query(where, k=2)
-    return float(np.median(nearest[:, 1]))
 
 
 def _squares(where: Floats, side: float) -> Any:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .._types import Floats
@@ -75,9 +73,7 @@ def probe_and_cells(
         height = min((across - _LABELS_IN) * size[2] / size[0], _TALLEST_IN)
         figure = figure or new_figure(across, height * (1 + size[1] / size[2]) + _LABELS_IN)
         side, top = figure.subplots(2, 1, sharex=True, height_ratios=[size[2], size[1]])
-        colours = colours_of(geometry.cylinders)
-        _draw_side(side, geometry, cells, colours, height * 72 / size[2])
-        _draw_top(top, geometry, colours)
+        _draw_populations(side, top, geometry, cells, height * 72 / size[2])
         for ax, vertical in ((side, 2), (top, 1)):
             if contacts.size:
                 _draw_contacts(ax, contacts[:, [0, vertical]], f"contacts of {escaped(name)}")
@@ -145,40 +141,27 @@ def _extent(
     return low - missing - _MARGIN * longest, high + missing + _MARGIN * longest
 
 
-def _draw_side(
-    ax: Axes,
-    geometry: Geometry,
-    cells: dict[str, Floats],
-    colours: dict[str, str],
-    points_per_um: float,
+def _draw_populations(
+    side: Axes, top: Axes, geometry: Geometry, cells: dict[str, Floats], points_per_um: float
 ) -> None:
+    """Somata, filled so lightly that others show through, and cells."""
     patches = require("matplotlib.patches", "plot")
     collections = require("matplotlib.collections", "plot")
+    colours = colours_of(geometry.cylinders)
     for name, c in geometry.cylinders.items():
+        light = {"facecolor": (colours[name], 0.12), "edgecolor": colours[name], "linewidth": 1.0}
         corner, height = (c.x - c.radius, c.bottom), c.top - c.bottom
-        shape = patches.Rectangle(corner, 2 * c.radius, height, label=f"somata of {escaped(name)}")
-        ax.add_patch(_tinted(shape, colours[name]))
+        label = f"somata of {escaped(name)}"
+        side.add_patch(patches.Rectangle(corner, 2 * c.radius, height, label=label, **light))
+        top.add_patch(patches.Circle((c.x, c.y), c.radius, **light))
     for name, segments in cells.items():
         lines = np.stack([segments[:, [0, 2]], segments[:, [3, 5]]], axis=1)
         widths = np.maximum(segments[:, 6] * points_per_um, 0.4)
-        ax.add_collection(
+        side.add_collection(
             collections.LineCollection(
                 lines, linewidths=widths, colors=colours[name], capstyle="round"
             )
         )
-
-
-def _draw_top(ax: Axes, geometry: Geometry, colours: dict[str, str]) -> None:
-    patches = require("matplotlib.patches", "plot")
-    for name, c in geometry.cylinders.items():
-        ax.add_patch(_tinted(patches.Circle((c.x, c.y), c.radius), colours[name]))
-
-
-def _tinted(shape: Any, colour: str) -> Any:
-    """A shape filled so lightly that others show through."""
-    rgb = require("matplotlib.colors", "plot").to_rgb(colour)
-    shape.set(facecolor=(*rgb, 0.12), edgecolor=colour, linewidth=1.0)
-    return shape
 
 
 def _draw_contacts(ax: Axes, where: Floats, label: str) -> None:

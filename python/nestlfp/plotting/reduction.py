@@ -14,7 +14,7 @@ from .._types import Floats, Ints
 from ..errors import SignalError
 from ..kernels import channel_dim
 from ..kernels.names import listed
-from ..signals.layout import pathways
+from ..signals.layout import added_up, checked, pathways, vectors
 from ..units import TESLA, ascii_unit
 from .style import shortened
 
@@ -35,6 +35,11 @@ class Rows:
     order: Ints
     labels: list[str]
     title: str
+
+    def part(self, chosen: Iterable[int]) -> Rows:
+        """Some of the rows, by their places from the bottom up."""
+        few = list(chosen)
+        return Rows(self.order[few], [self.labels[i] for i in few], self.title)
 
     @property
     def by_depth(self) -> bool:
@@ -79,16 +84,15 @@ def prepared(name: str, array: xr.DataArray, *, centre: bool, zeros: bool) -> Pa
     title = f"{name} minus mean" if centre else name
     zero = [] if zeros else _zero(array, rows)
     if zero:
-        rest = [i for i in range(rows.order.size) if i not in zero]
         few = ", ".join(rows.labels[i] for i in reversed(zero))
         what = few if len(zero) <= _MOST_NAMES and not rows.by_depth else f"{len(zero)} channels"
         title += f" ({what}: zero)"
-        rows = Rows(rows.order[rest], [rows.labels[i] for i in rest], rows.title)
+        rows = rows.part(i for i in range(rows.order.size) if i not in zero)
     apart = array.dims[:-2]
     # Kernels have a plot for each pathway; signals that are kept apart share one.
     as_image = rows.order.size > MAX_TRACES and (not apart or not centre)
     if not as_image:
-        rows = _thinned(rows)
+        rows = rows.part(evenly(rows.order.size, MAX_TRACES))
     x = array[array.dims[-1]].values.astype(float)
     given = [
         (populations, _finite(part.values[rows.order].astype(float)))
@@ -165,8 +169,7 @@ def stacking(name: str, array: xr.DataArray) -> Rows:
     Sensors of a head have names: a coordinate tells nobody where they are.
     """
     labels = [str(label) for label in array[channel_dim(name)].values]
-    unknown = np.full(len(labels), np.nan)
-    z = np.asarray(array.coords.get(f"{name}_z", unknown), dtype=float)
+    z = vectors(array, name)[:, 2]
     known = np.isfinite(z)
     sensors = on_a_head(name, array)
     if sensors or not known.any() or (len(labels) > 1 and np.ptp(z[known]) == 0):
@@ -197,18 +200,6 @@ def depth_axis(z: Floats) -> tuple[str, Callable[[float], str]]:
     return HEIGHT, lambda at: f"{at:g}".replace("-", "−")
 
 
-def less_mean(array: xr.DataArray, centre: bool) -> tuple[xr.DataArray, str]:
-    """Channels without their means, and what a label says of it; a single sample as it is."""
-    if not centre or array.sizes["time"] < 2:
-        return array, ""
-    return array - array.mean("time"), " minus mean"
-
-
-def _thinned(rows: Rows) -> Rows:
-    chosen = evenly(rows.order.size, MAX_TRACES)
-    return Rows(rows.order[chosen], [rows.labels[i] for i in chosen], rows.title)
-
-
 def evenly(count: int, most: int) -> Ints:
     """Indices of at most `most` of `count` things, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
@@ -237,8 +228,14 @@ def known_signals(names: Iterable[str] | str | None, available: Sequence[str]) -
     return wanted
 
 
-def checked_times(dataset: xr.Dataset, times: ArrayLike) -> Floats:
-    """Times (ms) at which there are samples."""
+def at_times(
+    dataset: xr.Dataset, signal: str, times: ArrayLike, centre: bool
+) -> tuple[xr.DataArray, str]:
+    """A signal (channel, time) at the samples nearest to these times (ms), and its label.
+
+    Channels are about their means where they are to be centred; a single sample is as it is.
+    """
+    known_signals(signal, [str(name) for name in checked(dataset).data_vars])
     wanted = np.atleast_1d(np.asarray(times, dtype=float))
     there = dataset["time"].values
     interval = float(there[1] - there[0]) if there.size > 1 else 0.0
@@ -247,14 +244,11 @@ def checked_times(dataset: xr.Dataset, times: ArrayLike) -> Floats:
         raise SignalError(
             f"times must lie between {there[0]:g} and {there[-1]:g} ms, found {wanted.tolist()}"
         )
-    return wanted
-
-
-def contributions(panels: Iterable[Panel]) -> list[str]:
-    """Names of the contributions that are kept apart."""
-    return [
-        pathway(populations) for panel in panels for populations, _ in panel.parts if populations
-    ]
+    array, minus = added_up(dataset[signal]), ""
+    if centre and there.size > 1:
+        array, minus = array - array.mean("time"), " minus mean"
+    label = f"{signal}{minus} ({dataset[signal].attrs['units']})"
+    return array.sel(time=wanted, method="nearest"), label
 
 
 def pathway(populations: Mapping[str, str], gap: str = " ", most: int | None = None) -> str:

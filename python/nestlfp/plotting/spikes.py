@@ -33,20 +33,11 @@ class Band:
 def bands_of(
     spikes: Mapping[str, Any], sizes: Mapping[str, int], window: tuple[float, float], most: int
 ) -> list[Band]:
-    return [
-        _band(name, *_times_and_senders(name, given), sizes.get(name), window, most)
-        for name, given in spikes.items()
-    ]
+    return [_band(name, given, sizes.get(name), window, most) for name, given in spikes.items()]
 
 
-def _band(
-    name: str,
-    times: Floats,
-    senders: Floats | None,
-    size: int | None,
-    window: tuple[float, float],
-    most: int,
-) -> Band:
+def _band(name: str, given: Any, size: int | None, window: tuple[float, float], most: int) -> Band:
+    times, senders = _times_and_senders(name, given)
     inside = (times > window[0]) & (times <= window[1])
     rate = _rate(int(inside.sum()), window[1] - window[0], size)
     if senders is None:
@@ -60,18 +51,14 @@ def _band(
 
 
 def _times_and_senders(name: str, given: Any) -> tuple[Floats, Floats | None]:
-    senders: Any = None
     if isinstance(given, Mapping):
         check_events(given, name, SignalError)
         times, senders = given["times"], given["senders"]
     elif isinstance(given, tuple) and len(given) == 2 and np.ndim(given[0]) == 1:
         times, senders = given
     else:
-        times = given
-    at = np.ravel(np.asarray(times, dtype=float))
-    if senders is None:
-        return at, None
-    by = np.ravel(np.asarray(senders))
+        return np.ravel(np.asarray(given, dtype=float)), None
+    at, by = np.ravel(np.asarray(times, dtype=float)), np.ravel(np.asarray(senders))
     if by.size != at.size:
         raise SignalError(f"spikes of {name!r}: {at.size} times but {by.size} senders")
     check_order(times, by, name, SignalError)

@@ -160,27 +160,23 @@ def colours_of(names: Iterable[str]) -> dict[str, str]:
     others = families.pop("")
     free = [c for c in PALETTE if c not in (EXCITATORY, INHIBITORY) or not any(families.values())]
     found = dict(zip(others, free, strict=False))
-    if len(others) > len(free):
-        found = _shaded(others, "viridis")
+    colors = require("matplotlib.colors", "plot")
+    if len(others) > len(free):  # shades without the faint yellow
+        found = _shaded(others, require("matplotlib", "plot").colormaps["viridis"], 0.85)
     for family, members in families.items():
-        found |= _shaded(members, family)
+        if len(members) == 1:
+            found[members[0]] = _SHADES[family][1]
+        else:
+            scale = colors.LinearSegmentedColormap.from_list(family, _SHADES[family])
+            found |= _shaded(members, scale, 1.0)
     return found
 
 
-def _shaded(names: list[str], scale: str) -> dict[str, str]:
-    """Shades of a scale; the colour of E or I itself for a single name."""
-    if scale in _SHADES and len(names) == 1:
-        return {names[0]: _SHADES[scale][1]}
-    colors = require("matplotlib.colors", "plot")
-    if scale in _SHADES:
-        shades = colors.LinearSegmentedColormap.from_list(scale, _SHADES[scale])
-    else:
-        shades = require("matplotlib", "plot").colormaps[scale]
-    to = 1.0 if scale in _SHADES else 0.85  # without the faint yellow
-    return {
-        name: colors.to_hex(shade)
-        for name, shade in zip(names, shades(np.linspace(0, to, len(names))), strict=True)
-    }
+def _shaded(names: list[str], scale: Any, last: float) -> dict[str, str]:
+    """Shades of a scale, at equal steps from its beginning to `last`."""
+    to_hex = require("matplotlib.colors", "plot").to_hex
+    shades = scale(np.linspace(0, last, len(names)))
+    return {name: to_hex(shade) for name, shade in zip(names, shades, strict=True)}
 
 
 def nice(size: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -13,14 +13,11 @@ from .._types import Floats
 from ..errors import SignalError
 from ..extras import require
 from ..kernels.names import channel_dim
-from ..signals.layout import added_up, checked, vectors
+from ..signals.layout import vectors
 from ..signals.mne import to_mne
 from .axes import checked_limit, colour_bar, diverging
-from .reduction import checked_times, known_signals, less_mean
-from .style import INK, new_figure, style, width_in
-
-if TYPE_CHECKING:
-    from .style import Axes, Canvas
+from .reduction import at_times
+from .style import INK, Axes, Canvas, new_figure, style, width_in
 
 _PANEL_MM, _BAR_MM = 42.0, 22.0
 _WIDEST = 180.0  # mm
@@ -91,33 +88,31 @@ def topomap(
     stands for 90°. Between sensors the map is a thin-plate spline, which goes through their values
     (`scipy.interpolate.RBFInterpolator`).
     """
-    known_signals(signal, [str(name) for name in checked(dataset).data_vars])
-    wanted = checked_times(dataset, times)
+    shown, label = at_times(dataset, signal, times, centre)
+    shown = shown.transpose("time", ...)
     if by not in _DRAWERS:
         raise SignalError(f"by must be one of {list(_DRAWERS)}, found {by!r}")
     if options and by != "mne":
         raise SignalError(f"{sorted(options)} are options of MNE: by='mne' lets it draw")
     places = _places(dataset[signal], signal)
-    array, minus = less_mean(added_up(dataset[signal]), centre)
-    shown = array.sel(time=wanted, method="nearest").transpose("time", ...)
     if not np.isfinite(shown.values).all():
-        raise SignalError(f"{signal!r} is not finite at these times: {wanted.tolist()}")
+        found = shown["time"].values.tolist()
+        raise SignalError(f"{signal!r} is not finite at these times: {found}")
     limit = checked_limit(limit, shown.values)
     if by == "mne":
         draw = _by_mne(dataset, signal, places, limit, options)
     else:
         draw = _by_scipy(flattened(places), signal, limit)
     with style():
-        usual = min(_PANEL_MM * wanted.size + _BAR_MM, _WIDEST)
+        usual = min(_PANEL_MM * len(shown) + _BAR_MM, _WIDEST)
         across = width_in(figure, width, usual)
-        panel = (across - _BAR_MM / 25.4) / wanted.size
+        panel = (across - _BAR_MM / 25.4) / len(shown)
         figure = figure or new_figure(across, panel + 0.3)
-        axes = figure.subplots(1, wanted.size, squeeze=False)[0]
+        axes = figure.subplots(1, len(shown), squeeze=False)[0]
         for ax, values in zip(axes, shown, strict=True):
             image = draw(ax, values.values)
             ax.set_title(f"{float(values['time']):g} ms")
-        unit = dataset[signal].attrs["units"]
-        colour_bar(axes, image, shown.values, f"{signal}{minus} ({unit})")
+        colour_bar(axes, image, shown.values, label)
     return figure
 
 

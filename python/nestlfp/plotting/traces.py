@@ -23,7 +23,7 @@ from .axes import (
     put_title,
     scale_bar,
 )
-from .reduction import Panel, contributions, known_signals, pathway, prepared
+from .reduction import Panel, known_signals, pathway, prepared
 from .spikes import bands_of, draw_bands
 from .style import INK, Axes, Canvas, colours_of, new_figure, style, width_in
 
@@ -103,7 +103,8 @@ def signals(
     across = width_in(figure, width)
     bands = bands_of(spikes or {}, sizes or {}, window(x), max_neurons)
     with style():
-        colours = colours_of([*(band.name for band in bands), *contributions(panels)])
+        apart = [pathway(p) for panel in panels for p, _ in panel.parts if p]
+        colours = colours_of([*(band.name for band in bands), *apart])
         heights = [max(1.2, 0.3 * len(bands))] * bool(bands) + [panel.height_in for panel in panels]
         figure = figure or new_figure(across, sum(heights) + 0.35 * len(heights) + 0.3)
         axes = list(

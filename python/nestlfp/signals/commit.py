@@ -74,10 +74,6 @@ class Commit:
         }
         _write_json(path / FILE, document)
 
-    def check_format(self, expected: str = FORMAT) -> None:
-        """Raise a `SignalError` where this is no store of this kind."""
-        check_format(self.path, self.metadata.get(".zattrs"), expected)
-
     def check_whole(self) -> None:
         """Raise a `SignalError` that names what is missing of what was committed."""
         for file in self.metadata:

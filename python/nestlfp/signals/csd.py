@@ -11,7 +11,7 @@ from ..kernels.names import AXES, channel_dim, check_signal_names
 from ..kernels.positions import check_several
 from ..units import VOLTS, ascii_unit
 from . import inverse_csd
-from .layout import checked
+from .layout import checked, vectors
 
 UNIT = "µA/mm³"
 DIFFERENCE = "second-difference"
@@ -86,10 +86,11 @@ def current_source_density(
             raise SignalError(f"{what} must be a positive number, found {value!r}")
     array = dataset[signal]
     dim = channel_dim(signal)
-    if any(f"{signal}_{axis}" not in array.coords for axis in AXES):
+    array = array.assign_coords({dim: array[dim]})  # numbers, where there are no labels
+    places = {f"{signal}_{axis}": f"{name}_{axis}" for axis in AXES}
+    if any(place not in array.coords for place in places):
         raise SignalError(f"{signal!r} has no positions of contacts: {signal}_x, _y, _z")
-    places = [array[f"{signal}_{axis}"] for axis in AXES]
-    where = np.stack([place.values for place in places], axis=1)
+    where = vectors(array, signal)
     try:
         check_several(where, f"the contacts of {signal!r}")
     except KernelError as error:
@@ -105,25 +106,12 @@ def current_source_density(
         to_mv = _factor(array.attrs["units"])
         flat = np.moveaxis(values, -2, 0).reshape(along.size, -1) * to_mv
         by = inverse_csd.matrix(method, along, diameter, conductivity, flat) * to_mv
-    dims = (*array.dims[:-2], channel_dim(name), "time")
     facts = {"units": UNIT, "method": method, "conductivity": f"{conductivity:g} S/m"}
     if method != DIFFERENCE:
         facts["diameter"] = f"{diameter:g} µm"
-    labels = array[dim].values[order] if dim in array.coords else order
-    apart = {each: array[each] for each in array.dims[:-2]}
-    return xr.Dataset(
-        {name: (dims, by @ values, facts)},
-        coords={
-            **apart,
-            "time": array["time"],
-            channel_dim(name): labels,
-            **{
-                f"{name}_{axis}": (channel_dim(name), place.values[order], place.attrs)
-                for axis, place in zip(AXES, places, strict=True)
-            },
-        },
-        attrs=dataset.attrs,
-    )
+    there = array.isel({dim: order}).rename({**places, dim: channel_dim(name)})
+    coords = {each: there[each].variable for each in (*there.dims, *places.values())}
+    return xr.Dataset({name: (there.dims, by @ values, facts)}, coords, dataset.attrs)
 
 
 def contacts_in_line(positions: Floats) -> tuple[Ints, Floats]:

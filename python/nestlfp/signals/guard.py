@@ -62,15 +62,11 @@ class GuardedStore(LocalStore):
             data = found.to_bytes()
             if array["compressor"] is not None:
                 data = get_codec(array["compressor"]).decode(data)
-            if array["filters"] is None and len(data) != _n_bytes(array):
+            n_bytes = math.prod(array["chunks"]) * np.dtype(array["dtype"]).itemsize
+            if array["filters"] is None and len(data) != n_bytes:
                 raise ValueError("wrong length")
         except Exception as error:  # of the codec
             raise damaged(path, f"the file {key!r} is not what was written") from error
-
-
-def _n_bytes(array: dict[str, Any]) -> int:
-    """Length of a chunk."""
-    return math.prod(array["chunks"]) * np.dtype(array["dtype"]).itemsize
 
 
 @functools.cache
@@ -82,10 +78,10 @@ def _finish_at_exit(loop: asyncio.AbstractEventLoop) -> None:
 def _finish(loop: asyncio.AbstractEventLoop) -> None:
     if loop.is_running():
         with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(_others(), loop).result(timeout=10)
+            asyncio.run_coroutine_threadsafe(others_end(), loop).result(timeout=10)
 
 
-async def _others() -> None:
+async def others_end() -> None:
+    """Wait for all other work in Zarr's thread, whether it succeeds or not."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        await asyncio.wait(others)
+    await asyncio.gather(*others, return_exceptions=True)

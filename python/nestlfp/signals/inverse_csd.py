@@ -10,7 +10,6 @@ import contextlib
 import io
 import sys
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from .._types import Floats
 from ..errors import MissingExtraError, SignalError
 from ..extras import require
 
+METHODS = ("DeltaiCSD", "StepiCSD", "SplineiCSD", "KCSD1D")
 _SOURCES = "elephant.current_source_density_src"
 _TOLERANCE = 1e-10  # mm² or less, of integrals over sources; elephant's own is 1e-6
 _LOOKED_AT = 500  # samples for cross-validation
@@ -33,7 +33,7 @@ def matrix(
     Parameters
     ----------
     method : str
-        A key of `METHODS`.
+        One of `METHODS`.
     along : ndarray, shape (contact,)
         Where the contacts are (µm), increasing.
     diameter : float
@@ -46,7 +46,9 @@ def matrix(
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # elephant's, of other packages' versions
         _elephant("elephant")
-        return METHODS[method](along / 1000, diameter / 1000, conductivity, potentials)
+        if method == "KCSD1D":
+            return _by_kcsd(along / 1000, diameter / 1000, conductivity, potentials)
+        return _by_icsd(method, along / 1000, diameter / 1000, conductivity)
 
 
 def _elephant(name: str) -> Any:
@@ -68,35 +70,32 @@ def _elephant(name: str) -> Any:
         sys.modules.update(kept)
 
 
-def _by_icsd(name: str) -> Callable[[Floats, float, float, Floats], Floats]:
-    def made(z: Floats, diameter: float, conductivity: float, _: Floats) -> Floats:
-        pq = require("quantities", "csd")
-        spacing = np.diff(z).mean()
-        if np.any(np.abs(np.diff(z) - spacing) > 1e-3 * spacing):
-            raise SignalError(
-                f"{name} needs contacts at equal distances, found {np.round(np.diff(z) * 1e3, 1)} "
-                "µm: KCSD1D does not"
-            )
-        sigma = conductivity * pq.S / pq.m
-        options: dict[str, Any] = {"diam": diameter * pq.mm, "sigma": sigma, "sigma_top": sigma}
-        if name == "StepiCSD":
-            options |= {"h": spacing * pq.mm, "tol": _TOLERANCE}
-        if name == "SplineiCSD":
-            options |= {"num_steps": z.size, "tol": _TOLERANCE}
-        # With a source that reaches below 0, elephant 1.2 integrates from 1 mm on.
-        at = (z - z[0] + spacing) * pq.mm
-        volts = np.eye(z.size) * pq.V
-        estimator = getattr(_elephant(f"{_SOURCES}.icsd"), name)(volts[:, :1], at, **options)
-        columns = []
-        for k in range(z.size):  # elephant 1.2's splines are of one sample
-            estimator.lfp = volts[:, k : k + 1]
-            columns.append(np.ravel(estimator.get_csd().simplified.magnitude))
-        found = np.stack(columns, axis=1)
-        if name == "DeltaiCSD":  # A/m² of discs, each of which stands for a slice
-            found = found / (spacing * 1e-3)
-        return found * 1e-6  # A/m³ by V to µA/mm³ by mV
-
-    return made
+def _by_icsd(name: str, z: Floats, diameter: float, conductivity: float) -> Floats:
+    pq = require("quantities", "csd")
+    spacing = np.diff(z).mean()
+    if np.any(np.abs(np.diff(z) - spacing) > 1e-3 * spacing):
+        raise SignalError(
+            f"{name} needs contacts at equal distances, found {np.round(np.diff(z) * 1e3, 1)} "
+            "µm: KCSD1D does not"
+        )
+    sigma = conductivity * pq.S / pq.m
+    options: dict[str, Any] = {"diam": diameter * pq.mm, "sigma": sigma, "sigma_top": sigma}
+    if name == "StepiCSD":
+        options |= {"h": spacing * pq.mm, "tol": _TOLERANCE}
+    if name == "SplineiCSD":
+        options |= {"num_steps": z.size, "tol": _TOLERANCE}
+    # With a source that reaches below 0, elephant 1.2 integrates from 1 mm on.
+    at = (z - z[0] + spacing) * pq.mm
+    volts = np.eye(z.size) * pq.V
+    estimator = getattr(_elephant(f"{_SOURCES}.icsd"), name)(volts[:, :1], at, **options)
+    columns = []
+    for k in range(z.size):  # elephant 1.2's splines are of one sample
+        estimator.lfp = volts[:, k : k + 1]
+        columns.append(np.ravel(estimator.get_csd().simplified.magnitude))
+    found = np.stack(columns, axis=1)
+    if name == "DeltaiCSD":  # A/m² of discs, each of which stands for a slice
+        found = found / (spacing * 1e-3)
+    return found * 1e-6  # A/m³ by V to µA/mm³ by mV
 
 
 def _by_kcsd(z: Floats, diameter: float, conductivity: float, potentials: Floats) -> Floats:
@@ -120,9 +119,3 @@ def _by_kcsd(z: Floats, diameter: float, conductivity: float, potentials: Floats
     for_each.update_lambda(regularization)
     fine = for_each.values("CSD")  # (point, contact)
     return np.stack([np.interp(z, for_each.estm_x, column) for column in fine.T], axis=1)
-
-
-METHODS: dict[str, Callable[[Floats, float, float, Floats], Floats]] = {
-    **{name: _by_icsd(name) for name in ("DeltaiCSD", "StepiCSD", "SplineiCSD")},
-    "KCSD1D": _by_kcsd,
-}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,53 +85,47 @@ def to_mne(dataset: xr.Dataset, *, types: Mapping[str, str] | None = None) -> mn
     """
     time = checked(dataset)["time"].values
     interval = sampling_interval(dataset)
-    parts = _parts(dataset, types or {})
+    given = types or {}
+    _check(dataset, given)
+    names = _channel_names(dataset)
+    kinds, values = {}, []
+    for name, array in dataset.data_vars.items():
+        unit = array.attrs["units"]
+        kinds[name] = given.get(str(name)) or _usual_type(str(name), unit)
+        values.append(_factor(str(name), unit, kinds[name]) * array.values)
     first = _first_sample(float(time[0]), interval)
     mne = require("mne", "mne")
     info = mne.create_info(
-        [name for part in parts for name in part.names],
+        [channel for own in names.values() for channel in own],
         1000.0 / interval,
-        [part.type for part in parts for _ in part.names],
+        [kinds[name] for name, own in names.items() for _ in own],
     )
     if "kernels" in dataset.attrs:  # their fingerprint
         info["description"] = f"nestlfp, kernels {dataset.attrs['kernels']}"
-    raw = mne.io.RawArray(
-        np.concatenate([part.values for part in parts]), info, first_samp=first, verbose="error"
-    )
+    raw = mne.io.RawArray(np.concatenate(values), info, first_samp=first, verbose="error")
+    places = {name: vectors(array, str(name)) * 1e-6 for name, array in dataset.data_vars.items()}
     contacts = {
-        name: place
-        for part in parts
-        if part.type in POTENTIALS
-        for name, place in zip(part.names, part.places, strict=True)
+        channel: place
+        for name, own in names.items()
+        if kinds[name] in POTENTIALS
+        for channel, place in zip(own, places[name], strict=True)
         if np.isfinite(place).all()
     }
     if contacts:
         montage = mne.channels.make_dig_montage(contacts, coord_frame="head")
         raw.set_montage(montage, on_missing="ignore", verbose="error")
-    for part in parts:
-        if part.type == "mag":
-            _place_magnetometers(raw.info, part)
+    for name, own in names.items():
+        if kinds[name] == "mag":
+            normals = vectors(dataset[name], f"{name}_normal")
+            _place_magnetometers(raw.info, own, places[name], normals)
     return raw
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The channels of a signal, in MNE's units."""
-
-    names: list[str]
-    type: str
-    values: Floats  # (channel, time) in V or T, or as they were
-    places: Floats  # (channel, 3) in m; NaN where they are not known
-    normals: Floats  # (channel, 3); NaN where they are not known
-
-
-def _parts(dataset: xr.Dataset, types: Mapping[str, str]) -> list[_Part]:
+def _check(dataset: xr.Dataset, types: Mapping[str, str]) -> None:
+    """Whether these are types of signals that MNE has a place for."""
     unknown = [name for name in types if name not in dataset.data_vars]
     if unknown:
         raise SignalError(f"types for unknown signals {unknown}: there are {[*dataset.data_vars]}")
-    labels = {name: _labels(str(name), array) for name, array in dataset.data_vars.items()}
-    every = [label for found in labels.values() for label in found]
-    parts = []
     for name, array in dataset.data_vars.items():
         apart = [dim for dim in PATHWAY_DIMS if dim in array.dims]
         if apart:
@@ -141,23 +134,17 @@ def _parts(dataset: xr.Dataset, types: Mapping[str, str]) -> list[_Part]:
                 f"up, signals.sum({apart}, keep_attrs=True), or choose one, such as "
                 f"signals.sel({apart[0]}={str(array[apart[0]].values[0])!r})"
             )
-        kind = types.get(str(name)) or _usual_type(str(name), array.attrs["units"])
-        own = all(isinstance(label, str) and every.count(label) == 1 for label in labels[name])
-        parts.append(
-            _Part(
-                names=[label if own else f"{name} {label}" for label in labels[name]],
-                type=kind,
-                values=_factor(str(name), array.attrs["units"], kind) * array.values,
-                places=vectors(array, str(name)) * 1e-6,
-                normals=vectors(array, f"{name}_normal"),
-            )
-        )
-    return parts
 
 
-def _labels(name: str, array: xr.DataArray) -> list[Any]:
-    labels: list[Any] = array[channel_dim(name)].values.tolist()
-    return labels
+def _channel_names(dataset: xr.Dataset) -> dict[Any, list[str]]:
+    """By signal: the labels, after the signal's name where they are numbers or another's too."""
+    labels = {name: dataset[channel_dim(str(name))].values.tolist() for name in dataset.data_vars}
+    every = [label for own in labels.values() for label in own]
+    found = {}
+    for name, own in labels.items():
+        unique = all(isinstance(label, str) and every.count(label) == 1 for label in own)
+        found[name] = own if unique else [f"{name} {label}" for label in own]
+    return found
 
 
 def _usual_type(name: str, unit: str) -> str:
@@ -203,11 +190,11 @@ def _first_sample(first: float, interval: float) -> int:
     return count
 
 
-def _place_magnetometers(info: Any, part: _Part) -> None:
-    """Points that measure the field along their normals; MNE has the latter as their z axis."""
+def _place_magnetometers(info: Any, channels: list[str], places: Floats, normals: Floats) -> None:
+    """Points (m) that measure the field along their normals; MNE has the latter as their z axis."""
     constants = require("mne.io.constants", "mne").FIFF
     info["dev_head_t"] = require("mne", "mne").transforms.Transform("meg", "head")
-    for name, place, normal in zip(part.names, part.places, part.normals, strict=True):
+    for name, place, normal in zip(channels, places, normals, strict=True):
         channel = info["chs"][info["ch_names"].index(name)]
         channel["coil_type"] = constants.FIFFV_COIL_POINT_MAGNETOMETER
         channel["loc"][:3] = place

@@ -96,51 +96,45 @@ def to_nwb(
         "rate": 1000.0 / sampling_interval(dataset),
         "starting_time": float(time[0]) / 1000.0,
     }
+    layout = dataset.isel(time=slice(0)).assign_attrs(format=FORMAT).to_dict()
+    notes = {**dataset.attrs, _LAYOUT: layout}
     nwb = pynwb.NWBFile(
         session_description=session_description,
         identifier=identifier or str(uuid.uuid4()),
         session_start_time=session_start_time or datetime.now(timezone.utc),
-        notes=json.dumps(_notes(dataset), default=_plain, ensure_ascii=False),
+        notes=json.dumps(notes, default=_plain, ensure_ascii=False),
         subject=subject,
     )
     module = nwb.create_processing_module(_MODULE, "Signals that nestlfp computed from spikes")
     lfp: Any = None
     for name, array in dataset.data_vars.items():
-        volts = VOLTS.get(ascii_unit(array.attrs["units"]))
-        electrodes = None if volts is None else _electrodes(nwb, str(name), array)
-        if electrodes is None and f"{name}_x" in array.coords:
+        unit = array.attrs["units"]
+        volts, tesla = (family.get(ascii_unit(unit)) for family in (VOLTS, TESLA))
+        add, options = module.add, {"unit": unit}
+        if volts is not None:
+            options = {"electrodes": _electrodes(nwb, str(name), array), "conversion": volts}
+        elif f"{name}_x" in array.coords:
             module.add(_channel_table(str(name), array))
-        if electrodes is not None and lfp is None and _is_lfp(name):
-            # A signal that is no potential may have the container's name.
-            taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in VOLTS
-            lfp = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
-            module.add(lfp)
+        if tesla is not None:
+            options = {"unit": "T", "conversion": tesla}
+        if volts is not None and str(name).upper().startswith("LFP"):  # which an EEG is not
+            if lfp is None:
+                # A signal that is no potential may have the container's name.
+                taken = "LFP" in dataset and ascii_unit(dataset["LFP"].attrs["units"]) not in VOLTS
+                lfp = pynwb.ecephys.LFP(name="potentials" if taken else "LFP")
+                module.add(lfp)
+            add = lfp.add_electrical_series
+        kind = pynwb.TimeSeries if volts is None else pynwb.ecephys.ElectricalSeries
         for populations, part in pathways(array):
-            series = {
-                "name": _series_name(str(name), populations),
-                "description": _series_description(str(name), populations, part),
-                "data": part.values.T,
+            series = kind(
+                name=_series_name(str(name), populations),
+                description=_series_description(str(name), populations, part),
+                data=part.values.T,
                 **clock,
-            }
-            if electrodes is None:
-                unit = array.attrs["units"]
-                tesla = TESLA.get(ascii_unit(unit))
-                kept = {"unit": unit} if tesla is None else {"unit": "T", "conversion": tesla}
-                module.add(pynwb.TimeSeries(**kept, **series))
-                continue
-            potential = pynwb.ecephys.ElectricalSeries(
-                electrodes=electrodes, conversion=volts, **series
+                **options,
             )
-            if _is_lfp(name):
-                lfp.add_electrical_series(potential)
-            else:
-                module.add(potential)
+            add(series)
     return nwb
-
-
-def _is_lfp(name: Any) -> bool:
-    """Whether a potential is an LFP, which an EEG is not."""
-    return str(name).upper().startswith("LFP")
 
 
 # ---------------------------------------------------------------------- files
@@ -178,11 +172,6 @@ def read_nwb(path: Path) -> xr.Dataset:
             return xr.Dataset() if layout is None else _filled(layout, content)
     except Exception as error:  # h5py, hdmf and pynwb raise many kinds
         raise SignalError(f"{str(path)!r} cannot be read as an NWB file: {brief(error)}") from error
-
-
-def _notes(dataset: xr.Dataset) -> dict[str, Any]:
-    layout = dataset.isel(time=slice(0)).assign_attrs(format=FORMAT).to_dict()
-    return {**dataset.attrs, _LAYOUT: layout}
 
 
 def _layout(notes: str | None) -> xr.Dataset | None:

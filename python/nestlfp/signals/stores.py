@@ -8,7 +8,6 @@ when a later run appends. Every chunk has a checksum, and so has the commit.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import shutil
@@ -89,7 +88,7 @@ def _opened(path: Path, kind: str) -> xr.Dataset:
     try:
         commit = _commit(path)
         if commit is not None:
-            commit.check_format(kind)
+            check_format(path, commit.metadata.get(".zattrs"), kind)
             commit.check_whole()
         dataset = _read(_source(path, commit))
         check_format(path, dataset.attrs, kind)
@@ -226,7 +225,7 @@ def is_there(path: Path, kind: str = FORMAT) -> bool:
     if commit is None:
         opened(path, kind).close()
     else:
-        commit.check_format(kind)
+        check_format(path, commit.metadata.get(".zattrs"), kind)
     return True
 
 
@@ -327,11 +326,9 @@ def _let_zarr_end() -> None:
     """
     from zarr.core.sync import sync
 
-    async def others() -> None:
-        running = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*running, return_exceptions=True)
+    from .guard import others_end
 
-    sync(others())
+    sync(others_end())
 
 
 def _clear(*folders: Path) -> None:

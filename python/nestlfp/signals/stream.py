@@ -164,11 +164,8 @@ def _check_continued(old: xr.Dataset, new: xr.Dataset, start: int, path: Path) -
                 f"{str(path)!r} cannot be continued: its {what} is {old.attrs.get(what)!r}, this "
                 f"recorder's {new.attrs.get(what)!r}"
             )
-    if {name: array.dims for name, array in old.data_vars.items()} != {
-        name: array.dims for name, array in new.data_vars.items()
-    } or not old.coords.to_dataset().drop_vars("time").equals(
-        new.coords.to_dataset().drop_vars("time")
-    ):
+    before, now = (each.isel(time=slice(0)).drop_vars("time") for each in (old, new))
+    if not before.equals(now):
         raise StreamError(f"{str(path)!r} cannot be continued: its signals or channels differ")
     found = numbers(old)
     if found.size == 0:

@@ -37,16 +37,15 @@ class Job:
 class Found:
     """Kernels of a cell by presynaptic population, then by probe class.
 
-    Pathways without connections are missing. `charge` is the part of the synapses' charge that
-    the cell took, `soma` the largest deviation of the somatic potential after the spike (mV), NaN
-    where the cell has no soma, and `finite` whether kernels are numbers, which they are not where
-    the cell has no membrane for the synapses; all by presynaptic population.
+    Pathways without connections are missing. Kernels are no numbers where the cell has no membrane
+    for the synapses. `charge` is the part of the synapses' charge that the cell took, and `soma`
+    the largest deviation of the somatic potential after the spike (mV), NaN where the cell has no
+    soma; both by presynaptic population.
     """
 
     kernels: dict[str, dict[str, Floats]]
     charge: dict[str, float]
     soma: dict[str, float]
-    finite: dict[str, bool]
 
 
 def kernels_of(job: Job) -> Found:
@@ -54,7 +53,7 @@ def kernels_of(job: Job) -> Found:
     approx = job.part.approx
     check_mechanisms(approx)
     probes = [_remembering(probe) for probe in job.probes]
-    kernels, charge, soma, finite = {}, {}, {}, {}
+    kernels, charge, soma = {}, {}, {}
     for pre, synapse, connected in zip(
         approx.X, approx.synapseParameters, np.asarray(approx.C_YX), strict=True
     ):
@@ -67,10 +66,9 @@ def kernels_of(job: Job) -> Found:
         kernels[str(pre)] = _get_kernel(
             approx, job.part.name, pre, probes=probes, Vrest=job.Vrest, **options
         )
-        finite[str(pre)] = all(np.isfinite(one).all() for one in kernels[str(pre)].values())
         soma[str(pre)] = _somatic_peak(approx.cell, options["t_X"])
         approx.cell = None  # or its sections stay in NEURON
-    return Found(kernels, charge, soma, finite)
+    return Found(kernels, charge, soma)
 
 
 def load(mechanisms: str | Callable[[], None] | None) -> None:

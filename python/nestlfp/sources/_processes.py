@@ -28,8 +28,7 @@ def in_processes(
     processes: int | None,
     *,
     error: type[NestLFPError],
-    start: Callable[..., object] | None = None,
-    given: tuple[Any, ...] = (),
+    start: Callable[[], object] | None = None,
 ) -> Iterator[T]:
     """What ``work(*task)`` returns for each task, in their order.
 
@@ -44,20 +43,17 @@ def in_processes(
     error : class
         What is raised where a process ends early, or cannot be handed its task.
     start : callable, optional
-        A function of a module: ``start(*given)`` is called once in each process before.
-    given : tuple
-        Its arguments.
+        Is called once in each process before: a function of a module, or a partial of one.
     """
     if processes == 0:
         if start is not None:
-            start(*given)
+            start()
         yield from (work(*task) for task in tasks)
         return
     pool = ProcessPoolExecutor(
         min(processes or os.cpu_count() or 1, len(tasks)),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=start,
-        initargs=given,
     )
     try:
         yield from _submitted(pool, work, tasks, error)

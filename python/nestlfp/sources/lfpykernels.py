@@ -17,6 +17,7 @@ import copy
 import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -214,7 +215,7 @@ def compute(
     for job, found in _computed(jobs, processes, mechanisms, progress):
         for x, kernels in found.kernels.items():
             pathway = job.part.post, x
-            if not found.finite[x]:
+            if not all(np.isfinite(values).all() for values in kernels.values()):
                 _add_missing(missing, job, x)
                 continue
             charges[job.part.name, x] = found.charge[x]
@@ -326,9 +327,8 @@ def _computed(
 ) -> Iterator[tuple[Job, Found]]:
     """What each job gives, in their order, with a progress bar."""
     tasks = [(job,) for job in jobs]
-    found = in_processes(
-        kernels_of, tasks, processes, start=load, given=(mechanisms,), error=KernelError
-    )
+    start = partial(load, mechanisms)
+    found = in_processes(kernels_of, tasks, processes, start=start, error=KernelError)
     pathways = sum(len(job.part.approx.X) for job in jobs)
     with progress_bar(pathways, "kernels", "pathway", progress) as bar:
         bar.set_postfix_str(jobs[0].part.name)

@@ -14,6 +14,7 @@ from ..errors import SignalError
 from ..kernels.names import AXES, channel_dim
 from ..plotting.reduction import MAX_TRACES, Rows, are_zero, evenly, stacking
 from ..signals.csd import contacts_in_line, second_difference
+from ..signals.layout import vectors
 from ..signals.spectrum import spectrum
 from ..units import DIPOLE_MOMENTS, RATES, ascii_unit
 from .window import Binned
@@ -75,10 +76,7 @@ class Signal:
         self.channels = array.sizes[channel_dim(name)]
         self.rows = stacking(name, array)
         self.names = _unique([str(label) for label in array[channel_dim(name)].values], self.rows)
-        unknown = np.full(self.channels, np.nan)
-        self.positions = np.stack(
-            [np.asarray(array.coords.get(f"{name}_{a}", unknown), dtype=float) for a in AXES], 1
-        )
+        self.positions = vectors(array, name)
         self.no_csd, self._conductivity = "", conductivity
         try:
             self._order, self._along = contacts_in_line(self.positions)

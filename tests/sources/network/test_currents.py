@@ -20,7 +20,6 @@ from nestlfp.sources.network.currents import (
     REFUSED,
     Synapse,
     parameters_of,
-    table,
     waveform,
 )
 from nests import quieten
@@ -299,6 +298,33 @@ def test_what_is_no_synapse(arguments, told):
 
 
 # ---------------------------------------------------------------------- the page
+def named(parameters):
+    names = ", ".join(f"`{name}`" for name in parameters)
+    return f"{names} of the receptor" if len(parameters) == 1 else names
+
+
+def table():
+    """`MODELS` as a table in Markdown, one row for what works alike."""
+    courses = {
+        "exp": "exp(−t/τ)",
+        "alpha": "(t/τ) exp(1 − t/τ)",
+        "beta": "(exp(−t/τ) − exp(−t/τ_rise)) / its peak",
+    }
+    alike = {}
+    for name, model in MODELS.items():
+        kind = (model.shape, model.tau, model.tau_rise, model.reversal)
+        alike.setdefault(kind, []).append(f"`{name}`")
+    rows = [
+        "| model of the neuron | current of a connection of weight w | τ | τ_rise | E |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for (shape, *parameters), names in alike.items():
+        course = courses[shape]
+        brought = f"\\|w\\| nS · (E − V) · {course}" if parameters[-1] else f"w pA · {course}"
+        rows.append("| " + " | ".join([", ".join(names), brought, *map(named, parameters)]) + " |")
+    return "\n".join(rows) + "\n"
+
+
 def test_the_page_has_the_table():
     assert table() in PAGE.read_text(encoding="utf-8"), f"put this there:\n\n{table()}"
 

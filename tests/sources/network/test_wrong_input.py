@@ -7,7 +7,7 @@ import pytest
 from described import by_arrays, work_of
 
 import nestlfp
-from nestlfp.sources import network
+from nestlfp.sources import mechanisms, network
 from nestlfp.sources.network import CellType, Column, Placement, Synapse, computing
 from nests import quieten
 
@@ -250,7 +250,7 @@ def test_told_by_the_cells(descriptions, tmp_path, changes, said, told):
         **changes,
     }
     work = work_of(descriptions["currents"], cells={"E": cell, "I": None}, **said)
-    computing.load()
+    mechanisms.load()
     with pytest.raises(KERNEL, match=told):
         computing.computed(work, 0, False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from .cells import Column, Population, Synapses
 from .network import Network
 from .probes import Probes, bodies, channel_count, contacts, named
 from .replay import responses
-from .response import METHODS, Row, Task
+from .response import METHODS, Task
 
 
 def signals(
@@ -305,7 +306,7 @@ def _replay(
     network: Network,
     populations: Mapping[str, Population],
     probes: Probes,
-    rows: Sequence[Row],
+    rows: Sequence[Mapping[str, Mapping[int, Floats]]],
     n_steps: int,
     *,
     method: str,
@@ -314,7 +315,10 @@ def _replay(
     processes: int | None,
     progress: bool,
 ) -> dict[str, Floats]:
-    """Signals of all cells for each row of activity, each of shape (post, row, channel, step)."""
+    """Signals of all cells for each row of activity, each of shape (post, row, channel, step).
+
+    A row has spike times (ms) of some neurons of some populations, by population and neuron.
+    """
     if method not in METHODS:
         raise NetworkError(f"method must be one of {METHODS}, found {method!r}")
     if n_steps < 1:
@@ -324,8 +328,15 @@ def _replay(
     if not models:
         raise NetworkError("no probes given")
     used = list(models.values())
+    trains: dict[str, dict[int, list[tuple[int, Floats]]]] = {
+        name: defaultdict(list) for name in network.sizes
+    }
+    for number, spiking in enumerate(rows):
+        for name, neurons in spiking.items():
+            for neuron, times in neurons.items():
+                trains[name][neuron].append((number, times))
     task = Task(
-        network, populations, used, bodies(used), rows, n_steps, method, seed, correct_charge
+        network, populations, used, bodies(used), trains, n_steps, method, seed, correct_charge
     )
     sizes = [channel_count(probe) for probe in models.values()]
     total = np.zeros((len(populations), len(rows), sum(sizes), n_steps))

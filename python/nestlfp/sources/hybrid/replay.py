@@ -7,7 +7,8 @@ same order, the summed signal of the cells for each row of activity.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 from ..._types import Floats
 from ...errors import NetworkError
@@ -29,28 +30,21 @@ def responses(
         for first in range(0, task.network.sizes[post], _CELLS_PER_BATCH)
     ]
     cells = sum(len(indices) for _, indices in batches)
-    found = in_processes(
-        _batch_response, batches, processes, start=_start, given=(task,), error=NetworkError
-    )
+    start = partial(_start, task)
+    found = in_processes(_batch_response, batches, processes, start=start, error=NetworkError)
     with progress_bar(cells, "cells", "cell", progress) as bar:
         for (post, indices), response in zip(batches, found, strict=True):
             yield post, response
             bar.update(len(indices))
 
 
-class _Here(NamedTuple):
-    """What a process keeps: its task, and currents it has simulated for it."""
-
-    task: Task
-    impulses: dict[tuple[Any, ...], Floats]
-
-
-_here_and_now: _Here | None = None
+# What a process keeps: its task, and currents it has simulated for it.
+_here_and_now: tuple[Task, dict[tuple[Any, ...], Floats]] | None = None
 
 
 def _start(task: Task) -> None:
     global _here_and_now  # noqa: PLW0603 - a process of a pool has no other place for it
-    _here_and_now = _Here(task, {})
+    _here_and_now = task, {}
 
 
 def _batch_response(post: str, indices: Sequence[int]) -> dict[int, Floats]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -31,9 +31,6 @@ _AT_REST = 1e-9  # nA
 _SUMMING = {"Exp2Syn", "ExpSyn", "Exp2SynI", "ExpSynI"}
 """Mechanisms of which one stands for many equal ones at one place: activations add up in it."""
 
-# Spike times (ms) of some neurons of some populations: {population: {neuron: times}}.
-Row = Mapping[str, Mapping[int, Floats]]
-
 
 @dataclass(frozen=True)
 class Task:
@@ -47,8 +44,9 @@ class Task:
     probes : tuple of LFPykit models
     contacts : array, shape (contacts, 3)
         Of all probes together (µm); no cell may contain one.
-    rows : sequence of Row
-        Activity whose signals are wanted, each apart.
+    trains : dict of str to dict of int to list of (int, array)
+        For each neuron of a population the rows of activity in which it spikes, by number, and its
+        spike times there (ms). So a cell meets only the rows in which its own sources spike.
     n_steps : int
         Length of the signals, in steps.
     method : {"simulate", "superpose"}
@@ -61,24 +59,11 @@ class Task:
     populations: Mapping[str, Population]
     probes: Sequence[Any]
     contacts: Floats
-    rows: Sequence[Row]
+    trains: Mapping[str, Mapping[int, list[tuple[int, Floats]]]]
     n_steps: int
     method: str
     seed: int
     correct_charge: bool
-    trains: Mapping[str, Mapping[int, list[tuple[int, Floats]]]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        # By neuron, so that a cell meets only the rows in which its own sources spike.
-        trains: dict[str, dict[int, list[tuple[int, Floats]]]] = {
-            name: defaultdict(list) for name in self.network.sizes
-        }
-        for number, row in enumerate(self.rows):
-            for name, neurons in row.items():
-                for neuron, times in neurons.items():
-                    trains[name][neuron].append((number, times))
-        object.__setattr__(self, "trains", trains)
-        object.__setattr__(self, "rows", ())
 
     def random(self, *names: str, index: int) -> np.random.Generator:
         """Random numbers of one cell, whatever is drawn for others."""

@@ -204,12 +204,10 @@ def cells_of(
         said = given.get(name, _default(description, name))
         if said is None:
             continue
-        types = (
-            tuple(said)
-            if isinstance(said, Iterable)
-            and not isinstance(said, str | Mapping)
-            and all(isinstance(each, CellType) for each in said)
-            else (said if isinstance(said, CellType) else CellType(said),)
+        several = isinstance(said, Iterable) and not isinstance(said, str | Mapping)
+        types = tuple(
+            each if isinstance(each, CellType) else CellType(each)
+            for each in (said if several else [said])
         )
         for each in types:
             known = {*description.populations, *(drive.model for drive in description.drives)}

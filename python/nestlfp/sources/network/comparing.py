@@ -21,7 +21,7 @@ from ...simulator import Simulator
 from ...simulator.node_models import base_model, is_stimulator, stands_for_many
 from .currents import MODELS, Synapse
 from .description import Description, Pathway
-from .reading import describe, sampled
+from .reading import described, sampled
 
 NOTICED = 0.1
 """Part of what a spike brings from which on a difference is worth a warning."""
@@ -121,10 +121,10 @@ def _brought(
     """What a spike brings in NEST and its standard error; None where it cannot be compared."""
     pre, post = pathway
     own = [p for p in description.onto(post) if p.pre == pre]
-    if any(_unit(p) != unit for p in own):
+    if any(p.unit != unit for p in own):
         return None
     sends = any(p.pre == pre for p in description.pathways)
-    in_these_terms = any(_unit(p) == unit for p in description.onto(post))
+    in_these_terms = any(p.unit == unit for p in description.onto(post))
     if not (sends and in_these_terms):
         return None
     errors = np.array([_error(description, p) * p.brought for p in own])
@@ -142,10 +142,6 @@ def _error(description: Description, pathway: Pathway) -> float:
     squares = [(p.weight_sd / p.weight) ** 2 for p in description.pathways]
     spread = np.average(squares, weights=counts) / (pathway.synapses * population.read)
     return float(np.sqrt(pathway.error**2 + (1 - population.read / population.size) * spread))
-
-
-def _unit(pathway: Pathway) -> str | None:
-    return None if pathway.waveform is None else pathway.waveform.unit
 
 
 def fitted(
@@ -194,12 +190,7 @@ def fitted(
             "are of another source or an older version, or were added up by total(). "
             "network.kernels(populations) computes kernels of this network"
         )
-    if isinstance(network, Description):
-        if synapses is not None:
-            raise KernelError("give synapses to describe: the network was read without them")
-        description = network
-    else:
-        description = describe(network, synapses=synapses)
+    description = described(network, synapses, None)
     names = list(description.populations)
     if missing := sorted({*kernels.pre, *kernels.post} - set(names)):
         raise KernelError(
@@ -230,7 +221,7 @@ def _factor(
         return 0.0, f"{pathway}: × 0, not connected" if any(wanted.values()) else ""
     if unknown := [p.unknown for p in own if p.waveform is None]:
         raise NetworkError(unknown[0])
-    units = {_unit(p) for p in own}
+    units = {p.unit for p in own}
     for name, (unit, words) in _TERMS.items():
         before = wanted[name]
         if before is None or units != {unit}:

@@ -61,11 +61,6 @@ class Work:
     tau: float | None
 
 
-def load() -> None:
-    """Load the synapses that kernels are made with into NEURON."""
-    mechanisms.load()
-
-
 def computed(work: Work, processes: int | None, progress: bool) -> KernelSet:
     """Kernels of the work, at the lags dt, 2 dt, ..., with all that they rest on."""
     require("lfpykernels", "lfpykernels")
@@ -329,7 +324,7 @@ class PlacedCell:
     @property
     def conductances(self) -> bool:
         """Whether synapses are conductances."""
-        return any(p.waveform is not None and p.waveform.unit == "nS" for p in self.parts.values())
+        return any(p.unit == "nS" for p in self.parts.values())
 
     def positions(self, placement: Placement) -> dict[str, Any]:
         """Where synapses are, as LFPykernels takes it."""
@@ -383,18 +378,14 @@ class PlacedCell:
             point = membrane(self.population)
             assert point is not None, "looked at before"
             scale = float(self.leak.sum()) / point.leak
+        approx = require("lfpykernels", "lfpykernels").KernelApprox
         found = []
         for mean in mean_conductances(self.work.description, self.work.rates, self.post):
             share = self.synapse_share(mean.of.source) / self.kind.share
-            where = self._probabilities(self.placed(mean.of))
-            found.append((scale * share * mean.conductance * where, mean.reversal))
+            where = self.placed(mean.of)
+            on_each = approx.get_rand_idx_area_and_distribution_prob(None, self.cell, **where)
+            found.append((scale * share * mean.conductance * on_each, mean.reversal))
         return found
-
-    def _probabilities(self, positions: Mapping[str, Any]) -> Floats:
-        """Part of the synapses on each segment, by LFPykernels."""
-        approx = require("lfpykernels", "lfpykernels").KernelApprox
-        found = approx.get_rand_idx_area_and_distribution_prob(None, self.cell, **positions)
-        return np.asarray(found)
 
     @cached_property
     def leak(self) -> Floats:
@@ -412,12 +403,6 @@ class PlacedCell:
             for section in self.cell.allseclist:
                 section.e_pas = point.rest
         return mean_potential(self.cell, self.mean_conductances)
-
-    @property
-    def conductance_over_leak(self) -> float:
-        """Mean synaptic conductance of the cell over that of its leak."""
-        total = sum(float(by_segment.sum()) for by_segment, _ in self.mean_conductances)
-        return total / float(self.leak.sum())
 
     def cell_type(self) -> lfpykernels.CellType:
         """What LFPykernels is given."""
@@ -503,7 +488,8 @@ class PlacedCell:
             "leak_nS": float(1e3 * self.leak.sum()),
         }
         if self.conductances:
-            found["conductance_over_leak"] = self.conductance_over_leak
+            total = sum(float(by_segment.sum()) for by_segment, _ in self.mean_conductances)
+            found["conductance_over_leak"] = total / float(self.leak.sum())
             found["mean_potential_mV"] = float(np.average(self.potential, weights=self.cell.area))
         return found
 
@@ -543,7 +529,7 @@ def _long_enough(
             depths="LFPykernels",
             correct_charge=True,
             processes=0 if len(work.cells) < _FEW else processes,
-            mechanisms=load,
+            mechanisms=mechanisms.load,
             progress=progress,
         )
         if work.tau is not None:

@@ -18,11 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import KernelError, NetworkError
 
-_SHAPES = {
-    "exp": "exp(−t/τ)",
-    "alpha": "(t/τ) exp(1 − t/τ)",
-    "beta": "(exp(−t/τ) − exp(−t/τ_rise)) / its peak",
-}
+_SHAPES = ("exp", "alpha", "beta")
 _EQUAL = 1e-6  # relative: NEST, too, takes a beta function of equal time constants as an alpha's
 
 
@@ -282,16 +278,12 @@ def waveform(
     else:
         index = 0 if positive else 1
 
-    def value(names: tuple[str, ...]) -> float | None:
-        if not names:
-            return None
-        if found.by_receptor:
-            return float(np.atleast_1d(parameters[names[0]])[index])
-        return float(np.asarray(parameters[names[index]]))
-
-    tau = value(found.tau)
+    tau, tau_rise, reversal = (
+        float(np.hstack([parameters[name] for name in names])[index]) if names else None
+        for names in (found.tau, found.tau_rise, found.reversal)
+    )
     assert tau is not None
-    return _waveform(found.shape, tau, value(found.tau_rise), value(found.reversal))
+    return _waveform(found.shape, tau, tau_rise, reversal)
 
 
 def _unknown(
@@ -405,28 +397,3 @@ class Synapse:
             return abs(self.peak)
         assert self.charge is not None
         return abs(self.charge) / self.waveform.area
-
-
-# ---------------------------------------------------------------------- the table of the docs
-def table() -> str:
-    """`MODELS` as a table in Markdown, one row for what works alike."""
-    alike: dict[tuple[object, ...], list[str]] = {}
-    for name, model in MODELS.items():
-        kind = (model.shape, model.tau, model.tau_rise, model.reversal)
-        alike.setdefault(kind, []).append(f"`{name}`")
-    rows = [
-        "| model of the neuron | current of a connection of weight w | τ | τ_rise | E |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for (shape, *parameters), names in alike.items():
-        course = _SHAPES[str(shape)]
-        reversal = parameters[-1]
-        brought = f"\\|w\\| nS · (E − V) · {course}" if reversal else f"w pA · {course}"
-        cells = [_named(each) for each in parameters if isinstance(each, tuple)]
-        rows.append("| " + " | ".join([", ".join(names), brought, *cells]) + " |")
-    return "\n".join(rows) + "\n"
-
-
-def _named(parameters: tuple[str, ...]) -> str:
-    names = ", ".join(f"`{name}`" for name in parameters)
-    return f"{names} of the receptor" if len(parameters) == 1 else names

@@ -95,6 +95,11 @@ class Synapses:
         raise NotImplementedError
 
     @property
+    def unit(self) -> str | None:
+        """Of `peak`: pA of a current, nS of a conductance; None where that is not known."""
+        return None if self.waveform is None else self.waveform.unit
+
+    @property
     def peak(self) -> float:
         """Largest current (pA, with its sign) or conductance (nS) of a connection, the mean."""
         assert self.waveform is not None, self.unknown
@@ -249,7 +254,7 @@ class Description:
         found: dict[tuple[str, str], float] = {}
         other = set()
         for p in self.pathways:
-            if p.waveform is None or p.waveform.unit != unit:
+            if p.unit != unit:
                 other.add((p.pre, p.post))
             else:
                 found[p.pre, p.post] = found.get((p.pre, p.post), 0.0) + p.brought
@@ -396,16 +401,13 @@ class Description:
 
 
 def _brought(pathway: Pathway, unit: str) -> float:
-    known = pathway.waveform is not None and pathway.waveform.unit == unit
-    return pathway.brought if known else np.nan
+    return pathway.brought if pathway.unit == unit else np.nan
 
 
 def _of_a_spike(pathway: Pathway) -> str:
-    if pathway.waveform is None:
+    if pathway.unit is None:
         return ""
-    if pathway.waveform.unit == "pA":
-        return f"{1e-3 * pathway.brought:.4g} pC"
-    return f"{1e-3 * pathway.brought:.4g} nS s"
+    return f"{1e-3 * pathway.brought:.4g} {'pC' if pathway.unit == 'pA' else 'nS s'}"
 
 
 def _as_text(value: Any) -> str:

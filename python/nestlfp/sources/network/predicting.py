@@ -28,7 +28,7 @@ from .computing import Work, computed
 from .currents import DELTA, Synapse
 from .description import Description, Drive, Synapses
 from .point_neurons import membrane
-from .reading import checked_rates, describe
+from .reading import checked_rates, described
 
 SIGNALS = ("LFP", "CDM", "CSD")
 STRONG = 0.25
@@ -144,12 +144,7 @@ def kernels(
     >>> kernels = network.kernels({"E": E, "I": I})  # doctest: +SKIP
     >>> recorder = nestlfp.FieldRecorder(kernels, {"E": E, "I": I})  # doctest: +SKIP
     """
-    if isinstance(network, Description):
-        if synapses is not None:
-            raise KernelError("give synapses to describe: the network was read without them")
-        description = network
-    else:
-        description = describe(network, synapses=synapses, rates=rates)
+    description = described(network, synapses, rates)
     work = _work(
         description, contacts, cells, placement, layers, column, rates, conductances, match,
         signals, conductivity, dt, tau,
@@ -172,8 +167,7 @@ def _warn_of_strong_synapses(description: Description, cells: Sequence[Mapping[s
     for cell in cells:
         post = cell["population"]
         for one in (*description.onto(post), *(d for d in description.drives if d.post == post)):
-            known = one.waveform is not None and one.waveform.unit == "nS"
-            if known and one.peak > STRONG * cell["leak_nS"]:
+            if one.unit == "nS" and one.peak > STRONG * cell["leak_nS"]:
                 strong.append(
                     f"{one.source} → {post} {one.peak:.3g} nS on a leak of {cell['leak_nS']:.3g} nS"
                 )
@@ -307,7 +301,7 @@ def _rates(
         if name not in known:
             raise KernelError(f"rates has {name!r}, which is not among {sorted(known)}")
     for one in (*description.pathways, *description.drives):
-        if one.post not in cells or not _conducts(one):
+        if one.post not in cells or one.unit != "nS":
             continue
         read = one.rate if isinstance(one, Drive) else None
         if one.source not in found and read is None:
@@ -353,8 +347,8 @@ def _digest(work: Work) -> str:
         for name, each in read.populations.items()
     }
     pathways = [replace(p, **unused, synapses_sd=0.0, error=0.0, models=()) for p in read.pathways]
-    drives = [replace(d, **unused, sources=0) for d in read.drives if _conducts(d)]
-    needs_rates = any(map(_conducts, (*pathways, *drives)))
+    drives = [replace(d, **unused, sources=0) for d in read.drives if d.unit == "nS"]
+    needs_rates = any(each.unit == "nS" for each in (*pathways, *drives))
     used = replace(
         work,
         description=replace(
@@ -367,21 +361,12 @@ def _digest(work: Work) -> str:
         ),
         rates=work.rates if needs_rates else {},
     )
-    said = json.dumps([plain(asdict(used)), _tools()])
+    package = Path(__file__).parents[2]
+    code = digest_of_code(package / "cells", package / "sources")
+    said = json.dumps([plain(asdict(used)), *map(package_version, _TOOLS), code])
     rounded = json.loads(said, parse_float=lambda number: f"{float(number):.9g}")
     return hashlib.sha256(json.dumps(rounded, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _conducts(synapses: Synapses) -> bool:
-    return synapses.waveform is not None and synapses.waveform.reversal is not None
-
-
 def _order(synapses: Synapses) -> tuple[str, int, bool]:
     return synapses.post, synapses.receptor, synapses.weight > 0
-
-
-def _tools() -> list[str]:
-    """What calculates: versions of packages, and nestlfp's own code."""
-    package = Path(__file__).parents[2]
-    code = digest_of_code(package / "cells", package / "sources")
-    return [*map(package_version, _TOOLS), code]

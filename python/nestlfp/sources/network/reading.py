@@ -110,6 +110,17 @@ def describe(
     return description
 
 
+def described(
+    network: Mapping[str, Any] | Description, synapses: Hand, rates: Mapping[str, float] | None
+) -> Description:
+    """A network that was described, or that is to be."""
+    if not isinstance(network, Description):
+        return describe(network, synapses=synapses, rates=rates)
+    if synapses is not None:
+        raise KernelError("give synapses to describe: the network was read without them")
+    return network
+
+
 def sampled(populations: Mapping[str, Any], sources: int, connections: int) -> Description | None:
     """A quick look, without input from outside; None where NEST does not have it.
 
@@ -178,7 +189,9 @@ def _described(
         for name, own in ids.items()
     }
     for name, found in reader.sums(shuffled, how_many, rates).items():
-        nodes[name] = _with_sums(nodes[name], found, rates.get(name))
+        everything = found.connections()
+        outside = _rounded(found.outside / everything if everything else 0.0)
+        nodes[name] = replace(nodes[name], read=found.read, outside=outside, rate=rates.get(name))
         pathways += _pathways(found, nodes, name, by_hand)
     outer = _drives(reader, nodes, how_many, by_hand) if drives else []
     there = {(each.source, each.post) for each in (*pathways, *outer)}
@@ -475,12 +488,6 @@ def _enough(sources: int, connections: int, found: _Sums, _: bool) -> int:
 
 def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
-
-
-def _with_sums(population: Population, found: _Sums, rate: float | None) -> Population:
-    everything = found.connections()
-    outside = _rounded(found.outside / everything if everything else 0.0)
-    return replace(population, read=found.read, outside=outside, rate=rate)
 
 
 def _pathways(

@@ -16,7 +16,7 @@ from .assumptions import CellType, Column, Placement, cells_of
 from .currents import Waveform
 from .description import Description, Drive, Pathway, Population
 from .predicting import kernels
-from .reading import checked_rates, describe
+from .reading import checked_rates, described
 
 
 def summary(computed: KernelSet) -> str:
@@ -171,11 +171,7 @@ def alternatives(
     >>> found = network.alternatives({"E": E, "I": I}, {"E": 5.0, "I": 8.0})  # doctest: +SKIP
     >>> found.max("LFP_channel")  # doctest: +SKIP
     """
-    description = (
-        network
-        if isinstance(network, Description)
-        else describe(network, synapses=said.pop("synapses", None))
-    )
+    description = described(network, said.pop("synapses", None), None)
     given = checked_rates(rates)
     unknown = sorted(set(description.populations) - set(given))
     if unknown:

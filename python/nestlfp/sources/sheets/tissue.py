@@ -204,11 +204,7 @@ class Grid:
 
     def as_json(self) -> dict[str, Any]:
         """The grid in JSON's terms, for `Grid.of`."""
-        return {
-            "sheet": asdict(self.sheet),
-            "intervals": list(map(int, self.intervals)),
-            "degree": self.degree,
-        }
+        return {**asdict(self), "intervals": list(map(int, self.intervals))}
 
     @classmethod
     def of(cls, found: Any) -> Grid:
