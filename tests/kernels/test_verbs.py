@@ -209,6 +209,16 @@ def test_poisson_moments_are_those_of_neurons(make, seed):
     np.testing.assert_allclose(together["LFP"], expected["LFP"], rtol=1e-10)
 
 
+def test_poisson_moments_of_populations_are_campbells():
+    kernels = made(2).modes
+    rates = {"a": 100.0, "d": 7.0}
+    h = kernels["LFP"].sum("post").sel(pre=list(rates)).values
+    each_step = np.array(list(rates.values())) * 1e-3 * kernels.dt
+    mean, sd = kernels.poisson(rates)["LFP"].values.T
+    np.testing.assert_allclose(mean, np.einsum("p,pcl->c", each_step, h))
+    np.testing.assert_allclose(sd**2, np.einsum("p,pcl->c", each_step, h**2))
+
+
 def test_poisson_moments_of_one_kernel_are_those_of_populations():
     kernels = made(2).modes
     rates = {"a": 100.0, "d": 7.0}

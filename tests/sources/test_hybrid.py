@@ -110,6 +110,25 @@ def test_multapses_add_up(mechanisms):
     assert_close(three, 3 * one, 1e-10)
 
 
+@pytest.mark.parametrize("method", ["simulate", "superpose"])
+@pytest.mark.parametrize(
+    ("kind", "taken"),
+    [
+        ({"tau1": 0.0, "tau2": 0.5}, 0.2 / (1.0 - np.exp(-0.2))),  # of a current that jumps
+        ({"tau1": 0.001, "tau2": 0.5}, 0.2 / (np.exp(0.2) - 1.0)),
+    ],
+)
+def test_charge_of_short_synapses(mechanisms, method, kind, taken):
+    """Steps of 0.1 ms take this part of the charge; the passive cell is linear."""
+    one, how = single(mechanisms, **kind), {"method": method, **HERE}
+    plain = hybrid.signals(*one, probes(), 20.0, **how)
+    corrected = hybrid.signals(*one, probes(), 20.0, correct_charge=True, **how)
+    for name in ("LFP", "CDM"):
+        np.testing.assert_allclose(corrected[name], plain[name] / taken, rtol=2e-3)
+    kernels = hybrid.kernels(*one, probes(), 20.0, correct_charge=True, **how)
+    np.testing.assert_allclose(kernels["CDM"][0, 0, 2].sum(), corrected["CDM"][2].sum(), rtol=1e-2)
+
+
 def test_equal_time_constants_are_the_alpha_function(mechanisms):
     alpha = hybrid.signals(*single(mechanisms, tau1=2.0, tau2=2.0), probes(), 30.0, **HERE)
     near = hybrid.signals(*single(mechanisms, tau1=1.99, tau2=2.01), probes(), 30.0, **HERE)

@@ -55,7 +55,12 @@ class Session:
             name = next(reversed(self._connections), SYNAPSE)
         else:
             name = f"{SYNAPSE}_{len(self._connections) + 1}"
-            self._sim.copy_synapse_model(SYNAPSE, name)
+            try:
+                self._sim.copy_synapse_model(SYNAPSE, name)
+            except self._sim.error as error:
+                raise NetworkError(
+                    f"NEST cannot make the synapse model {name!r}: {error}"
+                ) from None
         self._connections.setdefault(name, 0)
         self._used_at = now
         return name

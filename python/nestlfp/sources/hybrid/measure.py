@@ -93,7 +93,7 @@ def signals(
     # An empty signal of a kernel set with these channels has the layout that convolve gives.
     ones = {name: np.ones_like(data[..., :1]) for name, data in replayed.items()}
     pre = list(network.sizes) if "pre" in keep else ["all"]
-    source = _provenance(populations, method, seed)
+    source = _provenance(populations, method, seed, correct_charge)
     kernel = _kernel_set(ones, probes, pre, list(populations), network.dt, source)
     result = kernel.convolve({}, n * network.dt, by=keep)
     for name, data in replayed.items():
@@ -146,7 +146,7 @@ def kernels(
     replayed = _replay(network, populations, probes, rows, n, **how)
     sizes = np.array(list(network.sizes.values()), dtype=float)
     means = {name: data / sizes[:, None, None] for name, data in replayed.items()}
-    source = _provenance(populations, method, seed)
+    source = _provenance(populations, method, seed, correct_charge)
     measured = _kernel_set(
         means, probes, list(network.sizes), list(populations), network.dt, source
     )
@@ -209,7 +209,7 @@ def single_kernels(
     replayed = _replay(network, populations, probes, rows, n, **how)
     # A kernel set with these channels has their labels and positions.
     ones = {name: np.ones_like(data[:, :1]) for name, data in replayed.items()}
-    source = _provenance(populations, method, seed)
+    source = _provenance(populations, method, seed, correct_charge)
     labels = _kernel_set(ones, probes, [pre], list(populations), network.dt, source).dataset
     result = labels.drop_vars(list(replayed)).drop_vars(["pre", "post"])
     result = result.assign_coords(neuron=wanted)
@@ -260,7 +260,9 @@ def _kernel_set(
     )
 
 
-def _provenance(populations: Mapping[str, Population], method: str, seed: int) -> dict[str, Any]:
+def _provenance(
+    populations: Mapping[str, Population], method: str, seed: int, correct_charge: bool
+) -> dict[str, Any]:
     """How a signal or kernel was calculated, in JSON's terms."""
     described = {
         name: {
@@ -275,7 +277,12 @@ def _provenance(populations: Mapping[str, Population], method: str, seed: int) -
     return {
         "tool": "nestlfp.sources.hybrid",
         "versions": {name: package_version(name) for name in ("LFPy", "LFPykit", "neuron")},
-        "parameters": {"method": method, "seed": seed, "populations": plain(described)},
+        "parameters": {
+            "method": method,
+            "seed": seed,
+            "correct_charge": correct_charge,
+            "populations": plain(described),
+        },
     }
 
 
