@@ -29,7 +29,7 @@ test quick coverage lowest: export OPENBLAS_NUM_THREADS = 1
 
 # The longest files first, in the order of tests/order.py, and not those of the most tests.
 test: .venv/ready nest-mpi
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --durations 30
 
 quick: .venv/ready
 	$(BIN)/python -m pytest -n auto -m "$(QUICK)"

@@ -384,10 +384,11 @@ def beside_published(kernels: nestlfp.KernelSet, scale: float) -> Figure:
         for ax, pre in zip(axes.ravel(), PRE, strict=False):
             ax.plot(published.PEAKS[pre], c.CONTACTS_Z, **CELLS, label="cells of Hagen et al.")
             ax.plot(peaks(h.sel(pre=pre)), c.CONTACTS_Z, **KERNELS, label="cells of this example")
-            _mark_layers(ax, inside=True)
+            _mark_layers(ax, names=pre in ("L4I", PRE[-1]))  # the last of each row
             ax.axvline(0, color="0.6", lw=0.6)
             ax.set_title(pre, loc="left")
             ax.set_xlabel("peak (µV per spike)")
+            ax.locator_params(axis="x", nbins=3)
         last = axes.ravel()[-1]
         last.set_axis_off()
         last.legend(*axes[0, 0].get_legend_handles_labels(), loc="center", frameon=False)
@@ -415,12 +416,14 @@ def _count_downwards(ax: Axes) -> None:
     ax.yaxis.set_major_formatter(lambda z, _: f"{0.0 - z:g}")
 
 
-def _mark_layers(ax: Axes, color: str = "0.6", *, inside: bool = False) -> None:
-    """Boundaries of layers; their names right of the panel, or at its right edge."""
+def _mark_layers(ax: Axes, color: str = "0.6", *, inside: bool = False, names: bool = True) -> None:
+    """Boundaries of layers; their names right of the panel, or at its right edge, or not."""
     for name, (top, bottom) in c.LAYERS.items():
         ax.axhline(bottom, color=color, lw=0.7, ls=":")
         if name == "L1":
             ax.axhline(top, color=color, lw=0.7, ls=":")
+        if not names:
+            continue
         ax.text(
             0.985 if inside else 1.008, (top + bottom) / 2, name, fontsize=6, va="center",
             ha="right" if inside else "left", transform=ax.get_yaxis_transform(), color="0.35",

@@ -11,6 +11,7 @@ import xarray as xr
 
 from mpirun import environment, mpirun
 from nestlfp import KernelSet, NetworkError
+from nestlfp.sources import hybrid
 
 pytestmark = pytest.mark.compile
 
@@ -251,15 +252,21 @@ def test_cells_get_the_synapses_of_their_type(modules):
                 assert abs(part.source.size - p * n) <= 5 * np.sqrt(n * p * (1 - p)) + 1e-3 * n
 
 
-def test_cell_by_cell(tmp_path):
-    script("cell_by_cell.py", "--scale", 0.005, "--duration", 500, "--out", tmp_path)
-    report = json.loads((tmp_path / "cell_by_cell.json").read_text(encoding="utf-8"))
-    assert [row["z_um"] for row in report["LFP"]] == list(np.arange(0.0, -1600.0, -100.0))
-    # Of a 200th of the network single cells dominate the LFP at each contact, not the dipole.
-    assert report["CDM_z"]["r"] > 0.5
-    assert (tmp_path / "cell_by_cell.png").stat().st_size > 20_000
-    with xr.open_dataset(tmp_path / "cell_by_cell.nc", engine="h5netcdf") as both:
-        assert both["LFP"].shape == (2, 16, 5000)
+def test_cells_answer_as_their_kernels(modules, kernels):
+    """Through the dipole, as single cells beside a contact dominate the LFP of so few."""
+    cells = modules["cell_by_cell"]
+    network = cells.simulated(modules["network_in_nest"].Choice(scale=0.02, duration=20.0))
+    types = modules["responses"].OCCURRENCE["L5E"]
+    measured = hybrid.kernels(
+        cells.with_types(network, seed=1),
+        {cells.type_of("L5E", name): cells.population("L5E", name) for name in types},
+        cells.probes(), tau=20.0, method="superpose", correct_charge=True, progress=False,
+    )  # fmt: skip
+    found = measured["CDM"].sel(pre="L5I", CDM_channel="z").sum("post").values
+    expected = np.sqrt(0.02) * kernels["CDM"].sel(pre="L5I", post="L5E", CDM_channel="z").values
+    expected = expected[: found.size]
+    assert np.sum(found * expected) / np.sum(expected**2) == pytest.approx(1.0, abs=0.15)
+    assert np.corrcoef(found, expected)[0, 1] > 0.95
 
 
 @pytest.mark.mpi
