@@ -234,8 +234,8 @@ def main() -> None:
         results[config] = result = measure(config)
         result["ratios"] = ratios(result)
         for name, values in result["ratios"].items():
-            told = ", ".join(f"{design} {value:,.0f}" for design, value in values.items())
-            print(f"{config} {name}: times cheaper than the published design: {told}")
+            each = ", ".join(f"{design} {value:,.0f}" for design, value in values.items())
+            print(f"{config} {name}: times cheaper than the published design: {each}")
         dense = {name: costs["dense"]["us_per_step"] for name, costs in result["designs"].items()}
         result["over_one_tap"] = {name: cost / dense["one tap"] for name, cost in dense.items()}
         reduced = result["over_one_tap"].get("state-space 1e-6")

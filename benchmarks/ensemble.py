@@ -100,8 +100,8 @@ def throughput(rounds: int) -> dict:
             for name in list(RECORDERS)[:: 1 if number % 2 else -1]:
                 run = pool.submit(timed_run, RECORDERS[name], number + 1, sizes, 1650.0).result()
                 found[name].append(run)
-            told = (f"{name} {sum(found[name][-1].values()):.2f} s" for name in RECORDERS)
-            print(f"round {number + 1}: {', '.join(told)}", flush=True)
+            took = (f"{name} {sum(found[name][-1].values()):.2f} s" for name in RECORDERS)
+            print(f"round {number + 1}: {', '.join(took)}", flush=True)
     median = {
         name: {what: float(np.median([run[what] for run in runs])) for what in runs[0]}
         for name, runs in found.items()

@@ -111,8 +111,8 @@ def main() -> None:
     print(f"without: {seconds:.0f} s per biological second on {options.threads} threads")
     OUT.mkdir(parents=True, exist_ok=True)
     path = OUT / "full_size.json"
-    told = {**vars(options), "s_per_biological_s": seconds, "runs": runs, "results": results}
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    report = {**vars(options), "s_per_biological_s": seconds, "runs": runs, "results": results}
+    path.write_text(json.dumps(report, indent=1), encoding="utf-8")
     print(f"wrote {path}")
 
 

@@ -91,9 +91,10 @@ def measure(n: int, options: Any) -> dict[str, Any]:
             "ms_per_turn": float(np.median(more)),
             "interval": usage.interval_of_median(more),
         }
-    told = ", ".join(f"{name} {result[name]['ms_per_turn']:+.2f} ms" for name in list(variants)[1:])
+    others = list(variants)[1:]
+    added = ", ".join(f"{name} {result[name]['ms_per_turn']:+.2f} ms" for name in others)
     print(
-        f"{n} neurons: {options.every:g} ms take {result['simulation_ms']:.1f} ms; {told}",
+        f"{n} neurons: {options.every:g} ms take {result['simulation_ms']:.1f} ms; {added}",
         flush=True,
     )
     return result

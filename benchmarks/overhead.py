@@ -154,7 +154,7 @@ def serve(nest: Any, record: Callable[[], None], piece: float, pipe: Any) -> Non
 
 
 class Copy:
-    """A copy of this process and its network, which adds a recorder and waits to be told."""
+    """A copy of this process and its network, which adds a recorder and waits for commands."""
 
     def __init__(self, nest: Any, record: Callable[[], None], piece: float) -> None:
         context = multiprocessing.get_context("fork")
@@ -245,8 +245,8 @@ def measure(network: str, options: argparse.Namespace) -> dict[str, Any]:
             order.reverse()
         for name, copy in copies.items():
             runs[name].append(copy.end())
-        told = (f"{name} × {ratios(runs, name, 'processor_s')[-1]:.3f}" for name in names[1:])
-        print(f"{network}, round {number + 1}: processor time {', '.join(told)}", flush=True)
+        values = (f"{name} × {ratios(runs, name, 'processor_s')[-1]:.3f}" for name in names[1:])
+        print(f"{network}, round {number + 1}: processor time {', '.join(values)}", flush=True)
     simulated = piece * options.turns
     return {name: compared(network, name, runs, simulated) for name in names[1:]}
 
@@ -274,7 +274,7 @@ def compared(
         result[what] = float(np.median(found))
         result[f"{what}_range"] = [min(found), max(found)]
         result[f"{what}_interval"] = usage.interval_of_median(found)
-    told = [
+    times = [
         "{} time × {:.3f} (95 %: {:.3f} … {:.3f}, rounds {:.3f} … {:.3f})".format(
             what,
             *(result[f"{what}_ratio"], *result[f"{what}_ratio_interval"]),
@@ -283,7 +283,7 @@ def compared(
         for what in ("processor", "wall")
     ]
     print(
-        f"{network}, {variant:16}: {', '.join(told)}, real-time factor "
+        f"{network}, {variant:16}: {', '.join(times)}, real-time factor "
         f"{result['real_time_factor']:.1f}, {result['added_mb']:+.1f} MB, "
         f"{'as many' if result['same_spikes'] else 'OTHER'} spikes",
         flush=True,
@@ -333,8 +333,8 @@ def main() -> None:
     results = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
     for network in options.networks or USUAL:
         results[network] = measure(network, options)
-        told = {**vars(options), "results": results}
-        path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        report = {**vars(options), "results": results}
+        path.write_text(json.dumps(report, indent=1), encoding="utf-8")
     from nestlfp.plotting import save
 
     ordered = {name: results[name] for name in NETWORKS if name in results}

@@ -129,7 +129,7 @@ def measure() -> dict:
     busy = {n: added_work(SMALL, n, spikes=True) for n in VIRTUAL_PROCESSES}
     first, last = VIRTUAL_PROCESSES[0], VIRTUAL_PROCESSES[-1]
     node = (quiet[last] - quiet[first]) / (last - first)
-    near, far = heard(SMALL, LARGE), heard(HUGE, TWICE_AS_HUGE)
+    near, far = spike_cost(SMALL, LARGE), spike_cost(HUGE, TWICE_AS_HUGE)
     return {
         "us_per_step": {
             n: {
@@ -144,15 +144,15 @@ def measure() -> dict:
         },
         "constants": {
             "us_per_step_and_node": node,
-            "us_per_population_heard": [near[0], far[0]],
+            "us_per_spiking_population": [near[0], far[0]],
             "ns_per_channel_and_tap_added": [near[1], far[1]],
             "bytes_per_connection": memory,
         },
     }
 
 
-def heard(smaller: tuple[int, int, int], larger: tuple[int, int, int]) -> tuple[float, float]:
-    """What a population that is heard costs: as such (µs), and for each tap that is added (ns)."""
+def spike_cost(smaller: tuple[int, int, int], larger: tuple[int, int, int]) -> tuple[float, float]:
+    """What a step costs for each population that spikes: as such (µs), and a tap (ns)."""
     us = [added_work(size, 1, True) - added_work(size, 1, False) for size in (smaller, larger)]
     added = [channels * taps / EVERY for _, channels, taps in (smaller, larger)]
     tap = (us[1] - us[0]) / (added[1] - added[0])
@@ -181,7 +181,7 @@ def predict(constants: dict) -> list[dict]:
     kernel = [
         kernel_us(PREDICTED, *each)
         for each in zip(
-            constants["us_per_population_heard"],
+            constants["us_per_spiking_population"],
             constants["ns_per_channel_and_tap_added"],
             strict=True,
         )
@@ -190,14 +190,14 @@ def predict(constants: dict) -> list[dict]:
     for name, (neurons, populations, rate) in NETWORKS.items():
         for n_vps in CORES:
             mean = neurons / n_vps / populations * rate * DT / 1000.0
-            heard = populations * (1.0 - np.exp(-mean))
-            step = [constants["us_per_step_and_node"] + heard * each for each in kernel]
+            spiking = populations * (1.0 - np.exp(-mean))
+            step = [constants["us_per_step_and_node"] + spiking * each for each in kernel]
             connections = neurons / n_vps
             rows.append(
                 {
                     "network": name,
                     "virtual_processes": n_vps,
-                    "populations_heard_per_step": heard,
+                    "spiking_populations_per_step": spiking,
                     "us_per_step": step,
                     "s_per_biological_s": [each / DT / 1000.0 for each in step],
                     "connections_per_vp": connections,

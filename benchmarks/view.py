@@ -95,13 +95,13 @@ def simulate(seconds: float) -> None:
     nestlfp.FieldRecorder(responses, neurons, interval=1.0)
     start = time.time()
 
-    def told(signals: xr.Dataset) -> None:
+    def note(signals: xr.Dataset) -> None:
         newest = float(signals["time"][-1])
         print(newest, time.time(), flush=True)
         time.sleep(max(start + newest / 1000.0 - time.time(), 0.0))
 
     nestlfp.simulate(
-        seconds * 1000.0, to=STORE, chunk=CHUNK, overwrite=True, on_chunk=told, progress=False
+        seconds * 1000.0, to=STORE, chunk=CHUNK, overwrite=True, on_chunk=note, progress=False
     )
 
 
@@ -135,8 +135,8 @@ def measure(seconds: float) -> dict[str, Any]:
         inside = page.context.new_cdp_session(page)
         inside.send("Performance.enable")
         command = [sys.executable, __file__, "--seconds", str(seconds), "--write"]
-        with COMMITS.open("w", encoding="utf-8") as told:
-            writer = subprocess.Popen(command, stdout=told)
+        with COMMITS.open("w", encoding="utf-8") as commits:
+            writer = subprocess.Popen(command, stdout=commits)
         start = time.time()
         while writer.poll() is None:
             page.wait_for_timeout(min(LOOK, seconds / 5) * 1000.0)

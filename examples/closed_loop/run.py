@@ -55,7 +55,7 @@ class Run:
     pulses : ndarray
         Times of the trigger (ms).
     readout_sd : float
-        Standard deviation of what the trigger heard (mV).
+        Standard deviation of the trigger's signal (mV).
     spikes : dict of str to (ndarray, ndarray)
         Times (ms) and senders of some neurons.
     """
@@ -81,7 +81,7 @@ def simulate(
     delay: float | None = None,
     pulses: np.ndarray | None = None,
 ) -> Run:
-    """The network with a trigger: heard by nobody, by its neurons, or with these pulses instead."""
+    """The network with a trigger, whose pulses reach its neurons or none, or these pulses."""
     import nest
     import oscillator
 

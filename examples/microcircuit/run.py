@@ -171,7 +171,7 @@ def main(
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     for line in lines:
         mark = {True: "ok  ", False: "MISS", None: "--  "}[line.ok]
-        print(f"{mark} {line.name}: {told(line.found)}   [{line.bound}]")
+        print(f"{mark} {line.name}: {rounded(line.found)}   [{line.bound}]")
 
 
 def run(
@@ -290,10 +290,10 @@ def all_checks(
     return lines
 
 
-def told(found: Any) -> str:
+def rounded(found: Any) -> str:
     """A value of the table, rounded for people."""
     if isinstance(found, dict):
-        return ", ".join(f"{key} {told(value)}" for key, value in found.items())
+        return ", ".join(f"{key} {rounded(value)}" for key, value in found.items())
     return f"{found:.3g}" if isinstance(found, float) else str(found)
 
 

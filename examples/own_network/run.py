@@ -75,7 +75,7 @@ def compared(
     rates = network.rates(ran.neurons, ran.recorders, start=ONSET)
     description = network.describe(ran.neurons)
     kernels = network.kernels(description, cells=case.cells, rates=rates, progress=False)
-    told = kernels.provenance["assumed"]
+    assumed = kernels.provenance["assumed"]
     spikes = ran.spikes()
     convolved = kernels.convolve({x: times for x, (times, _) in spikes.items()}, duration)
 
@@ -84,7 +84,7 @@ def compared(
     kinds = {
         x: full.Kind(case.shape, case.tau[x], x == "E", reversal.get(x)) for x in networks.SIZES
     }
-    work = full.Work(kinds, networks.DT, duration, z, told["radius_um"], seeds, poisson)
+    work = full.Work(kinds, networks.DT, duration, z, assumed["radius_um"], seeds, poisson)
     start = time.perf_counter()
     best = None
     if case.reversal is None:
@@ -109,7 +109,7 @@ def compared(
         "model": case.model,
         "cells": case.cells,
         "rates_per_s": rates,
-        "assumed": told,
+        "assumed": assumed,
         "duration_ms": duration,
         "seconds_of_full_calculation": took,
         "z_um": z.tolist(),

@@ -136,7 +136,7 @@ def positions(neurons: dict[str, nest.NodeCollection]) -> dict[str, np.ndarray]:
 
 # ---------------------------------------------------------------------- cells
 def approximation(tissue: Tissue, post: str) -> lfpykernels.KernelApprox:
-    """What LFPykernels is told about a population and its synapses."""
+    """A population and its synapses, as LFPykernels takes them."""
     sizes = tissue.sizes
     return lfpykernels.KernelApprox(
         X=list(POPULATIONS),

@@ -33,7 +33,7 @@ SIGMA = 0.3  # S/m
 
 
 class Synapse(TypedDict):
-    """What LFPy is told of a synapse, but for its weight: times in ms, reversal in mV."""
+    """Arguments of LFPy for a synapse, but for its weight: times in ms, reversal in mV."""
 
     syntype: str
     tau1: float
@@ -82,7 +82,7 @@ SYNAPTIC_DELAY = {  # ms
 
 
 class Positions(TypedDict):
-    """What LFPy is told of where synapses are."""
+    """Arguments of LFPy for where synapses are."""
 
     section: list[str]
     fun: list[st.rv_continuous]

@@ -47,7 +47,7 @@ def run(sizes: Mapping[str, int], seed: int, duration: float) -> hybrid.Network:
 def describe(
     sizes: Mapping[str, int], rates: Mapping[str, float], strength: float
 ) -> dict[str, lfpykernels.KernelApprox]:
-    """What LFPykernels is told of each population: this network, at the rates that it has.
+    """Each population as LFPykernels takes it: this network, at the rates that it has.
 
     All conductances, those of external synapses included, are `strength` times the published.
     """

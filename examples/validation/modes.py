@@ -63,7 +63,7 @@ def offline(kernels: nestlfp.NeuronKernels, network: hybrid.Network, duration: f
 
 
 def for_strengths(measured: nestlfp.KernelSet, predicted: nestlfp.KernelSet) -> dict:
-    """Kernels whose neurons are told apart by what their connections say."""
+    """Kernels whose neurons differ by their connections."""
     return {
         "out-strengths": measured,
         "out-strengths by target": nestlfp.NeuronKernels.by_pathway(measured),
@@ -164,8 +164,8 @@ def _against_number(axes: Axes, rows: list[dict]) -> None:
         found = np.array([[row[f"{kind}: 1 - R2"] for kind in group] for row in rows])
         line = "-" if group is not coarse else ""
         axes.semilogy(at, found.T, color="0.8", lw=0.8, ls=line, marker=".", ms=3, zorder=1)
-        told = [f"{kind}: expected 1 - R2" for kind in group]
-        expected = np.array([[row.get(key, np.nan) for key in told] for row in rows])
+        names = [f"{kind}: expected 1 - R2" for kind in group]
+        expected = np.array([[row.get(key, np.nan) for key in names] for row in rows])
         for what, color, of in (("worst", "C3", np.max), ("median", "C0", np.median)):
             label = f"{what} channel" if group is not coarse else None
             axes.semilogy(at, of(found, axis=0), "o", ls=line, color=color, label=label)

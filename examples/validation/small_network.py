@@ -105,7 +105,7 @@ def delays(pre: str, post: str) -> nest.Parameter:
 
 # ---------------------------------------------------------------------- kernels and cells
 def approximation(post: str) -> lfpykernels.KernelApprox:
-    """What LFPykernels, and through it the hybrid scheme, is told about a population."""
+    """A population, as LFPykernels and through it the hybrid scheme take it."""
     return lfpykernels.KernelApprox(
         X=list(p.POPULATIONS),
         Y=post,
