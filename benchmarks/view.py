@@ -135,8 +135,8 @@ def measure(seconds: float) -> dict[str, Any]:
         inside = page.context.new_cdp_session(page)
         inside.send("Performance.enable")
         command = [sys.executable, __file__, "--seconds", str(seconds), "--write"]
-        with COMMITS.open("w", encoding="utf-8") as commits:
-            writer = subprocess.Popen(command, stdout=commits)
+        with COMMITS.open("w", encoding="utf-8") as written:
+            writer = subprocess.Popen(command, stdout=written)
         start = time.time()
         while writer.poll() is None:
             page.wait_for_timeout(min(LOOK, seconds / 5) * 1000.0)

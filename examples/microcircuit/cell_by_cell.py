@@ -12,7 +12,7 @@ cell_by_cell.json, .nc and .png.
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from nestlfp.errors import tell_plainly
 
@@ -32,14 +32,17 @@ import numpy as np
 import responses
 import typer
 import xarray as xr
-from anatomy import PRE
+from anatomy import PRE, SYNAPSES_BY_TYPE
 
 import nestlfp.plotting
 from nestlfp.sources import hybrid, mechanisms
 
 ONSET = 200.0  # ms
 # Cells in the middle of their layers, as LFPykernels has them, or at 15 depths.
-KERNELS = {"kernels, one depth": "LFPykernels", "kernels, 15 depths": 15}
+KERNELS: dict[str, responses.Depths] = {
+    "kernels, one depth": "LFPykernels",
+    "kernels, 15 depths": 15,
+}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -89,7 +92,7 @@ def main(
     both.to_netcdf(out / "cell_by_cell.nc", engine="h5netcdf")
     late = both.sel(time=slice(ONSET, None))
     late = late - late.mean("time")
-    report = {"scale": scale, "seed": seed, "duration": duration}
+    report: dict[str, Any] = {"scale": scale, "seed": seed, "duration": duration}
     for name in KERNELS:
         pair = late.sel(by=["cells", name])
         report[name] = {
@@ -136,7 +139,7 @@ def with_types(network: hybrid.Network, seed: int) -> hybrid.Network:
             made = network.connections.get((pre, post))
             if made is None or (pre, post) in responses.UNKNOWN:
                 continue
-            parts = np.array([found.synapses[pre] for found in types.values()])
+            parts = np.array([SYNAPSES_BY_TYPE[name][PRE.index(pre)] for name in types])
             drawn = rng.choice(len(types), made.source.size, p=parts / parts.sum())
             for i, (name, each) in enumerate(number.items()):
                 mine = drawn == i

@@ -27,7 +27,10 @@ SHOWN = 200.0  # ms
 RASTER_MOST = 1500  # neurons; one in so many is drawn where there are more
 SPECTRUM_CONTACTS = (0, 3, 7, 11, 13)  # channels 1, 4, 8, 12 and 14
 FREQUENCIES = (3.9, 400.0)  # Hz
-CELLS, KERNELS = {"color": "0.65", "lw": 1.6}, {"color": INK, "lw": 0.7}
+Look = dict[str, Any]
+"""Options of a line."""
+CELLS: Look = {"color": "0.65", "lw": 1.6}
+KERNELS: Look = {"color": INK, "lw": 0.7}
 OTHER = PALETTE[0]
 
 
@@ -106,7 +109,7 @@ def _raster(ax: Axes, choice: Choice, spikes: checks.Spikes, window: tuple[float
 
 
 def _traces(
-    ax: Axes, lfps: list[xr.DataArray], window: tuple[float, float], styles: list[dict[str, Any]]
+    ax: Axes, lfps: list[xr.DataArray], window: tuple[float, float], styles: list[Look]
 ) -> None:
     """The LFP at each contact, drawn at its depth; of several calculations on top of each other."""
     parts = [(lfp - lfp.mean("time")).sel(time=slice(*window)) for lfp in lfps]
@@ -299,7 +302,7 @@ def cell_by_cell(choice: Choice, lfp: xr.DataArray, report: dict[str, Any]) -> F
         For each set of kernels its agreement with the cells at each contact.
     """
     first, second = (name for name in lfp["by"].values.tolist() if name != "cells")
-    looks = {"cells": CELLS, first: {"color": OTHER, "lw": 0.7}, second: KERNELS}
+    looks: dict[str, Look] = {"cells": CELLS, first: {"color": OTHER, "lw": 0.7}, second: KERNELS}
     with style():
         figure = new_figure(7.1, 4.6)
         grid = figure.add_gridspec(2, 3, width_ratios=[1.5, 1, 1])

@@ -9,6 +9,7 @@ import hashlib
 import os
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")  # no warning about a missing display
 
@@ -56,6 +57,7 @@ UNKNOWN = {("L5I", "L4E")}
 """Pathways of which the anatomy has no entry; Hagen et al. leave them out too (0.3 synapses)."""
 TAU = 50.0  # ms, the last lag: 0.03 % of the peak are left there
 LFPYKERNELS_DT = 2**-4  # ms
+Depths = int | Literal["LFPykernels"]
 V_REST = cells.PASSIVE["v_init"]
 BRAIN_RADIUS = 79_000.0  # µm, of the four-sphere head, whose scalp ends at 90 000
 SCALP_RADIUS = 90_000.0
@@ -65,7 +67,7 @@ def microcircuit_kernels(
     scale: float = 1.0,
     modified: bool = False,
     *,
-    depths: int | str = "LFPykernels",
+    depths: Depths = "LFPykernels",
     processes: int | None = None,
 ) -> KernelSet:
     """LFP, CSD, current dipole moment and EEG by pathway, for the network in NEST.
@@ -79,7 +81,7 @@ def microcircuit_kernels(
 
 
 def full_size_kernels(
-    contacts: np.ndarray, *, depths: int | str = "LFPykernels", processes: int | None = None
+    contacts: np.ndarray, *, depths: Depths = "LFPykernels", processes: int | None = None
 ) -> KernelSet:
     """LFP, CSD and current dipole moment at LFPykernels' step, from the cache or computed."""
     path = cached(f"microcircuit_{len(contacts)}_{depths}", contacts)
@@ -110,7 +112,7 @@ def cached(name: str, contacts: np.ndarray) -> Path:
 
 
 def compute_kernels(
-    contacts: np.ndarray, *, depths: int | str, processes: int | None = None
+    contacts: np.ndarray, *, depths: Depths, processes: int | None = None
 ) -> KernelSet:
     """Kernels of the full network at contacts with these depths (µm), without the EEG."""
     mechanisms.load()
