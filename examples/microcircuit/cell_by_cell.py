@@ -130,8 +130,8 @@ def with_types(network: hybrid.Network, seed: int) -> hybrid.Network:
     sizes = {pre: network.sizes[pre] for pre in PRE}
     connections = {}
     for post in c.POPULATIONS:
-        types = responses.cell_types(post)
-        share = np.array([found.share for found in types.values()])
+        types = responses.OCCURRENCE[post]
+        share = np.array(list(types.values())) / sum(types.values())
         ends = np.rint(np.cumsum(share) * network.sizes[post]).astype(int)
         number = dict(zip(types, np.diff(ends, prepend=0), strict=True))
         sizes |= {type_of(post, name): int(each) for name, each in number.items()}

@@ -5,7 +5,7 @@
     done
     python examples/microcircuit/spectra.py out/microcircuit/[0-9]
 
-Prints for each contact where each run has its maximum, and draws all spectra and their mean.
+Prints the frequency of each run's maximum at each contact. Draws all spectra and their mean.
 """
 
 import json
@@ -36,13 +36,14 @@ def main(
     ),
 ) -> None:
     """Draw the spectra of several runs."""
+    if len(runs) < 2:
+        raise SystemExit(f"two runs or more are compared, found {len(runs)}")
+    out.mkdir(parents=True, exist_ok=True)
     reports = [json.loads((run / "report.json").read_text(encoding="utf-8")) for run in runs]
     same = [{name: report[name] for name in ("scale", "network", "stimulus")} for report in reports]
     if any(each != same[0] for each in same):
         raise SystemExit(f"runs must differ by their seeds alone, found {same}")
     seeds = [report["seed"] for report in reports]
-    if len(runs) < 2:
-        raise SystemExit(f"several runs are compared, found {runs}")
     if len(set(seeds)) < len(seeds):
         raise SystemExit(f"each run needs a seed of its own, found {seeds}")
     signals = [nestlfp.signals.load(run / "signals.zarr") for run in runs]

@@ -30,7 +30,8 @@ from .blocks import Blocks, filled
 from .disk_buffer import DiskBuffer
 from .formats import portions
 from .populations import Assignment, files, rules
-from .portion import Asked, steps_of
+from .portion import Asked
+from .times import steps_of
 
 
 def convolve(
